@@ -1,0 +1,36 @@
+"""learning-dynamics: an instrument for watching neural networks learn.
+
+Recorder -> Recording -> Figure: :func:`attach` records a training into one HDF5 file at every step, :func:`open`
+reads it back, and :mod:`dyn.viz` shows what happened. Nothing heavy is imported before it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dyn import dynamics, recorders, viz
+    from dyn.recorders.hooks import Recorder, attach
+    from dyn.recorders.recording import Recording
+    from dyn.recorders.recording import open_recording as open
+
+__all__ = ["Recorder", "Recording", "attach", "dynamics", "open", "recorders", "viz"]
+
+_HOMES = {
+    "Recorder": ("dyn.recorders.hooks", "Recorder"),
+    "Recording": ("dyn.recorders.recording", "Recording"),
+    "attach": ("dyn.recorders.hooks", "attach"),
+    "open": ("dyn.recorders.recording", "open_recording"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        module, attribute = _HOMES[name]
+        return getattr(import_module(module), attribute)
+    if name in __all__:
+        return import_module(f"dyn.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,23 @@
+"""The science: arrays in, arrays out. No files, no figures."""
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = [
+    "errors",
+    "evaluation",
+    "experiments",
+    "features",
+    "geometry",
+    "hull",
+    "levels",
+    "models",
+    "settings",
+    "training",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,93 @@
+"""The training loop of an experiment: model, data, optimizer and schedule."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .experiments import Experiment
+from .features import FeatureDistribution
+from .models import ToyModel, instance_seed
+
+_OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+_SCHEDULES = {
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1.0 - done,
+    "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
+}
+# The second half of a stream's key; initial weights use the indices of the instances, which are never negative.
+_DATA_STREAM = 2**31
+
+
+class Training:
+    """One experiment under way.
+
+    Iterating trains: each item is the minibatch loss of every member, shape () or (instances,), handed out after the
+    backward pass and *before* the optimizer's step, when model and loss still belong together.
+    """
+
+    def __init__(self, experiment: Experiment):
+        self.experiment = experiment
+        self.model = build_model(experiment)
+        self.features = build_features(experiment)
+        self.weights = torch.tensor(experiment.loss_weights(), device=experiment.device)
+        self.optimizer = _OPTIMIZERS[experiment.optimizer](
+            self.model.parameters(), lr=experiment.lr, weight_decay=experiment.weight_decay
+        )
+        seed = instance_seed(experiment.seed, _DATA_STREAM)
+        self._generator = torch.Generator(experiment.device).manual_seed(seed)
+
+    def __len__(self) -> int:
+        return self.experiment.steps
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for k in range(len(self)):
+            self._set_learning_rate(k)
+            x = self.sample()
+            loss = weighted_loss(x, self.model(x), self.weights)
+            self.optimizer.zero_grad()
+            # The sum, so that each member's gradient is the one it would have alone.
+            loss.sum().backward()
+            yield loss.detach()
+            self.optimizer.step()
+
+    def _set_learning_rate(self, k: int) -> None:
+        factor = _SCHEDULES[self.experiment.schedule](k / len(self))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.experiment.lr * factor
+
+    def sample(self) -> Tensor:
+        """Draw one minibatch; shape ([instances,] batch, n)."""
+        experiment = self.experiment
+        instances = (experiment.n_instances,) if experiment.n_instances else ()
+        return self.features.sample((*instances, experiment.batch_size), self._generator)
+
+
+def weighted_loss(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """Return L = Σ_i w_i (x_i - y_i)², averaged over the batch; shapes (..., batch, n), (n,) -> (...).
+
+    The weights are the importances I_i, divided by n where an experiment's loss is the mean over features.
+    Source: Toy Models of Superposition, "Experiment Setup".
+    """
+    return ((x - y).square() @ weights).mean(-1)
+
+
+def build_model(experiment: Experiment) -> ToyModel:
+    """Return the experiment's model with its first weights, on its device."""
+    model = ToyModel(
+        experiment.n_features,
+        experiment.n_hidden,
+        n_instances=experiment.n_instances,
+        nonlinearity=experiment.nonlinearity,
+        init_std=experiment.init_std,
+        seed=experiment.seed,
+    )
+    return model.to(experiment.device)
+
+
+def build_features(experiment: Experiment) -> FeatureDistribution:
+    """Return the distribution that the experiment's data come from."""
+    return FeatureDistribution(
+        experiment.n_features, experiment.density, correlation=experiment.correlation, sets=experiment.sets
+    )

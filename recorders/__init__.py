@@ -1,0 +1,12 @@
+"""Hooks, ring, writer, file; and reading it back."""
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["channels", "experiment", "hooks", "recording", "ring", "store", "taps", "writer"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

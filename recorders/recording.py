@@ -1,0 +1,303 @@
+"""Recording: the read side. Opens finished files and those that are still being written."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import h5py
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..dynamics.errors import MissingExtraError, RecordingError, unknown_name
+from .store import FORMAT, FORMAT_VERSION
+
+if TYPE_CHECKING:
+    import xarray
+
+# A writer that makes a dataset for a late scalar closes its file for a moment; a reader waits that long, in seconds.
+_PATIENCE = 2.0
+
+
+def open_recording(path: str | os.PathLike[str]) -> "Recording":
+    """Open a recording, finished or still being written, and return it.
+
+    Raises RecordingError, naming the file and the way out, for whatever is no recording that can be read.
+    """
+    return Recording(path)
+
+
+class Recording:
+    """What was recorded; a consistent snapshot of its first ``len(recording)`` rows.
+
+    step, time, scalars, parameters, features and probes are read from the file when they are sliced, not before. While
+    the recording is being written, :meth:`refresh` moves the snapshot forward. Use it in a ``with`` block or close it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self._closed = False
+        self._file = _open_file(self.path)
+        try:
+            _check_format(self.path, self._file)
+            self._rows = self._committed()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __repr__(self) -> str:
+        return f"Recording({str(self.path)!r}, {len(self)} rows, {'closed' if self._closed else self.status})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; slices taken so far stay valid."""
+        self._closed = True
+        self._file.close()
+
+    def refresh(self) -> Self:
+        """Take in the rows and scalars that were written since; does nothing on a finished recording."""
+        if self.status == "recording":
+            self._file.close()
+            self._file = _open_file(self.path)
+            self._rows = self._committed()
+        return self
+
+    def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
+        """Return what lies at *path* in the file, or None; for what the other properties do not show."""
+        return self._opened().get(path)
+
+    @property
+    def status(self) -> str:
+        """One of recording, complete, aborted, repaired."""
+        return self._attribute("status")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the run was told of itself."""
+        return json.loads(self._attribute("config"))
+
+    @property
+    def created(self) -> str:
+        """When the recording began, ISO 8601."""
+        return self._attribute("created")
+
+    @property
+    def software(self) -> str:
+        """What wrote the recording."""
+        return self._attribute("software")
+
+    @property
+    def step(self) -> "Series":
+        """Optimizer steps taken before each row; (T,) int64."""
+        return Series(self, "step", self._rows)
+
+    @property
+    def time(self) -> "Series":
+        """Seconds since the recording began; (T,) float64."""
+        return Series(self, "time", self._rows)
+
+    @property
+    def scalars(self) -> "Group":
+        """loss, lr and whatever was logged, by name; each (T,) float64, NaN where absent."""
+        return self._group("scalars")
+
+    @property
+    def parameters(self) -> "Group":
+        """The parameters by qualified name; each (T, *shape)."""
+        return self._group("parameters")
+
+    @property
+    def features(self) -> Mapping[str, "Group"]:
+        """For each parameter with features: dimensionality, norm and interference, (T, [instances,] n) float32."""
+        names = sorted({name.rpartition("/")[0] for name in self._group("features")})
+        return {name: self._group(f"features/{name}") for name in names}
+
+    @property
+    def probes(self) -> "Group":
+        """The user's own tensors by name; each (T, *shape)."""
+        return self._group("probes")
+
+    def to_xarray(self) -> "xarray.DataTree":
+        """Return the recording as an xarray DataTree, read lazily from the file.
+
+        Raises MissingExtraError without the extra [xarray], RecordingError while the recording is being written.
+        """
+        try:
+            import h5netcdf  # noqa: F401
+            import xarray
+        except ImportError as error:
+            raise MissingExtraError.for_feature("to_xarray()", "xarray") from error
+        if self.status == "recording":
+            raise RecordingError(f"{self.path} is still being written; close the recorder first")
+        return xarray.open_datatree(self.path, engine="h5netcdf")
+
+    def _opened(self) -> h5py.File:
+        # A recorder in this very process, when it closes the file, closes it for its readers too.
+        if not self._file and not self._closed:
+            self._file = _open_file(self.path)
+        if self._closed:
+            raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
+        return self._file
+
+    def _attribute(self, name: str) -> str:
+        return str(self._opened().attrs[name])
+
+    def _committed(self) -> int:
+        return int(Series(self, "committed", 1)[0])
+
+    def _group(self, path: str) -> "Group":
+        return Group(self, path)
+
+
+class Group(Mapping[str, "Series"]):
+    """The arrays of one group, by name."""
+
+    def __init__(self, recording: Recording, path: str):
+        self._recording = recording
+        self._path = path
+        self._names: list[str] = []
+        group = recording.node(path)
+        if isinstance(group, h5py.Group):
+            group.visititems(self._visit)
+
+    def _visit(self, name: str, node: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(node, h5py.Dataset):
+            self._names.append(name)
+
+    def __getitem__(self, name: str) -> "Series":
+        if name not in self._names:
+            raise KeyError(str(unknown_name(f"name in {self._path}", name, self._names)))
+        return Series(self._recording, f"{self._path}/{name}", len(self._recording))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"{self._path}: {', '.join(f'{name} {self[name].shape}' for name in self)}"
+
+
+class Series(NDArrayOperatorsMixin):
+    """One array of a recording, (T, ...), read from the file as it is sliced.
+
+    Slices are NumPy arrays; arithmetic and NumPy's functions read the whole of it.
+    """
+
+    def __init__(self, recording: Recording, path: str, rows: int):
+        self._recording = recording
+        self._path = path
+        self._rows = rows
+
+    @property
+    def _dataset(self) -> h5py.Dataset:
+        dataset = self._recording.node(self._path)
+        if not isinstance(dataset, h5py.Dataset):
+            raise RecordingError(f"{self._recording.path} is damaged: it has no array {self._path}")
+        return dataset
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, ...), of the rows in the snapshot."""
+        return (self._rows, *self._dataset.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the values."""
+        return self._dataset.dtype
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are, that of the rows included."""
+        return self._dataset.ndim
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What is noted of the array, such as the dtype it had in the model."""
+        own = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
+        return {key: value for key, value in self._dataset.attrs.items() if key not in own}
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, key: Any) -> Any:
+        rows, *rest = key if isinstance(key, tuple) else (key,)
+        if rows is Ellipsis or rows is None:
+            return self._dataset[: self._rows][key]
+        if isinstance(rows, slice):
+            start, stop, stride = rows.indices(self._rows)
+            if stride > 0:
+                return self._dataset[(slice(start, stop, stride), *rest)]
+        elif isinstance(rows, int | np.integer):
+            if not -self._rows <= rows < self._rows:
+                raise IndexError(f"row {rows} is out of range for {self._rows} rows")
+            return self._dataset[(int(rows) % self._rows, *rest)]
+        return self._dataset[: self._rows][key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self[:])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._dataset[: self._rows], dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        arrays = [np.asarray(each) if isinstance(each, Series) else each for each in inputs]
+        return getattr(ufunc, method)(*arrays, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Series({self._path}, shape {self.shape}, {self.dtype})"
+
+
+def _open_file(path: Path) -> h5py.File:
+    if not path.exists():
+        raise RecordingError(f"{path} does not exist")
+    if path.is_dir():
+        raise RecordingError(f"{path} is a directory; name a recording, such as {path / 'run.h5'}")
+    if path.stat().st_size == 0:
+        raise RecordingError(f"{path} is empty; it is no recording")
+    if not h5py.is_hdf5(path):
+        raise RecordingError(f"{path} is not an HDF5 file, so it is no recording")
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return _open_as_found(path)
+        except OSError as error:
+            reason = str(error)
+            if "truncated" in reason or time.monotonic() > deadline:
+                break
+        time.sleep(0.01)
+    cause = "it is truncated" if "truncated" in reason else reason
+    raise RecordingError(f"{path} cannot be read: {cause}")
+
+
+def _open_as_found(path: Path) -> h5py.File:
+    """Open a closed file as any reader would, and one that has a writer, or lost it, without locking it out."""
+    try:
+        return h5py.File(path, "r")
+    except OSError:
+        return h5py.File(path, "r", swmr=True, locking=False)
+
+
+def _check_format(path: Path, file: h5py.File) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise RecordingError(f"{path} is an HDF5 file, but no recording: it has no attribute format={FORMAT!r}")
+    found = file.attrs.get("format_version")
+    if not isinstance(found, int | np.integer) or found > FORMAT_VERSION:
+        raise RecordingError(
+            f"{path} has format version {found}; this toolkit reads up to {FORMAT_VERSION}: "
+            "pip install --upgrade learning-dynamics"
+        )
