@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dyn import dynamics, recorders, viz
-    from dyn.recorders.hooks import Recorder, attach
+    from dyn.recorders.hooks import attach
+    from dyn.recorders.recorder import Recorder
     from dyn.recorders.recording import Recording
     from dyn.recorders.recording import open_recording as open
 
 __all__ = ["Recorder", "Recording", "attach", "dynamics", "open", "recorders", "viz"]
 
 _HOMES = {
-    "Recorder": ("dyn.recorders.hooks", "Recorder"),
+    "Recorder": ("dyn.recorders.recorder", "Recorder"),
     "Recording": ("dyn.recorders.recording", "Recording"),
     "attach": ("dyn.recorders.hooks", "attach"),
     "open": ("dyn.recorders.recording", "open_recording"),

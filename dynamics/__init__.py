@@ -12,6 +12,7 @@ __all__ = [
     "hull",
     "levels",
     "models",
+    "projection",
     "settings",
     "training",
 ]

@@ -56,6 +56,10 @@ class Experiment:
         """Everything that ``--set`` can change, by name."""
         return {name: value for name, value in asdict(self).items() if name not in DESCRIPTION}
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the whole entry as JSON can hold it."""
+        return asdict(self)
+
     def with_settings(self, **changes: Any) -> "Experiment":
         """Return this experiment with some settings changed; n_instances follows the length of a new list.
 

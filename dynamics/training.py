@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from .errors import SettingError
 from .experiments import Experiment
 from .features import FeatureDistribution
 from .models import ToyModel, instance_seed
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 _SCHEDULES = {
-    "constant": lambda done: 1.0,
+    "constant": lambda _: 1.0,
     "linear": lambda done: 1.0 - done,
     "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
 }
@@ -74,7 +75,8 @@ def weighted_loss(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
 
 
 def build_model(experiment: Experiment) -> ToyModel:
-    """Return the experiment's model with its first weights, on its device."""
+    """Return the experiment's model with its first weights, on its device; SettingError where there is no such."""
+    _check_device(experiment.device)
     model = ToyModel(
         experiment.n_features,
         experiment.n_hidden,
@@ -84,6 +86,15 @@ def build_model(experiment: Experiment) -> ToyModel:
         seed=experiment.seed,
     )
     return model.to(experiment.device)
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.Generator(name)
+    # torch says so in one of these ways, depending on whether it knows the name and was built for it.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise SettingError(f"device={name!r} cannot be used here ({reason}); use cpu") from error
 
 
 def build_features(experiment: Experiment) -> FeatureDistribution:

@@ -3,7 +3,19 @@
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["channels", "experiment", "hooks", "recording", "ring", "store", "taps", "writer"]
+__all__ = [
+    "channels",
+    "experiment",
+    "hooks",
+    "recorder",
+    "recording",
+    "ring",
+    "series",
+    "store",
+    "summary",
+    "taps",
+    "writer",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -18,6 +18,8 @@ Features = Mapping[str, FeatureAxis | None] | Literal["auto"] | None
 # Multiplications per row beyond which the dimensionality of a matrix is no longer "nearly free" (about 0.3 ms).
 # Such a matrix is recorded all the same, so its dimensionality can be had later; features= asks for it at once.
 _FREE = 2**22
+# step, time and the scalars that every recording has (loss, lr).
+_ROW_OVERHEAD = 4 * 8
 _FEATURE_QUANTITIES = ("dimensionality", "norm", "interference")
 
 
@@ -86,6 +88,12 @@ def array_channel(group: Literal["probes"], name: str, value: np.ndarray) -> Cha
     return Channel(group, name, value.shape, value.dtype, value.dtype, axes)
 
 
+def row_bytes(channels: Sequence[Channel]) -> int:
+    """Return how many bytes one row of these channels takes in the file, with the features derived from them."""
+    stored = [each.stored_bytes for channel in channels for each in (channel, *feature_channels(channel))]
+    return _ROW_OVERHEAD + sum(stored)
+
+
 def numpy_dtype(dtype: torch.dtype) -> np.dtype | None:
     """Return NumPy's name for a torch dtype, or None where it has none."""
     try:
@@ -119,7 +127,9 @@ def _feature_overrides(features: Features, chosen: Mapping[str, nn.Parameter]) -
             raise SettingError(f"features[{name!r}]={axis!r} is neither 'columns', 'rows' nor None")
         if axis is not None and (chosen[name].ndim < 2 or not chosen[name].is_floating_point()):
             shape = tuple(chosen[name].shape)
-            raise SettingError(f"features[{name!r}]={axis!r} needs a real matrix, but it is {shape}, {chosen[name].dtype}")
+            raise SettingError(
+                f"features[{name!r}]={axis!r} needs a real matrix, but it is {shape}, {chosen[name].dtype}"
+            )
     return features
 
 
@@ -144,6 +154,8 @@ def _parameter_channel(
     attributes = {} if dtype is not None else {"origin_dtype": str(parameter.dtype).removeprefix("torch.")}
     if aliases:
         attributes["aliases"] = ", ".join(aliases)
+    if features:
+        attributes["features"] = features
     stored = dtype or np.dtype(np.float32)
     bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else stored
     axes = _axis_names(name, parameter.ndim, features, getattr(owner, "n_instances", None))

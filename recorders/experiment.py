@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from torch import Tensor
 from ..dynamics.evaluation import PopulationLoss
 from ..dynamics.experiments import Experiment
 from ..dynamics.training import Training, build_model
-from .channels import parameter_channels
-from .hooks import attach, row_bytes
+from .channels import parameter_channels, row_bytes
+from .hooks import attach
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,13 @@ class Price:
     def fits(self) -> bool:
         """Whether the disk has room for it."""
         return self.total_bytes <= self.free_bytes
+
+    def __str__(self) -> str:
+        verdict = "fits" if self.fits else "DOES NOT FIT"
+        return (
+            f"{self.bytes_per_row:,} bytes a row, {self.rows:,} rows, {self.total_bytes / 1e6:,.1f} MB in all; "
+            f"{self.free_bytes / 1e9:,.1f} GB free, it {verdict}"
+        )
 
 
 def record_experiment(
@@ -48,7 +55,7 @@ def record_experiment(
     members' own, (T, instances). *progress* wraps the steps, such as tqdm. Raises what attach() raises.
     """
     training = Training(experiment)
-    config = {"experiment": asdict(experiment)}
+    config = {"experiment": experiment.as_dict()}
     with attach(
         training.model, training.optimizer, path, every=every, select=select, config=config, overwrite=overwrite
     ) as recorder:
@@ -67,7 +74,8 @@ def price(experiment: Experiment, path: str | os.PathLike[str], *, every: int = 
     losses = 8 * (1 + (experiment.n_instances or 0))
     per_row = row_bytes(channels) + losses
     rows = -(-experiment.steps // every) + 1
-    return Price(per_row, rows, per_row * rows, shutil.disk_usage(Path(path).absolute().parent).free)
+    folder = next(folder for folder in Path(path).absolute().parents if folder.is_dir())
+    return Price(per_row, rows, per_row * rows, shutil.disk_usage(folder).free)
 
 
 def _expected_loss(population: PopulationLoss, parameters: Any) -> dict[str, np.ndarray]:

@@ -3,16 +3,16 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import h5py
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..dynamics.errors import MissingExtraError, RecordingError, unknown_name
+from ..dynamics.errors import MissingExtraError, RecordingError
+from .series import Group, Series
 from .store import FORMAT, FORMAT_VERSION
 
 if TYPE_CHECKING:
@@ -75,10 +75,6 @@ class Recording:
             self._rows = self._committed()
         return self
 
-    def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
-        """Return what lies at *path* in the file, or None; for what the other properties do not show."""
-        return self._opened().get(path)
-
     @property
     def status(self) -> str:
         """One of recording, complete, aborted, repaired."""
@@ -100,33 +96,33 @@ class Recording:
         return self._attribute("software")
 
     @property
-    def step(self) -> "Series":
+    def step(self) -> Series:
         """Optimizer steps taken before each row; (T,) int64."""
-        return Series(self, "step", self._rows)
+        return Series(self._node, "step", self._rows)
 
     @property
-    def time(self) -> "Series":
+    def time(self) -> Series:
         """Seconds since the recording began; (T,) float64."""
-        return Series(self, "time", self._rows)
+        return Series(self._node, "time", self._rows)
 
     @property
-    def scalars(self) -> "Group":
+    def scalars(self) -> Group:
         """loss, lr and whatever was logged, by name; each (T,) float64, NaN where absent."""
         return self._group("scalars")
 
     @property
-    def parameters(self) -> "Group":
+    def parameters(self) -> Group:
         """The parameters by qualified name; each (T, *shape)."""
         return self._group("parameters")
 
     @property
-    def features(self) -> Mapping[str, "Group"]:
+    def features(self) -> Mapping[str, Group]:
         """For each parameter with features: dimensionality, norm and interference, (T, [instances,] n) float32."""
         names = sorted({name.rpartition("/")[0] for name in self._group("features")})
         return {name: self._group(f"features/{name}") for name in names}
 
     @property
-    def probes(self) -> "Group":
+    def probes(self) -> Group:
         """The user's own tensors by name; each (T, *shape)."""
         return self._group("probes")
 
@@ -152,114 +148,17 @@ class Recording:
             raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
         return self._file
 
+    def _node(self, path: str) -> h5py.Group | h5py.Dataset | None:
+        return self._opened().get(path)
+
     def _attribute(self, name: str) -> str:
         return str(self._opened().attrs[name])
 
     def _committed(self) -> int:
-        return int(Series(self, "committed", 1)[0])
+        return int(Series(self._node, "committed", 1)[0])
 
-    def _group(self, path: str) -> "Group":
-        return Group(self, path)
-
-
-class Group(Mapping[str, "Series"]):
-    """The arrays of one group, by name."""
-
-    def __init__(self, recording: Recording, path: str):
-        self._recording = recording
-        self._path = path
-        self._names: list[str] = []
-        group = recording.node(path)
-        if isinstance(group, h5py.Group):
-            group.visititems(self._visit)
-
-    def _visit(self, name: str, node: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(node, h5py.Dataset):
-            self._names.append(name)
-
-    def __getitem__(self, name: str) -> "Series":
-        if name not in self._names:
-            raise KeyError(str(unknown_name(f"name in {self._path}", name, self._names)))
-        return Series(self._recording, f"{self._path}/{name}", len(self._recording))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __repr__(self) -> str:
-        return f"{self._path}: {', '.join(f'{name} {self[name].shape}' for name in self)}"
-
-
-class Series(NDArrayOperatorsMixin):
-    """One array of a recording, (T, ...), read from the file as it is sliced.
-
-    Slices are NumPy arrays; arithmetic and NumPy's functions read the whole of it.
-    """
-
-    def __init__(self, recording: Recording, path: str, rows: int):
-        self._recording = recording
-        self._path = path
-        self._rows = rows
-
-    @property
-    def _dataset(self) -> h5py.Dataset:
-        dataset = self._recording.node(self._path)
-        if not isinstance(dataset, h5py.Dataset):
-            raise RecordingError(f"{self._recording.path} is damaged: it has no array {self._path}")
-        return dataset
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(T, ...), of the rows in the snapshot."""
-        return (self._rows, *self._dataset.shape[1:])
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the values."""
-        return self._dataset.dtype
-
-    @property
-    def ndim(self) -> int:
-        """How many axes there are, that of the rows included."""
-        return self._dataset.ndim
-
-    @property
-    def attrs(self) -> dict[str, Any]:
-        """What is noted of the array, such as the dtype it had in the model."""
-        own = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
-        return {key: value for key, value in self._dataset.attrs.items() if key not in own}
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def __getitem__(self, key: Any) -> Any:
-        rows, *rest = key if isinstance(key, tuple) else (key,)
-        if rows is Ellipsis or rows is None:
-            return self._dataset[: self._rows][key]
-        if isinstance(rows, slice):
-            start, stop, stride = rows.indices(self._rows)
-            if stride > 0:
-                return self._dataset[(slice(start, stop, stride), *rest)]
-        elif isinstance(rows, int | np.integer):
-            if not -self._rows <= rows < self._rows:
-                raise IndexError(f"row {rows} is out of range for {self._rows} rows")
-            return self._dataset[(int(rows) % self._rows, *rest)]
-        return self._dataset[: self._rows][key]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self[:])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self._dataset[: self._rows], dtype=dtype)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        arrays = [np.asarray(each) if isinstance(each, Series) else each for each in inputs]
-        return getattr(ufunc, method)(*arrays, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"Series({self._path}, shape {self.shape}, {self.dtype})"
+    def _group(self, path: str) -> Group:
+        return Group(self._node, path, self._rows)
 
 
 def _open_file(path: Path) -> h5py.File:

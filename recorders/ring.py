@@ -48,9 +48,10 @@ class Ring:
 
     def scalar(self, name: str) -> array:
         """Return the column of a scalar; NaN wherever nothing was put."""
-        if name not in self.scalars:
-            self.scalars[name] = array("d", [NAN]) * self.capacity
-        return self.scalars[name]
+        column = self.scalars.get(name)
+        if column is None:
+            column = self.scalars[name] = array("d", [NAN]) * self.capacity
+        return column
 
     def blocks(self) -> Iterator[Block]:
         """Yield the complete rows that the writer has not taken, one block for each contiguous run of slots."""

@@ -169,13 +169,18 @@ def _close_everywhere(file: h5py.File) -> None:
                 h5py.h5i.dec_ref(identifier)
 
 
-def _create(path: Path, overwrite: bool) -> h5py.File:
+def check_path(path: Path, *, overwrite: bool) -> None:
+    """Raise OutputExistsError or RecordingError where no recording can be put at *path*; touch nothing."""
     if path.is_dir():
         raise OutputExistsError(f"{path} is a directory; name a file for the recording")
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; choose another path or pass overwrite=True")
+        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
     if not path.parent.is_dir():
         raise RecordingError(f"{path.parent} is no directory to write {path.name} in; create it first")
+
+
+def _create(path: Path, overwrite: bool) -> h5py.File:
+    check_path(path, overwrite=overwrite)
     try:
         return h5py.File(path, "w" if overwrite else "x", libver=_LIBVER)
     except OSError as error:

@@ -1,0 +1,114 @@
+"""Arrays of a recording that are read when they are sliced."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..dynamics.errors import RecordingError, unknown_name
+
+# Finds what lies at a path of the file as it is open now; None where nothing does.
+Finder = Callable[[str], h5py.Group | h5py.Dataset | None]
+
+
+class Group(Mapping[str, "Series"]):
+    """The arrays of one group, by name."""
+
+    def __init__(self, find: Finder, path: str, rows: int):
+        self._find = find
+        self._path = path
+        self._rows = rows
+        self._names: list[str] = []
+        group = find(path)
+        if isinstance(group, h5py.Group):
+            group.visititems(self._visit)
+
+    def _visit(self, name: str, node: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(node, h5py.Dataset):
+            self._names.append(name)
+
+    def __getitem__(self, name: str) -> "Series":
+        if name not in self._names:
+            raise KeyError(str(unknown_name(f"name in {self._path}", name, self._names)))
+        return Series(self._find, f"{self._path}/{name}", self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"{self._path}: {', '.join(f'{name} {self[name].shape}' for name in self)}"
+
+
+class Series(NDArrayOperatorsMixin):
+    """One array of a recording, (T, ...), read from the file as it is sliced.
+
+    Slices are NumPy arrays; arithmetic and NumPy's functions read the whole of it.
+    """
+
+    def __init__(self, find: Finder, path: str, rows: int):
+        self._find = find
+        self._path = path
+        self._rows = rows
+
+    @property
+    def _dataset(self) -> h5py.Dataset:
+        dataset = self._find(self._path)
+        if not isinstance(dataset, h5py.Dataset):
+            raise RecordingError(f"the recording is damaged: it has no array {self._path}")
+        return dataset
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, ...), of the rows in the snapshot."""
+        return (self._rows, *self._dataset.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the values."""
+        return self._dataset.dtype
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are, that of the rows included."""
+        return self._dataset.ndim
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What is noted of the array, such as the dtype it had in the model."""
+        own = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
+        return {key: value for key, value in self._dataset.attrs.items() if key not in own}
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, key: Any) -> Any:
+        rows, *rest = key if isinstance(key, tuple) else (key,)
+        if rows is Ellipsis or rows is None:
+            return self._dataset[: self._rows][key]
+        if isinstance(rows, slice):
+            start, stop, stride = rows.indices(self._rows)
+            if stride > 0:
+                return self._dataset[(slice(start, stop, stride), *rest)]
+        elif isinstance(rows, int | np.integer):
+            if not -self._rows <= rows < self._rows:
+                raise IndexError(f"row {rows} is out of range for {self._rows} rows")
+            return self._dataset[(int(rows) % self._rows, *rest)]
+        return self._dataset[: self._rows][key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self[:])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._dataset[: self._rows], dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        arrays = [np.asarray(each) if isinstance(each, Series) else each for each in inputs]
+        return getattr(ufunc, method)(*arrays, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Series({self._path}, shape {self.shape}, {self.dtype})"

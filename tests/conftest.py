@@ -1,0 +1,22 @@
+"""What the tests of several folders start from."""
+
+import pytest
+
+from dyn.dynamics.experiments import Experiment
+
+
+@pytest.fixture
+def tiny() -> Experiment:
+    """An experiment that trains in milliseconds."""
+    return Experiment(
+        name="tiny",
+        title="four features in two dimensions",
+        source="the tests",
+        n_features=4,
+        n_hidden=2,
+        density=0.5,
+        importance="0.8^i",
+        batch_size=16,
+        steps=12,
+        evaluation_size=64,
+    )

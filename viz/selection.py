@@ -1,0 +1,108 @@
+"""What a picture shows of a recording: one parameter with features, of one member if it is an ensemble."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..dynamics.errors import RecordingError, SettingError, unknown_name
+from ..recorders.recording import Recording
+from .style import FAINT, palette
+
+# Below this dimensionality a feature counts as not represented.
+REPRESENTED = 0.1
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One matrix of features of a recording, and how it is named and coloured."""
+
+    recording: Recording
+    parameter: str
+    instance: int | None
+
+    @property
+    def step(self) -> np.ndarray:
+        """The steps of the rows, (T,)."""
+        return self.recording.step[:]
+
+    @property
+    def dimensionality(self) -> np.ndarray:
+        """D of every feature in every row, (T, n)."""
+        series = self.recording.features[self.parameter]["dimensionality"]
+        return series[:] if self.instance is None else series[:, self.instance]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The matrix in every row with features as columns, (T, m, n)."""
+        series = self.recording.parameters[self.parameter]
+        W = series[:] if self.instance is None else series[:, self.instance]
+        return W.swapaxes(-1, -2) if series.attrs["features"] == "rows" else W
+
+    def loss(self, name: str) -> np.ndarray | None:
+        """Return the loss of that name, of the chosen member where each has its own; None where it was not logged."""
+        of_instance = f"{name}_of_instance"
+        if self.instance is not None and of_instance in self.recording.probes:
+            return self.recording.probes[of_instance][:, self.instance]
+        if name not in self.recording.scalars:
+            return None
+        values = self.recording.scalars[name][:]
+        return values if np.isfinite(values).any() else None
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """The settings of the catalogue's experiment; empty for any other training."""
+        return self.recording.config.get("experiment", {})
+
+    @property
+    def sets(self) -> np.ndarray | None:
+        """Which set each feature belongs to, (n,); None where features have no sets."""
+        count = self.experiment.get("sets", 1)
+        n = self.recording.features[self.parameter]["dimensionality"].shape[-1]
+        return np.arange(n) // (n // count) if count > 1 else None
+
+    def colours(self, final: np.ndarray) -> list[str]:
+        """Return a colour for each feature: its set's, or its own if it ends represented, a faint one otherwise."""
+        if self.sets is not None:
+            return [palette(int(self.sets.max()) + 1)[k] for k in self.sets]
+        represented = final > REPRESENTED
+        own = iter(palette(int(represented.sum())))
+        return [next(own) if shown else FAINT for shown in represented]
+
+    @property
+    def title(self) -> str:
+        """What the picture shows, in one line."""
+        settings = self.experiment
+        if not settings:
+            return f"{self.recording.path.stem}: {self.parameter}"
+        density, member = settings["density"], ""
+        if self.instance is not None:
+            density = density[self.instance] if isinstance(density, list) else density
+            member = f", instance {self.instance} of {settings['n_instances']}"
+        return (
+            f"{settings['name']}: n = {settings['n_features']} features in m = {settings['n_hidden']} dimensions, "
+            f"density p = {density:g}{member}"
+        )
+
+
+def select(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Selection:
+    """Return what to show: by default the first parameter with features, and of an ensemble the first member.
+
+    Raises RecordingError where there is nothing to show, SettingError for a parameter or instance that is not there.
+    """
+    if not len(recording):
+        raise RecordingError(f"{recording.path} has no rows yet")
+    if not recording.features:
+        raise RecordingError(f"{recording.path} has no features; record with features={{'NAME': 'columns'}}")
+    name = next(iter(recording.features)) if parameter is None else parameter
+    if name not in recording.features:
+        raise unknown_name("parameter with features", name, recording.features)
+    shape = recording.features[name]["dimensionality"].shape
+    if len(shape) == 2:
+        if instance is not None:
+            raise SettingError(f"instance={instance}: {recording.path} is no ensemble; leave it out")
+        return Selection(recording, name, None)
+    instance = 0 if instance is None else instance
+    if len(shape) != 3 or not 0 <= instance < shape[1]:
+        raise SettingError(f"instance={instance} is not among the {shape[1]} of {recording.path}; count from 0")
+    return Selection(recording, name, instance)
