@@ -71,7 +71,7 @@ _INSTANCE = click.option("--instance", type=int, metavar="K", help="Which member
 _PARAMETER = click.option("--parameter", metavar="NAME", help="Whose features [default: the first that has any].")
 
 
-@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("dyn", cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="learning-dynamics", prog_name="dyn", message="%(prog)s %(version)s")
 def main() -> None:
     """Watch neural networks learn: record a training at every step, and see what happened."""

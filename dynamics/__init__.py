@@ -2,6 +2,22 @@
 
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import (
+        errors,
+        evaluation,
+        experiments,
+        features,
+        geometry,
+        hull,
+        levels,
+        models,
+        projection,
+        settings,
+        training,
+    )
 
 __all__ = [
     "errors",

@@ -46,7 +46,7 @@ class Experiment:
     steps: int = 10_000
     seed: int = 0
     device: str = "cpu"
-    evaluation_size: int = 4096
+    evaluation_size: int = 8192
 
     def __post_init__(self):
         check_settings(self)
@@ -125,6 +125,7 @@ _CATALOGUE = (
         importance="0.7^i",
         optimizer="adamw",
         weight_decay=0.01,
+        evaluation_size=1024,
     ),
     Experiment(
         name="energy-levels",

@@ -8,26 +8,22 @@ Source: Toy Models of Superposition, "Experiment Setup" and "The Geometry of Cor
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-
-Correlation = Literal["independent", "correlated", "anticorrelated"]
-CORRELATIONS: tuple[str, ...] = get_args(Correlation)
 
 
 @dataclass(frozen=True)
 class FeatureDistribution:
     """The distribution of the n features x, for one model or for each member of an ensemble.
 
-    density is one number, or one for each instance; sets is how many equal sets of neighbouring features there are,
-    and is read only where the features are (anti)correlated.
+    density is one number, or one for each instance; correlation is independent, correlated or anticorrelated; sets is
+    how many equal sets of neighbouring features there are, and is read only where the features are (anti)correlated.
     """
 
     n_features: int
     density: float | tuple[float, ...]
-    correlation: Correlation = "independent"
+    correlation: str = "independent"
     sets: int = 1
 
     @property

@@ -122,7 +122,7 @@ def _check_value(name: str, value: Any, kinds: tuple[type, ...]) -> None:
         raise SettingError(f"density={value} is not in (0, 1]; it is the probability that a feature is on")
     if name in _POSITIVE and not value > 0:
         raise SettingError(f"{name}={value} is not greater than 0")
-    if name in (*_NOT_NEGATIVE, "importance") and not isinstance(value, str) and not value >= 0:
+    if name in (*_NOT_NEGATIVE, "importance") and isinstance(value, int | float) and not value >= 0:
         raise SettingError(f"{name}={value} is less than 0")
 
 

@@ -2,6 +2,22 @@
 
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import (
+        channels,
+        experiment,
+        hooks,
+        recorder,
+        recording,
+        ring,
+        series,
+        store,
+        summary,
+        taps,
+        writer,
+    )
 
 __all__ = [
     "channels",

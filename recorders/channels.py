@@ -137,9 +137,8 @@ def _feature_axis(owner: nn.Module, parameter: nn.Parameter, features: Features)
     """Return which axis holds features by the rules of "auto": matrices, and ensembles that say that they are one."""
     if features is None or not parameter.is_floating_point():
         return None
-    instances = getattr(owner, "n_instances", None)
-    is_ensemble = parameter.ndim == 3 and instances == parameter.shape[0]
-    if parameter.ndim != 2 and not is_ensemble:
+    is_ensemble = bool(getattr(owner, "n_instances", None))
+    if parameter.ndim != (3 if is_ensemble else 2):
         return None
     m, n = parameter.shape[-2:]
     if parameter.numel() * min(m, n) > _FREE:

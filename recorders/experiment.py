@@ -2,12 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..dynamics.evaluation import PopulationLoss
@@ -51,27 +53,52 @@ def record_experiment(
     """Train *experiment*, record it into *path* and return that path.
 
     Besides W, b, the minibatch loss and the features, each row gets expected_loss, the population loss at its
-    parameters. For an ensemble both losses are the mean over its members, and the probe expected_loss holds the
-    members' own, (T, instances). *progress* wraps the steps, such as tqdm. Raises what attach() raises.
+    parameters. For an ensemble both are the mean over its members, and the probes loss_of_instance and
+    expected_loss_of_instance hold the members' own, (T, instances). *progress* wraps the steps, such as tqdm. Raises
+    what attach() raises.
     """
     training = Training(experiment)
-    config = {"experiment": experiment.as_dict()}
-    with attach(
-        training.model, training.optimizer, path, every=every, select=select, config=config, overwrite=overwrite
-    ) as recorder:
+    latest = torch.full((experiment.n_instances or 1,), torch.nan, device=experiment.device)
+    with (
+        _one_thread(),
+        attach(
+            training.model,
+            training.optimizer,
+            path,
+            every=every,
+            select=select,
+            probes={"loss_of_instance": lambda _: latest} if experiment.n_instances else None,
+            config={"experiment": experiment.as_dict()},
+            overwrite=overwrite,
+        ) as recorder,
+    ):
         population = PopulationLoss(experiment)
         if {"W", "b"} <= parameter_channels(training.model, select, None).keys():
             recorder.derive(lambda parameters: _expected_loss(population, parameters), estimate=population.description)
         for loss in progress(training):
             recorder.log(loss=loss.mean())
+            latest.copy_(loss)
+        # The final row has no minibatch.
+        latest.fill_(torch.nan)
     return recorder.path
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: a toy step is too short to share, and a sum's rounding depends on how it is split."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def price(experiment: Experiment, path: str | os.PathLike[str], *, every: int = 1, select: Any = None) -> Price:
     """Return what recording *experiment* into *path* would take, without training anything."""
     channels = [channel for _, channel in parameter_channels(build_model(experiment), select, "auto").values()]
-    # expected_loss, and for an ensemble each member's own.
-    losses = 8 * (1 + (experiment.n_instances or 0))
+    # expected_loss, and for an ensemble each member's own (float64) and its minibatch loss (float32).
+    losses = 8 + (8 + 4) * (experiment.n_instances or 0)
     per_row = row_bytes(channels) + losses
     rows = -(-experiment.steps // every) + 1
     folder = next(folder for folder in Path(path).absolute().parents if folder.is_dir())

@@ -149,7 +149,8 @@ class Recording:
         return self._file
 
     def _node(self, path: str) -> h5py.Group | h5py.Dataset | None:
-        return self._opened().get(path)
+        node = self._opened().get(path)
+        return node if isinstance(node, h5py.Group | h5py.Dataset) else None
 
     def _attribute(self, name: str) -> str:
         return str(self._opened().attrs[name])

@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py.h5i import dec_ref
 
 from ..dynamics.errors import OutputExistsError, RecordingError
 from .channels import Channel, feature_channels
@@ -88,7 +89,7 @@ class Store:
                 dataset[start:stop] = columns[path]
         self._file.flush()
         self.rows = stop
-        self._file["committed"][0] = stop
+        _dataset(self._file, "committed")[0] = stop
         self._file.flush()
 
     def close(self, status: str) -> None:
@@ -107,7 +108,7 @@ class Store:
         if self._live:
             _close_everywhere(self._file)
             self._file = h5py.File(self.path, "r+", libver=_LIBVER)
-            self._datasets = {path: self._file[path] for path in self._datasets}
+            self._datasets = {path: _dataset(self._file, path) for path in self._datasets}
             self._live = False
 
     def _write_attributes(self, config: Mapping[str, Any]) -> None:
@@ -154,7 +155,13 @@ class Store:
         if name not in self._file:
             scale = self._file.create_dataset(name, shape=(size,), dtype=np.float32)
             scale.make_scale(_BARE_DIMENSION % size)
-        return self._file[name]
+        return _dataset(self._file, name)
+
+
+def _dataset(file: h5py.File, path: str) -> h5py.Dataset:
+    dataset = file[path]
+    assert isinstance(dataset, h5py.Dataset)
+    return dataset
 
 
 def _close_everywhere(file: h5py.File) -> None:
@@ -166,7 +173,7 @@ def _close_everywhere(file: h5py.File) -> None:
     for kind in (~h5py.h5f.OBJ_FILE & h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
         for identifier in h5py.h5f.get_obj_ids(file.id, kind):
             while identifier.valid:
-                h5py.h5i.dec_ref(identifier)
+                dec_ref(identifier)
 
 
 def check_path(path: Path, *, overwrite: bool) -> None:

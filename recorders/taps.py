@@ -93,7 +93,7 @@ def _bits(tensor: Tensor) -> Tensor:
 
 
 def _bytes(array: np.ndarray) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _has_dtype(tensor: Tensor, dtype: np.dtype) -> bool:

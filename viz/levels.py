@@ -87,23 +87,26 @@ def draw_loss(ax: Axes, selection: Selection) -> None:
     """Draw the population loss boldly where it was recorded, and the trend of the minibatch loss faintly."""
     step, expected, minibatch = selection.step, selection.loss("expected_loss"), selection.loss("loss")
     ax.set_ylabel("loss")
+    curves = []
     if minibatch is not None:
         window = max(1, int(_SMOOTHING * len(minibatch)))
+        curves.append(_running_mean(minibatch, window))
         bold = {"color": INK, "linewidth": 1.3} if expected is None else {"color": "#9A9A9A", "linewidth": 0.7}
         label = "minibatch loss" if window == 1 else f"minibatch loss, mean of {window} rows"
-        ax.plot(*decimate(step, _running_mean(minibatch, window)), label=label, **bold)
+        ax.plot(*decimate(step, curves[-1]), label=label, **bold)
     if expected is not None:
+        curves.append(expected)
         ax.plot(*decimate(step, expected), color=INK, linewidth=1.3, label="expected loss")
-    shown = expected if expected is not None else minibatch
-    if shown is None:
+    if curves:
+        _scale_loss(ax, np.array(curves))
+        ax.legend(loc="upper right", fontsize=8)
+    else:
         ax.text(0.5, 0.5, "no loss was logged", transform=ax.transAxes, ha="center", va="center", color="#777777")
-        return
-    _scale_loss(ax, shown)
-    ax.legend(loc="upper right", fontsize=8)
 
 
-def _scale_loss(ax: Axes, loss: np.ndarray) -> None:
-    settled = loss[int(_TRANSIENT * len(loss)) :]
+def _scale_loss(ax: Axes, curves: np.ndarray) -> None:
+    """Show what the curves, (k, T), do after the first fall."""
+    settled = curves[:, int(_TRANSIENT * curves.shape[1]) :]
     settled = settled[np.isfinite(settled)]
     if not settled.size:
         return

@@ -38,9 +38,11 @@ class Polyhedron:
         ax.set_ylim(-1.25, 1.25)
         ax.set_aspect("equal")
         ax.set_axis_off()
-        self._faces = ax.add_collection(PolyCollection([], linewidths=0, zorder=1))
-        self._edges = ax.add_collection(LineCollection([], zorder=2, capstyle="round"))
-        self._rays = ax.add_collection(LineCollection([], zorder=3, capstyle="round"))
+        self._faces = PolyCollection([], linewidths=0, zorder=1)
+        self._edges = LineCollection([], zorder=2, capstyle="round")
+        self._rays = LineCollection([], zorder=3, capstyle="round")
+        for collection in (self._faces, self._edges, self._rays):
+            ax.add_collection(collection)
         self._dots = [
             ax.scatter([], [], marker=MARKERS[k % len(MARKERS)], zorder=4, edgecolors="white", linewidths=0.7)
             for k in range(int(self._sets.max()) + 1)
@@ -81,7 +83,7 @@ class Polyhedron:
     def _move_edges(self, hull: Hull, view: np.ndarray, flat: np.ndarray) -> None:
         self._edges.set_segments(list(flat[hull.edges]))
         nearness = _nearness(view[hull.edges][..., 2].mean(axis=1))
-        self._edges.set_linewidths(0.5 + 1.1 * nearness)
+        self._edges.set_linewidth(0.5 + 1.1 * nearness)
         self._edges.set_color([(0.25, 0.3, 0.36, alpha) for alpha in 0.25 + 0.65 * nearness])
 
     def _move_rays(self, view: np.ndarray, flat: np.ndarray) -> None:
@@ -91,7 +93,7 @@ class Polyhedron:
         order = np.argsort(view[:, 2])
         self._rays.set_segments([np.array([[0.0, 0.0], flat[i]]) for i in order])
         self._rays.set_color(colours[order].tolist())
-        self._rays.set_linewidths((1.0 + 1.4 * nearness)[order])
+        self._rays.set_linewidth((1.0 + 1.4 * nearness)[order])
         for k, dots in enumerate(self._dots):
             members = [i for i in order if self._sets[i] == k]
             dots.set_offsets(flat[members])

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, then Paul Tol's muted one; ordered so that neighbours differ in lightness too.
 PALETTE = (
@@ -25,7 +27,7 @@ INK = "#222222"
 FAINT = "#B8B8B8"
 LINE = "#DDDDDD"
 
-_RC = {
+_RC: dict[Any, Any] = {
     "axes.edgecolor": "#666666",
     "axes.labelcolor": INK,
     "axes.spines.right": False,
@@ -76,7 +78,7 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     return places
 
 
-def new_panels(heights: Sequence[float], size: tuple[float, float]) -> tuple[plt.Figure, list[Axes]]:
+def new_panels(heights: Sequence[float], size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     """Return a figure with panels one above the other on a shared horizontal axis."""
     figure, panels = plt.subplots(
         len(heights), 1, sharex=True, squeeze=False, figsize=size, height_ratios=heights, layout="constrained"

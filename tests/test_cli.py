@@ -1,0 +1,242 @@
+"""The command line as a stranger uses it, with wrong arguments too."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+from click.testing import CliRunner
+
+import dyn
+from dyn.cli import main
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run ``dyn`` in an empty folder and return its result."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+@pytest.fixture
+def recorded(run):
+    """The folder holds geometry.h5, a short recording."""
+    result = run("record", "geometry", "--steps", 30)
+    assert result.exit_code == 0, result.stderr
+    return run
+
+
+def fails(result, code: int, *words: str) -> None:
+    """Hold a result to one line on stderr that has the words, the exit code, and nothing on stdout."""
+    assert result.exit_code == code
+    assert result.stdout == ""
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith("dyn: ")
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in line
+
+
+def test_record_prints_the_path_and_says_its_price(run):
+    result = run("record", "geometry", "--steps", 30, "--seed", 5, "--set", "lr=2e-3", "--set", "importance=0.9^i")
+    assert (result.exit_code, result.stdout) == (0, "geometry.h5\n")
+    assert "208 bytes a row, 31 rows" in result.stderr
+    with dyn.open("geometry.h5") as recording:
+        settings = recording.config["experiment"]
+        assert (settings["steps"], settings["seed"], settings["lr"]) == (30, 5, 2e-3)
+        assert settings["importance"] == "0.9^i"
+        assert len(recording) == 31
+        assert recording.status == "complete"
+
+
+def test_record_every_and_select(run):
+    assert run("record", "geometry", "--steps", 30, "--every", 10, "--select", "W", "-o", "w.h5").exit_code == 0
+    with dyn.open("w.h5") as recording:
+        assert recording.step[:].tolist() == [0, 10, 20, 30]
+        assert list(recording.parameters) == ["W"]
+
+
+def test_dry_run_trains_and_writes_nothing(run):
+    result = run("record", "energy-levels", "--dry-run")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "1,120 bytes a row, 6,001 rows, 6.7 MB in all" in result.stderr
+    assert list(Path().iterdir()) == []
+
+
+def test_force_replaces_a_recording(recorded):
+    assert recorded("record", "geometry", "--steps", 5, "--force").exit_code == 0
+    with dyn.open("geometry.h5") as recording:
+        assert len(recording) == 6
+
+
+def test_experiments_in_words_and_as_json(run):
+    words = run("experiments").stdout
+    document = json.loads(run("experiments", "--json").stdout)
+    names = [entry["name"] for entry in document]
+    assert names == ["intro", "demonstration", "energy-levels", "geometry"]
+    assert all(name in words for name in names)
+    assert document[0]["density"] == [1.0, 0.2, 0.1]
+
+
+def test_info_in_words_and_as_json(recorded):
+    words = recorded("info", "geometry.h5").stdout
+    assert "complete, 31 rows" in words
+    assert "parameter    W  3 × 6" in words
+    document = json.loads(recorded("info", "geometry.h5", "--json").stdout)
+    assert document["rows"] == 31
+    assert document["parameters"] == {"W": [3, 6], "b": [6]}
+    assert sum(document["levels"]["W"].values()) == 6
+    assert document["scalars"]["expected_loss"] > 0
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_plot(recorded, suffix):
+    result = recorded("plot", "geometry.h5", "levels", "-o", f"levels.{suffix}")
+    assert (result.exit_code, result.stdout) == (0, f"levels.{suffix}\n")
+    assert Path(f"levels.{suffix}").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif"])
+def test_animate(recorded, suffix):
+    result = recorded("animate", "geometry.h5", "-o", f"a.{suffix}", "--seconds", 0.5, "--fps", 10, "--size", "320x180")
+    assert (result.exit_code, result.stdout) == (0, f"a.{suffix}\n")
+    assert Path(f"a.{suffix}").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["record", "energy-level"], 2, ["'energy-level'", "energy-levels"]),
+        (["record", "zzz"], 2, ["'zzz'", "known: intro"]),
+        (["record"], 2, ["EXPERIMENT", "dyn record --help"]),
+        (["record", "geometry", "--set", "stepz=3"], 2, ["'stepz'", "steps"]),
+        (["record", "geometry", "--set", "steps"], 2, ["'steps'", "KEY=VALUE"]),
+        (["record", "geometry", "--steps", "many"], 2, ["steps='many'", "whole number"]),
+        (["record", "geometry", "--set", "density=2"], 2, ["density=2", "(0, 1]"]),
+        (["record", "geometry", "--device", "warp"], 2, ["device='warp'", "cpu"]),
+        (["record", "geometry", "--select", "Q"], 2, ["'Q'", "W, b"]),
+        (["record", "geometry", "--every", "0"], 2, ["--every"]),
+        (["record", "geometry", "-o", "nowhere/run.h5"], 1, ["nowhere", "create it"]),
+        (["record", "geometry", "-o", "."], 1, ["directory"]),
+        (["info", "nothing.h5"], 1, ["nothing.h5", "does not exist"]),
+        (["info", "."], 1, ["directory"]),
+        (["plot", "nothing.h5"], 1, ["nothing.h5", "does not exist"]),
+        (["animate", "nothing.h5"], 1, ["nothing.h5", "does not exist"]),
+        (["dance"], 2, ["'dance'", "dyn --help"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_usage_gets_one_line(run, arguments, code, words):
+    fails(run(*arguments), code, *words)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["record", "geometry"], 1, ["geometry.h5 exists", "--force"]),
+        (["plot", "geometry.h5", "level"], 2, ["'level'", "levels"]),
+        (["plot", "geometry.h5", "-o", "x.jpg"], 2, ["'.jpg'", ".png"]),
+        (["plot", "geometry.h5", "-o", "taken.png"], 1, ["taken.png exists", "--force"]),
+        (["plot", "geometry.h5", "-o", "nowhere/x.png"], 1, ["nowhere", "create it"]),
+        (["plot", "geometry.h5", "--instance", "1"], 2, ["instance=1", "no ensemble"]),
+        (["plot", "geometry.h5", "--parameter", "w"], 2, ["'w'", "W"]),
+        (["animate", "geometry.h5", "-o", "x.avi"], 2, ["'.avi'", ".mp4"]),
+        (["animate", "geometry.h5", "-o", "x.mp4", "--size", "641x360"], 2, ["641x360", "642x360"]),
+        (["animate", "geometry.h5", "-o", "x.gif", "--size", "wide"], 2, ["'wide'", "1280x720"]),
+        (["animate", "geometry.h5", "-o", "x.gif", "--size", "20x10"], 2, ["20x10", "too small"]),
+        (["animate", "geometry.h5", "-o", "x.gif", "--fps", "0"], 2, ["fps=0"]),
+        (["animate", "geometry.h5", "-o", "x.gif", "--fps", "60"], 2, ["fps=60", "50"]),
+        (["animate", "geometry.h5", "-o", "x.gif", "--seconds", "0"], 2, ["seconds=0"]),
+        (["animate", "geometry.h5", "-o", "taken.png"], 2, ["'.png'"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_usage_overwrites_and_leaves_nothing(recorded, arguments, code, words):
+    Path("taken.png").write_text("precious")
+    before = Path("geometry.h5").read_bytes()
+    fails(recorded(*arguments), code, *words)
+    assert sorted(path.name for path in Path().iterdir()) == ["geometry.h5", "taken.png"]
+    assert Path("geometry.h5").read_bytes() == before
+    assert Path("taken.png").read_text() == "precious"
+
+
+def truncated(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = range(10_000)
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def newer(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs.update(format="learning-dynamics", format_version=2)
+
+
+@pytest.mark.parametrize("command", ["info", "plot", "animate"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.write_text("step,loss\n0,1\n"), ["not an HDF5 file"]),
+        (lambda path: path.touch(), ["empty"]),
+        (truncated, ["truncated"]),
+        (lambda path: h5py.File(path, "w").close(), ["no recording"]),
+        (newer, ["format version 2", "upgrade"]),
+    ],
+    ids=["text", "empty", "truncated", "foreign", "newer"],
+)
+def test_files_that_are_no_recording(run, make, words, command):
+    make(Path("x.h5"))
+    fails(run(command, "x.h5"), 1, "x.h5", *words)
+
+
+def test_a_missing_extra_is_named(recorded, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    fails(recorded("animate", "geometry.h5", "-o", "x.mp4"), 1, "mp4", "[video]", "pip install")
+
+
+def test_help_and_version(run):
+    assert "Commands:" in run("--help").stdout
+    assert run("--version").stdout.startswith("dyn ")
+    assert run("record", "-h").exit_code == 0
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "dyn", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_as_a_real_process(tmp_path):
+    process = start(tmp_path, "record", "geometry", "--steps", "20")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (0, "geometry.h5\n")
+    # No progress bar where there is no terminal.
+    assert "\r" not in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to another process")
+def test_interrupting_keeps_what_was_recorded(tmp_path):
+    process = start(tmp_path, "record", "geometry", "--steps", "1000000")
+    deadline = time.monotonic() + 60
+    while not rows_of(tmp_path / "geometry.h5") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "dyn: interrupted"
+    with dyn.open(tmp_path / "geometry.h5") as recording:
+        assert recording.status == "aborted"
+        assert len(recording) > 0
+
+
+def rows_of(path: Path) -> int:
+    """Return how many rows a live recording has by now, 0 before it is there."""
+    try:
+        with dyn.open(path) as recording:
+            return len(recording)
+    except dyn.dynamics.errors.RecordingError:
+        return 0

@@ -1,0 +1,27 @@
+"""Every example runs as it stands and leaves what it says it leaves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+LEAVES = {
+    "attach_to_your_loop.py": ("digits.h5", "digits.png"),
+    "record_and_plot.py": ("levels.h5", "levels.png"),
+    "animate_geometry.py": ("octahedron.h5", "octahedron.gif"),
+}
+
+
+def test_no_example_is_left_out():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == LEAVES.keys()
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_example(name, tmp_path):
+    # A deprecation in another package is not the example's fault, and a user would not see it as an error.
+    run = subprocess.run([sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    for left in LEAVES[name]:
+        assert (tmp_path / left).stat().st_size > 1000

@@ -1,0 +1,111 @@
+"""The levels figure shows the recorded numbers, named lines, and the loss on the same axis."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+import dyn
+from dyn.dynamics.errors import RecordingError, SettingError
+from dyn.viz import plot_levels
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def curves(ax) -> list[np.ndarray]:
+    """Return the drawn lines of the features, each (K, 2)."""
+    return ax.collections[0].get_segments()
+
+
+def texts(ax) -> set[str]:
+    return {text.get_text() for text in ax.texts}
+
+
+def test_every_feature_is_drawn_as_recorded(geometry, every_step_of):
+    upper, lower = plot_levels(geometry).axes
+    drawn = curves(upper)
+    assert len(drawn) == 6
+    # All are represented, so their order is that of the features.
+    for i, curve in enumerate(drawn):
+        np.testing.assert_array_equal(curve[:, 0], geometry.step[:])
+        np.testing.assert_array_equal(curve[:, 1], every_step_of[:, i])
+    assert upper.get_shared_x_axes().joined(upper, lower)
+    assert upper.get_xlim() == (0, 3000)
+
+
+def test_levels_are_named(geometry):
+    upper = plot_levels(geometry).axes[0]
+    for name in ("1", "3/4", "2/3", "1/2", "2/5", "3/8"):
+        assert any(text.startswith(f"{name}  ") for text in texts(upper))
+    heights = {line.get_ydata()[0] for line in upper.lines}
+    assert heights == {1, 3 / 4, 2 / 3, 1 / 2, 2 / 5, 3 / 8, 0}
+
+
+def test_both_losses_are_drawn(geometry):
+    lower = plot_levels(geometry).axes[1]
+    minibatch, expected = lower.lines
+    np.testing.assert_array_equal(expected.get_ydata(), geometry.scalars["expected_loss"][:])
+    assert "mean of 30 rows" in minibatch.get_label()
+    assert expected.get_linewidth() > minibatch.get_linewidth()
+
+
+def test_features_share_the_colour_of_their_set(geometry):
+    colours = plot_levels(geometry).axes[0].collections[0].get_colors()
+    assert len(np.unique(colours, axis=0)) == 2
+    np.testing.assert_array_equal(colours[0], colours[2])
+    assert not np.array_equal(colours[0], colours[3])
+
+
+def test_into_an_axes_of_your_own(geometry):
+    figure, ax = plt.subplots()
+    assert plot_levels(geometry, ax) is figure
+    assert len(curves(ax)) == 6
+    assert len(figure.axes) == 1
+
+
+def test_an_instance_of_an_ensemble(ensemble):
+    figure = plot_levels(ensemble, instance=2)
+    upper, lower = figure.axes
+    assert "density p = 0.1, instance 2 of 3" in upper.get_title(loc="left")
+    drawn = {tuple(curve[:, 1]) for curve in curves(upper)}
+    assert drawn == {tuple(D) for D in ensemble.features["W"]["dimensionality"][:, 2].T}
+    own = ensemble.probes["expected_loss_of_instance"][:, 2]
+    np.testing.assert_array_equal(lower.lines[1].get_ydata(), own)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"instance": 3}, "instance=3"), ({"parameter": "w"}, "'w'"), ({"instance": -1}, "-1")]
+)
+def test_what_is_not_there_is_named(ensemble, options, words):
+    with pytest.raises(SettingError, match=words):
+        plot_levels(ensemble, **options)
+
+
+def test_a_recording_without_features_says_so(tmp_path):
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    dyn.attach(model, optimizer, tmp_path / "run.h5", features=None).close()
+    with dyn.open(tmp_path / "run.h5") as recording, pytest.raises(RecordingError, match="no features"):
+        plot_levels(recording)
+
+
+def test_missing_values_and_no_loss_are_drawn_as_missing(tmp_path):
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with dyn.attach(model, optimizer, tmp_path / "run.h5"):
+        model(torch.ones(3)).sum().backward()
+        optimizer.step()
+        model.weight.data[0, 0] = torch.nan
+        optimizer.step()
+    with dyn.open(tmp_path / "run.h5") as recording:
+        upper, lower = plot_levels(recording).axes
+        assert np.isnan(upper.collections[0].get_paths()[0].vertices[-1, 1])
+        assert texts(lower) == {"no loss was logged"}
+
+
+def test_logarithmic_steps(geometry):
+    assert plot_levels(geometry, log_steps=True).axes[1].get_xscale() == "symlog"
