@@ -68,8 +68,8 @@ class Experiment:
         for key in changes:
             if key not in self.settings:
                 raise unknown_name("setting", key, self.settings)
-        lengths = {len(changes[key]) for key in PER_INSTANCE if isinstance(changes.get(key), tuple)}
-        if lengths and "n_instances" not in changes:
+        lengths = [len(changes[key]) for key in PER_INSTANCE if isinstance(changes.get(key), tuple)]
+        if any(lengths) and "n_instances" not in changes:
             changes["n_instances"] = max(lengths)
         return replace(self, **changes)
 
@@ -151,7 +151,7 @@ _CATALOGUE = (
         sets=2,
         reduction="mean",
         init_std=0.01,
-        steps=12_000,
+        lr=2e-3,
     ),
 )
 

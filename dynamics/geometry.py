@@ -81,18 +81,21 @@ def measure(W: "Array") -> FeatureGeometry:
     W = W / scale
     scale = scale[..., 0]
     squared = (W * W).sum(-2)
-    length = squared**0.5
-    overlap = _overlaps(W, W / (length + (length == 0))[..., None, :])
+    # A zero column gets the length 1 for the while, since the root has no derivative at 0.
+    length = (squared + (squared == 0)) ** 0.5
+    overlap = _overlaps(W, W / length[..., None, :])
     others = overlap - squared
-    return FeatureGeometry(
-        dimensionality=squared / (overlap + (overlap == 0)),
-        norm=length * scale,
-        interference=others * (others > 0) * scale**2,
-    )
+    # Single precision holds |W_i|² up to 1e38; beyond that infinity is what interference is.
+    with np.errstate(over="ignore"):
+        return FeatureGeometry(
+            dimensionality=squared / (overlap + (overlap == 0)),
+            norm=length * (squared != 0) * scale,
+            interference=others * (others > 0) * scale**2,
+        )
 
 
 def _matrix(W: Any) -> Any:
-    if not hasattr(W, "mT"):
+    if not hasattr(type(W), "mT"):
         W = np.asarray(W)
     if W.ndim < 2:
         raise ValueError(f"W must have shape (..., m, n) with one feature a column, got shape {tuple(W.shape)}")

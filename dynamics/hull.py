@@ -7,6 +7,8 @@ from scipy.spatial import ConvexHull
 
 # Points thinner than this fraction of their extent count as flat: a picture shows no difference, and qhull needs none.
 _FLAT = 0.01
+# Points closer together than this fraction of their distance from the origin are one; it is rounding, not extent.
+_SAME = 1e-9
 # Faces whose unit normals differ by less than this are one face; 0.02 rad is about a degree.
 _COPLANAR = 0.02
 
@@ -33,9 +35,11 @@ def convex_hull(points: np.ndarray) -> Hull:
         raise ValueError(f"points must have shape (k, 3), got {points.shape}")
     if not np.isfinite(points).all():
         raise ValueError("points holds values that are not finite; leave those rows out")
+    if not len(points):
+        return Hull(_no(3), _no(2), 0)
     centred = points - points.mean(axis=0)
     _, extent, axes = np.linalg.svd(centred, full_matrices=False)
-    rank = int((extent > _FLAT * extent[0]).sum()) if extent[0] > 0 else 0
+    rank = int((extent > max(_FLAT * extent[0], _SAME * abs(points).max())).sum())
     if rank == 3:
         return _solid(points)
     if rank == 2:

@@ -87,14 +87,22 @@ def _parse_value(key: str, text: str, kinds: tuple[type, ...]) -> Any:
     if tuple in kinds and "," in text:
         element = tuple(kind for kind in kinds if kind is not tuple)
         return tuple(_parse_value(key, part.strip(), element) for part in text.split(",") if part.strip())
-    for kind in (int, float):
-        if kind in kinds:
-            value = _number(text)
-            if value is not None and (kind is float or value == int(value)):
-                return kind(value)
+    if int in kinds and (whole := _whole_number(text)) is not None:
+        return whole
+    if float in kinds and (number := _number(text)) is not None:
+        return number
     if str in kinds and text:
         return text
     raise _wrong_type(key, text, kinds)
+
+
+def _whole_number(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        # 1e4 is a whole number too.
+        value = _number(text)
+        return int(value) if value is not None and value.is_integer() else None
 
 
 def _number(text: str) -> float | None:
@@ -106,16 +114,26 @@ def _number(text: str) -> float | None:
 
 
 def _check_value(name: str, value: Any, kinds: tuple[type, ...]) -> None:
-    if isinstance(value, tuple) and tuple in kinds and value:
+    if isinstance(value, tuple) and tuple in kinds:
+        if not value:
+            raise _wrong_type(name, value, kinds)
         for element in value:
-            _check_value(name, element, kinds)
+            # A list holds numbers, or names where the setting is one; it holds no formulas and no lists.
+            _check_value(name, element, (float,) if float in kinds else (str,))
         return
     if float in kinds and isinstance(value, int):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise _wrong_type(name, value, kinds)
-    if value is None:
-        return
+    if value is not None:
+        _check_range(name, value)
+
+
+def _check_range(name: str, value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingError(f"{name}={value} is not a finite number")
+    if name == "seed" and value >= 2**32:
+        raise SettingError(f"seed={value} is not below 2**32")
     if name in CHOICES and value not in CHOICES[name]:
         raise unknown_name(name, value, CHOICES[name])
     if name == "density" and not 0 < value <= 1:

@@ -84,7 +84,8 @@ def feature_channels(channel: Channel) -> tuple[Channel, ...]:
 
 def array_channel(group: Literal["probes"], name: str, value: np.ndarray) -> Channel:
     """Return the channel of a probe or of a derived quantity whose values look like *value*."""
-    axes = tuple(f"{name}.axis{k}" for k in range(value.ndim))
+    # The group is part of the name, since a probe may be called like a parameter.
+    axes = tuple(f"{group}.{name}.axis{k}" for k in range(value.ndim))
     return Channel(group, name, value.shape, value.dtype, value.dtype, axes)
 
 
@@ -137,8 +138,8 @@ def _feature_axis(owner: nn.Module, parameter: nn.Parameter, features: Features)
     """Return which axis holds features by the rules of "auto": matrices, and ensembles that say that they are one."""
     if features is None or not parameter.is_floating_point():
         return None
-    is_ensemble = bool(getattr(owner, "n_instances", None))
-    if parameter.ndim != (3 if is_ensemble else 2):
+    instances = getattr(owner, "n_instances", None)
+    if parameter.ndim != (3 if instances else 2) or (instances and parameter.shape[0] != instances):
         return None
     m, n = parameter.shape[-2:]
     if parameter.numel() * min(m, n) > _FREE:
@@ -157,18 +158,19 @@ def _parameter_channel(
         attributes["features"] = features
     stored = dtype or np.dtype(np.float32)
     bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else stored
-    axes = _axis_names(name, parameter.ndim, features, getattr(owner, "n_instances", None))
+    has_instances = parameter.ndim > 0 and getattr(owner, "n_instances", None) == parameter.shape[0]
+    axes = _axis_names(name, parameter.ndim, features, has_instances=has_instances)
     return Channel("parameters", name, tuple(parameter.shape), bits, stored, axes, features, attributes)
 
 
-def _axis_names(name: str, ndim: int, features: FeatureAxis | None, instances: int | None) -> tuple[str, ...]:
+def _axis_names(name: str, ndim: int, features: FeatureAxis | None, *, has_instances: bool) -> tuple[str, ...]:
     """Name each dimension within its parameter's name: xarray wants one size for one name throughout the file."""
     if features is None:
         kinds = [f"axis{k}" for k in range(ndim)]
     else:
         matrix = ["hidden", "feature"] if features == "columns" else ["feature", "hidden"]
         kinds = [f"axis{k}" for k in range(ndim - 2)] + matrix
-    if instances:
+    if has_instances:
         kinds[0] = "instance"
     return tuple(f"{name}.{kind}" for kind in kinds)
 

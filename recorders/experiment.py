@@ -15,7 +15,7 @@ from torch import Tensor
 from ..dynamics.evaluation import PopulationLoss
 from ..dynamics.experiments import Experiment
 from ..dynamics.training import Training, build_model
-from .channels import parameter_channels, row_bytes
+from .channels import Channel, parameter_channels, row_bytes
 from .hooks import attach
 
 
@@ -73,13 +73,15 @@ def record_experiment(
         ) as recorder,
     ):
         population = PopulationLoss(experiment)
-        if {"W", "b"} <= parameter_channels(training.model, select, None).keys():
+        if _has_expected_loss(channel for _, channel in parameter_channels(training.model, select, None).values()):
             recorder.derive(lambda parameters: _expected_loss(population, parameters), estimate=population.description)
-        for loss in progress(training):
-            recorder.log(loss=loss.mean())
-            latest.copy_(loss)
-        # The final row has no minibatch.
-        latest.fill_(torch.nan)
+        try:
+            for loss in progress(training):
+                recorder.log(loss=loss.mean())
+                latest.copy_(loss)
+        finally:
+            # The final row has no minibatch.
+            latest.fill_(torch.nan)
     return recorder.path
 
 
@@ -97,12 +99,17 @@ def _one_thread() -> Iterator[None]:
 def price(experiment: Experiment, path: str | os.PathLike[str], *, every: int = 1, select: Any = None) -> Price:
     """Return what recording *experiment* into *path* would take, without training anything."""
     channels = [channel for _, channel in parameter_channels(build_model(experiment), select, "auto").values()]
-    # expected_loss, and for an ensemble each member's own (float64) and its minibatch loss (float32).
-    losses = 8 + (8 + 4) * (experiment.n_instances or 0)
-    per_row = row_bytes(channels) + losses
+    members = experiment.n_instances or 0
+    # For an ensemble each member's minibatch loss (float32), and where it is recorded the expected loss (float64).
+    expected = 8 * (1 + members) if _has_expected_loss(channels) else 0
+    per_row = row_bytes(channels) + 4 * members + expected
     rows = -(-experiment.steps // every) + 1
     folder = next(folder for folder in Path(path).absolute().parents if folder.is_dir())
     return Price(per_row, rows, per_row * rows, shutil.disk_usage(folder).free)
+
+
+def _has_expected_loss(channels: Iterable[Channel]) -> bool:
+    return {"W", "b"} <= {channel.name for channel in channels}
 
 
 def _expected_loss(population: PopulationLoss, parameters: Any) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """attach(): hook a recorder to any PyTorch training."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def attach(
     if on_error not in ("warn", "raise"):
         raise unknown_name("on_error", on_error, ("warn", "raise"))
     taken = parameter_channels(model, select, features)
-    values = {name: call_probe(probe, model) for name, probe in (probes or {}).items()}
+    values = {name: call_probe(name, probe, model) for name, probe in (probes or {}).items()}
     probe_channels = {name: array_channel("probes", name, value) for name, value in values.items()}
     channels = [*(channel for _, channel in taken.values()), *probe_channels.values()]
     ring = Ring(channels, _ring_rows(channels))
@@ -66,8 +67,15 @@ def attach(
     taps += [
         ProbeTap(name, probe, model, ring.columns[probe_channels[name].path]) for name, probe in (probes or {}).items()
     ]
-    store = Store(Path(path), channels, scalars=("loss", "lr"), config=config or {}, overwrite=overwrite)
+    store = Store(Path(path), channels, scalars=("loss", "lr"), config=_as_json(config), overwrite=overwrite)
     return Recorder(optimizer, ring, taps, Writer(store, channels), store, channels, every=every, on_error=on_error)
+
+
+def _as_json(config: Mapping[str, Any] | None) -> str:
+    try:
+        return json.dumps(config or {}, default=str)
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"config={config!r} cannot be kept as JSON: {error}") from error
 
 
 def _ring_rows(channels: Sequence[Channel]) -> int:

@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from time import perf_counter
 from types import TracebackType
@@ -13,9 +13,11 @@ from typing import Any, Literal, Self
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ..dynamics.errors import RecordingError, SettingError
+from ..dynamics.errors import RecordingError
 from .channels import Channel, row_bytes
-from .ring import NAN, Ring
+from .ring import Ring
+from .rows import RowFiller
+from .scalars import as_number, check_name
 from .store import Store
 from .taps import ParameterTap, ProbeTap
 from .writer import Derivation, Writer
@@ -55,17 +57,16 @@ class Recorder:
     ):
         self.path = store.path
         self.bytes_per_row = row_bytes(channels)
-        self._optimizer = optimizer
         self._ring = ring
-        self._taps = tuple(taps)
+        self._filler = RowFiller(ring, taps, optimizer)
         self._writer = writer
         self._store = store
         self._every = every
         self._on_error = on_error
         self._steps = 0
         self._phase = _Phase.BETWEEN
+        self._in_closure = False
         self._pending: dict[str, float | Tensor] = {}
-        self._deferred: list[tuple[str, int, Tensor]] = []
         self._open = True
         self._process = os.getpid()
         self._began = perf_counter()
@@ -96,14 +97,17 @@ class Recorder:
         another device are copied there and fetched when rows are written, so nothing waits for them.
         Raises SettingError for a value that is no number.
         """
-        if not self._open or self._phase is _Phase.SKIPPING:
+        if not self._open:
             return
         for name, value in scalars.items():
-            number = _number(name, value)
-            if self._phase is _Phase.BETWEEN:
+            number = as_number(name, value)
+            if name not in self._ring.scalars:
+                check_name(name, self._ring.scalars)
+                self._ring.scalar(name)
+            if not self._in_closure:
                 self._pending[name] = number
-            elif self._is_empty(name):
-                self._put(self._slot, name, number)
+            elif self._phase is _Phase.RECORDING:
+                self._filler.add(name, number)
 
     def derive(self, derivation: Derivation, **attributes: str) -> None:
         """Record a quantity computed from the recorded parameters, in batches, when rows are written.
@@ -112,28 +116,39 @@ class Recorder:
         row becomes a scalar, more become a probe. The attributes are kept with the dataset.
         """
         self._drain()
-        slot = self._slot
-        self._copy_taps(slot)
-        parameters = {
-            path.removeprefix("parameters/"): column[slot : slot + 1]
-            for path, column in self._ring.columns.items()
-            if path.startswith("parameters/")
-        }
-        self._writer.derive(derivation, parameters, attributes)
+        self._writer.derive(derivation, self._filler.present_parameters(), attributes)
 
     def close(self) -> None:
         """Add the final row, write everything, close the file and take the hooks off; calling it again does nothing."""
         self._close("complete")
 
-    def _before_step(self, *_: Any) -> None:
+    def _before_step(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._steps % self._every:
             self._phase = _Phase.SKIPPING
             self._pending.clear()
-            return
-        try:
-            self._sample()
-        except Exception as error:
-            self._fail(error)
+        else:
+            try:
+                self._sample()
+            except Exception as error:
+                self._fail(error)
+        # The optimizer itself is the first argument, a closure the second.
+        if len(args) > 1 and args[1] is not None:
+            return (args[0], self._watched(args[1]), *args[2:]), kwargs
+        if kwargs.get("closure") is not None:
+            return args, {**kwargs, "closure": self._watched(kwargs["closure"])}
+        return None
+
+    def _watched(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """Return *closure* so that log() knows when it is called from within."""
+
+        def watched() -> Any:
+            self._in_closure = True
+            try:
+                return closure()
+            finally:
+                self._in_closure = False
+
+        return watched
 
     def _after_step(self, *_: Any) -> None:
         if self._phase is _Phase.RECORDING:
@@ -143,54 +158,18 @@ class Recorder:
 
     def _sample(self) -> None:
         """Fill the next row; it is committed once the step has returned."""
-        ring = self._ring
         now = perf_counter()
-        if now > self._due or ring.is_full:
+        if now > self._due or self._ring.is_full:
             self._drain()
-        slot = self._slot
         if self._phase is _Phase.RECORDING:
-            self._forget_interrupted(slot)
+            self._filler.forget()
         self._phase = _Phase.RECORDING
-        ring.step[slot] = self._steps
-        ring.time[slot] = now - self._began
-        self._copy_taps(slot)
-        for k, group in enumerate(self._optimizer.param_groups):
-            name = f"lr_{k}" if k else "lr"
-            self._put(slot, name, _number(name, group["lr"]))
-        for name, value in self._pending.items():
-            self._put(slot, name, value)
+        self._filler.fill(self._steps, now - self._began, self._pending)
         self._pending.clear()
-
-    @property
-    def _slot(self) -> int:
-        return self._ring.head % self._ring.capacity
-
-    def _copy_taps(self, slot: int) -> None:
-        for tap in self._taps:
-            tap.copy(slot)
-
-    def _put(self, slot: int, name: str, value: float | Tensor) -> None:
-        if isinstance(value, Tensor):
-            self._deferred.append((name, slot, value))
-            # Any number but NaN says that the place is taken; the tensor's is fetched when the row is written.
-            value = 0.0
-        self._ring.scalar(name)[slot] = value
-
-    def _is_empty(self, name: str) -> bool:
-        value = self._ring.scalar(name)[self._slot]
-        return value != value
-
-    def _forget_interrupted(self, slot: int) -> None:
-        """Clear what a step that raised had put into its row; the next step fills the same row."""
-        self._deferred = [(name, row, value) for name, row, value in self._deferred if row != slot]
-        for column in self._ring.scalars.values():
-            column[slot] = NAN
 
     def _drain(self) -> None:
         began = perf_counter()
-        for name, slot, value in self._deferred:
-            self._ring.scalar(name)[slot] = value.item()
-        self._deferred.clear()
+        self._filler.fetch()
         self._writer.drain(self._ring)
         ended = perf_counter()
         self._due = ended + max(_LATENCY, _WRITING_SHARE * (ended - began))
@@ -212,9 +191,10 @@ class Recorder:
     def _fail(self, error: Exception) -> None:
         """End the recording, keep what is written readable, and let the training go on unless told otherwise."""
         self._detach()
-        # What the disk refused once it may refuse again; the rows committed so far stay readable either way.
         try:
-            self._store.close("aborted")
+            if self._store.is_open:
+                self._drain()
+                self._store.close("aborted")
         except Exception as again:
             error.add_note(f"closing the file failed as well: {again}")
         message = f"the recording {self.path} ended after {self._store.rows} rows: {error}"
@@ -231,20 +211,3 @@ class Recorder:
     def _at_exit(self) -> None:
         # The interpreter remembers the exception that ended it.
         self._close("aborted" if getattr(sys, "last_value", None) is not None else "complete")
-
-
-def _number(name: str, value: float | Tensor) -> float | Tensor:
-    """Return a number, or a tensor on another device to be fetched later."""
-    if type(value) is float:
-        return value
-    if isinstance(value, Tensor) and value.numel() == 1 and value.device.type != "cpu":
-        # A copy on its own device: it waits for nothing, and keeps no graph alive.
-        return value.detach().clone()
-    try:
-        return value.item() if isinstance(value, Tensor) else float(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise SettingError(f"log({name}=…) takes a number or a tensor of one element, got {_shown(value)}") from error
-
-
-def _shown(value: Any) -> str:
-    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)

@@ -43,7 +43,7 @@ class Recording:
         self._file = _open_file(self.path)
         try:
             _check_format(self.path, self._file)
-            self._rows = self._committed()
+            self._take_snapshot()
         except BaseException:
             self._file.close()
             raise
@@ -69,10 +69,11 @@ class Recording:
 
     def refresh(self) -> Self:
         """Take in the rows and scalars that were written since; does nothing on a finished recording."""
-        if self.status == "recording":
+        self._opened()
+        if self._is_live:
             self._file.close()
             self._file = _open_file(self.path)
-            self._rows = self._committed()
+            self._take_snapshot()
         return self
 
     @property
@@ -98,12 +99,12 @@ class Recording:
     @property
     def step(self) -> Series:
         """Optimizer steps taken before each row; (T,) int64."""
-        return Series(self._node, "step", self._rows)
+        return Series(self, "step", self._rows)
 
     @property
     def time(self) -> Series:
         """Seconds since the recording began; (T,) float64."""
-        return Series(self._node, "time", self._rows)
+        return Series(self, "time", self._rows)
 
     @property
     def scalars(self) -> Group:
@@ -148,18 +149,21 @@ class Recording:
             raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
         return self._file
 
-    def _node(self, path: str) -> h5py.Group | h5py.Dataset | None:
+    def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
+        """Return what lies at *path* of the file as it is open now; None where nothing does."""
         node = self._opened().get(path)
         return node if isinstance(node, h5py.Group | h5py.Dataset) else None
 
     def _attribute(self, name: str) -> str:
         return str(self._opened().attrs[name])
 
-    def _committed(self) -> int:
-        return int(Series(self._node, "committed", 1)[0])
+    def _take_snapshot(self) -> None:
+        # In this order: what is finished between the two looks has rows that a later refresh() finds.
+        self._is_live = self.status == "recording"
+        self._rows = int(Series(self, "committed", 1)[0])
 
     def _group(self, path: str) -> Group:
-        return Group(self._node, path, self._rows)
+        return Group(self, path, self._rows)
 
 
 def _open_file(path: Path) -> h5py.File:
@@ -171,6 +175,8 @@ def _open_file(path: Path) -> h5py.File:
         raise RecordingError(f"{path} is empty; it is no recording")
     if not h5py.is_hdf5(path):
         raise RecordingError(f"{path} is not an HDF5 file, so it is no recording")
+    if _is_cut_off(path):
+        raise RecordingError(f"{path} cannot be read: it is truncated")
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -182,6 +188,16 @@ def _open_file(path: Path) -> h5py.File:
         time.sleep(0.01)
     cause = "it is truncated" if "truncated" in reason else reason
     raise RecordingError(f"{path} cannot be read: {cause}")
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a file that nobody is writing is shorter than its superblock says; HDF5 may read on in it for ever."""
+    with path.open("rb") as file:
+        head = file.read(48)
+    if len(head) < 48:
+        return True
+    # Superblock version 3: the flags of a file that is being written, and its end of file.
+    return head[8] == 3 and head[11] == 0 and path.stat().st_size < int.from_bytes(head[28:36], "little")
 
 
 def _open_as_found(path: Path) -> h5py.File:
@@ -201,3 +217,7 @@ def _check_format(path: Path, file: h5py.File) -> None:
             f"{path} has format version {found}; this toolkit reads up to {FORMAT_VERSION}: "
             "pip install --upgrade learning-dynamics"
         )
+    missing = [name for name in ("status", "created", "software", "config") if name not in file.attrs]
+    missing += [name for name in ("committed", "step", "time") if name not in file]
+    if missing:
+        raise RecordingError(f"{path} is damaged: it has no {', '.join(missing)}")

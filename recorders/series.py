@@ -1,7 +1,8 @@
 """Arrays of a recording that are read when they are sliced."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -9,19 +10,26 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..dynamics.errors import RecordingError, unknown_name
 
-# Finds what lies at a path of the file as it is open now; None where nothing does.
-Finder = Callable[[str], h5py.Group | h5py.Dataset | None]
+
+class Source(Protocol):
+    """A file that may be closed and opened again between two looks at it."""
+
+    path: Path
+
+    def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
+        """Return what lies at *path* of the file as it is open now; None where nothing does."""
+        ...
 
 
 class Group(Mapping[str, "Series"]):
     """The arrays of one group, by name."""
 
-    def __init__(self, find: Finder, path: str, rows: int):
-        self._find = find
+    def __init__(self, source: Source, path: str, rows: int):
+        self._source = source
         self._path = path
         self._rows = rows
         self._names: list[str] = []
-        group = find(path)
+        group = source.node(path)
         if isinstance(group, h5py.Group):
             group.visititems(self._visit)
 
@@ -32,7 +40,7 @@ class Group(Mapping[str, "Series"]):
     def __getitem__(self, name: str) -> "Series":
         if name not in self._names:
             raise KeyError(str(unknown_name(f"name in {self._path}", name, self._names)))
-        return Series(self._find, f"{self._path}/{name}", self._rows)
+        return Series(self._source, f"{self._path}/{name}", self._rows)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -50,16 +58,16 @@ class Series(NDArrayOperatorsMixin):
     Slices are NumPy arrays; arithmetic and NumPy's functions read the whole of it.
     """
 
-    def __init__(self, find: Finder, path: str, rows: int):
-        self._find = find
+    def __init__(self, source: Source, path: str, rows: int):
+        self._source = source
         self._path = path
         self._rows = rows
 
     @property
     def _dataset(self) -> h5py.Dataset:
-        dataset = self._find(self._path)
+        dataset = self._source.node(self._path)
         if not isinstance(dataset, h5py.Dataset):
-            raise RecordingError(f"the recording is damaged: it has no array {self._path}")
+            raise RecordingError(f"{self._source.path} is damaged: it has no array {self._path}")
         return dataset
 
     @property
@@ -87,18 +95,21 @@ class Series(NDArrayOperatorsMixin):
         return self._rows
 
     def __getitem__(self, key: Any) -> Any:
-        rows, *rest = key if isinstance(key, tuple) else (key,)
-        if rows is Ellipsis or rows is None:
+        key = key if isinstance(key, tuple) else (key,)
+        if not all(isinstance(part, int | np.integer | slice) for part in key) or len(key) > self.ndim:
             return self._dataset[: self._rows][key]
-        if isinstance(rows, slice):
-            start, stop, stride = rows.indices(self._rows)
-            if stride > 0:
-                return self._dataset[(slice(start, stop, stride), *rest)]
-        elif isinstance(rows, int | np.integer):
-            if not -self._rows <= rows < self._rows:
-                raise IndexError(f"row {rows} is out of range for {self._rows} rows")
-            return self._dataset[(int(rows) % self._rows, *rest)]
-        return self._dataset[: self._rows][key]
+        # HDF5 slices forwards only; it reads what is asked for, and the turning is left to NumPy.
+        forward, turn = [], []
+        for part, size in zip(key, self.shape, strict=False):
+            if isinstance(part, slice):
+                wanted = range(size)[part]
+                backwards = wanted.step < 0
+                wanted = wanted[::-1] if backwards else wanted
+                forward.append(slice(wanted.start, wanted.stop, wanted.step) if wanted else slice(0, 0))
+                turn.append(slice(None, None, -1) if backwards else slice(None))
+            else:
+                forward.append(_checked(int(part), size))
+        return self._dataset[tuple(forward)][tuple(turn)] if turn else self._dataset[tuple(forward)]
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self[:])
@@ -112,3 +123,9 @@ class Series(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"Series({self._path}, shape {self.shape}, {self.dtype})"
+
+
+def _checked(index: int, size: int) -> int:
+    if not -size <= index < size:
+        raise IndexError(f"index {index} is out of range for {size}")
+    return index % size

@@ -1,12 +1,11 @@
 """The HDF5 file of a recording, format version 1: create, append, commit, close."""
 
-import json
+import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -42,7 +41,7 @@ class Store:
         channels: Sequence[Channel],
         *,
         scalars: Iterable[str] = (),
-        config: Mapping[str, Any],
+        config: str,
         overwrite: bool,
     ):
         self.path = path
@@ -62,6 +61,7 @@ class Store:
                 self._add_channel(each)
         for name in scalars:
             self._add_scalar(name)
+        self._start_swmr()
 
     def add_scalars(self, names: Iterable[str], attributes: Mapping[str, str] | None = None) -> None:
         """Make a dataset for each new scalar; rows before it hold NaN."""
@@ -76,6 +76,13 @@ class Store:
 
     def append(self, block: Block) -> None:
         """Write the rows of *block*, then commit them: data, flush, count, flush."""
+        try:
+            self._append(block)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _append(self, block: Block) -> None:
         unknown = [name for name in block.scalars if f"scalars/{name}" not in self._datasets]
         if unknown:
             self.add_scalars(unknown)
@@ -94,9 +101,29 @@ class Store:
 
     def close(self, status: str) -> None:
         """Close the file for good, readable by any HDF5 reader."""
-        self._stop_swmr()
-        self._file.attrs["status"] = status
+        try:
+            self._stop_swmr()
+            self._file.attrs["status"] = status
+            self._file.flush()
+        except BaseException:
+            self.abandon()
+            raise
         self._file.close()
+
+    def abandon(self) -> None:
+        """Give the file up as it is on the disk, after a write that failed.
+
+        HDF5 crashes the process when what it still holds cannot be written on closing, so it writes that to nowhere.
+        """
+        if self._file:
+            with Path(os.devnull).open("r+b") as nowhere:
+                os.dup2(nowhere.fileno(), self._file.id.get_vfd_handle())
+            _close_everywhere(self._file)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether rows can be written."""
+        return bool(self._file)
 
     def _start_swmr(self) -> None:
         if not self._live:
@@ -107,18 +134,18 @@ class Store:
         """Return to plain writing, which may create things; readers that have the file open keep what they see."""
         if self._live:
             _close_everywhere(self._file)
-            self._file = h5py.File(self.path, "r+", libver=_LIBVER)
+            self._file = _reopen(self.path)
             self._datasets = {path: _dataset(self._file, path) for path in self._datasets}
             self._live = False
 
-    def _write_attributes(self, config: Mapping[str, Any]) -> None:
+    def _write_attributes(self, config: str) -> None:
         self._file.attrs.update(
             format=FORMAT,
             format_version=FORMAT_VERSION,
             status="recording",
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             software=f"learning-dynamics {version('learning-dynamics')}, Python {platform.python_version()}",
-            config=json.dumps(config, default=str),
+            config=config,
         )
 
     def _add_committed(self) -> None:
@@ -141,7 +168,7 @@ class Store:
             maxshape=(None, *shape),
             chunks=(min(_CHUNK_ROWS, max(1, _CHUNK_BYTES // row_bytes)), *shape),
             dtype=dtype,
-            fillvalue=NAN if dtype.kind in "fc" else None,
+            fillvalue=dtype.type(NAN) if dtype.kind in "fc" else None,
         )
         if path != "step":
             dataset.dims[0].attach_scale(self._file["step"])
@@ -156,6 +183,14 @@ class Store:
             scale = self._file.create_dataset(name, shape=(size,), dtype=np.float32)
             scale.make_scale(_BARE_DIMENSION % size)
         return _dataset(self._file, name)
+
+
+def _reopen(path: Path) -> h5py.File:
+    """Open the file for writing again, even while a reader in another process holds a lock on it."""
+    try:
+        return h5py.File(path, "r+", libver=_LIBVER)
+    except BlockingIOError:
+        return h5py.File(path, "r+", libver=_LIBVER, locking=False)
 
 
 def _dataset(file: h5py.File, path: str) -> h5py.Dataset:

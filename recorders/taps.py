@@ -7,18 +7,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..dynamics.errors import RecordingError
+from ..dynamics.errors import RecordingError, SettingError
 
 
 class ParameterTap:
     """Copies one parameter into rows of the ring.
 
     A contiguous CPU parameter is copied as bytes, from a view that is made once. The view is checked against the
-    parameter's address every time, so a parameter whose storage was replaced is noticed and never recorded stale.
+    parameter's address, shape and strides every time, so a parameter whose storage was replaced is noticed and never
+    recorded stale.
     Everything else (another device, strides, a dtype without a NumPy name) goes through one tensor copy.
     """
 
-    __slots__ = ("_address", "_name", "_parameter", "_rows", "_size", "_source", "_target")
+    __slots__ = ("_layout", "_name", "_parameter", "_rows", "_size", "_source", "_target")
 
     def __init__(self, name: str, parameter: nn.Parameter, rows: np.ndarray):
         self._name = name
@@ -26,13 +27,13 @@ class ParameterTap:
         self._rows = rows
         self._target = _bytes(rows)
         self._size = rows[0].nbytes
-        self._address = -1
+        self._layout: tuple[Any, ...] = ()
         self._source: memoryview | None = None
 
     def copy(self, slot: int) -> None:
         """Copy the parameter's present value into row *slot*; raises RecordingError when its shape has changed."""
         parameter = self._parameter
-        if parameter.data_ptr() != self._address:
+        if (parameter.data_ptr(), parameter.shape, parameter.stride()) != self._layout:
             self._look_again()
         if self._source is None:
             self._copy_tensor(slot)
@@ -50,7 +51,7 @@ class ParameterTap:
         bits = _bits(tensor)
         plain = bits.device.type == "cpu" and bits.is_contiguous() and _has_dtype(bits, self._rows.dtype)
         self._source = _bytes(bits.numpy()) if plain else None
-        self._address = tensor.data_ptr()
+        self._layout = (tensor.data_ptr(), tensor.shape, tensor.stride())
 
     def _copy_tensor(self, slot: int) -> None:
         torch.from_numpy(self._rows[slot, ...]).copy_(_bits(self._parameter.detach()))
@@ -69,7 +70,7 @@ class ProbeTap:
 
     def copy(self, slot: int) -> None:
         """Call the function and copy its value into row *slot*; raises RecordingError when its shape has changed."""
-        value = call_probe(self._function, self._model)
+        value = call_probe(self._name, self._function, self._model)
         if value.shape != self._rows.shape[1:]:
             raise RecordingError(
                 f"probe {self._name!r} returned shape {value.shape}, at first it was {self._rows.shape[1:]}"
@@ -77,14 +78,23 @@ class ProbeTap:
         self._rows[slot] = value
 
 
-def call_probe(function: Callable[[nn.Module], Any], model: nn.Module) -> np.ndarray:
-    """Return what a probe says of *model* now, as an array; no gradient is traced through it."""
+def call_probe(name: str, function: Callable[[nn.Module], Any], model: nn.Module) -> np.ndarray:
+    """Return what a probe says of *model* now, as an array; no gradient is traced through it.
+
+    A plain number becomes a float64, whatever it is at first. Raises SettingError for what is no array of numbers.
+    """
     with torch.no_grad():
         value = function(model)
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         value = value.float() if value.dtype == torch.bfloat16 else value
-    return np.asarray(value)
+    try:
+        array = np.asarray(value, dtype=np.float64 if isinstance(value, int | float) else None)
+    except ValueError as error:
+        raise SettingError(f"probe {name!r} returned {value!r}: {error}") from error
+    if array.dtype.kind not in "biufc":
+        raise SettingError(f"probe {name!r} returned {value!r}; return a tensor, an array or a number")
+    return array
 
 
 def _bits(tensor: Tensor) -> Tensor:

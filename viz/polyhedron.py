@@ -83,7 +83,7 @@ class Polyhedron:
     def _move_edges(self, hull: Hull, view: np.ndarray, flat: np.ndarray) -> None:
         self._edges.set_segments(list(flat[hull.edges]))
         nearness = _nearness(view[hull.edges][..., 2].mean(axis=1))
-        self._edges.set_linewidth(0.5 + 1.1 * nearness)
+        self._edges.set_linewidth((0.5 + 1.1 * nearness).tolist())
         self._edges.set_color([(0.25, 0.3, 0.36, alpha) for alpha in 0.25 + 0.65 * nearness])
 
     def _move_rays(self, view: np.ndarray, flat: np.ndarray) -> None:
@@ -93,7 +93,7 @@ class Polyhedron:
         order = np.argsort(view[:, 2])
         self._rays.set_segments([np.array([[0.0, 0.0], flat[i]]) for i in order])
         self._rays.set_color(colours[order].tolist())
-        self._rays.set_linewidth((1.0 + 1.4 * nearness)[order])
+        self._rays.set_linewidth((1.0 + 1.4 * nearness)[order].tolist())
         for k, dots in enumerate(self._dots):
             members = [i for i in order if self._sets[i] == k]
             dots.set_offsets(flat[members])

@@ -29,7 +29,9 @@ def test_weighted_loss_is_the_papers():
 def test_losses_are_those_of_the_parameters_before_the_step(tiny, changes):
     experiment = tiny.with_settings(**changes)
     training, again = Training(experiment), Training(experiment)
-    for k, loss in enumerate(training):
+    losses = 0
+    for loss in training:
+        losses += 1
         x = again.sample()
         y = training.model(x)
         weights = torch.tensor(experiment.importance_vector())
@@ -39,7 +41,7 @@ def test_losses_are_those_of_the_parameters_before_the_step(tiny, changes):
         torch.testing.assert_close(loss, expected.detach(), rtol=1e-5, atol=0)
         assert loss.shape == ((experiment.n_instances,) if experiment.n_instances else ())
         assert not loss.requires_grad
-    assert k == experiment.steps - 1 == len(training) - 1
+    assert losses == experiment.steps == len(training)
 
 
 def test_the_last_step_is_taken(tiny):

@@ -37,7 +37,7 @@ def test_gif_lasts_as_long_as_asked(geometry, tmp_path, fps):
     assert milliseconds == 1000
 
 
-def test_a_frame_shows_its_row(scene, geometry):
+def test_a_frame_shows_its_row(scene):
     first, last = scene.draw(0, 0.0).copy(), scene.draw(3000, 0.0).copy()
     assert first.shape == (360, 640, 4)
     again = scene.draw(0, 0.0)

@@ -1,5 +1,7 @@
 """Decimation keeps what a pixel column shows: the least and the greatest value in it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def test_extremes_of_every_bin_survive(rows):
     assert kept_x[-1] == rows - 1
     assert (np.diff(kept_x) >= 0).all()
     edges = np.linspace(0, rows, 101).astype(int)
-    for k, (start, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (start, stop) in enumerate(pairwise(edges)):
         np.testing.assert_array_equal(kept_y[2 * k], y[start:stop].min(axis=0))
         np.testing.assert_array_equal(kept_y[2 * k + 1], y[start:stop].max(axis=0))
 

@@ -1,5 +1,7 @@
 """Labels on a margin stay legible and near what they name."""
 
+from itertools import pairwise
+
 import pytest
 
 from dyn.viz.style import palette, spread
@@ -21,7 +23,7 @@ def test_spread(positions, expected):
 def test_spread_keeps_the_gap_and_the_order_when_blocks_meet():
     positions = [0.10, 0.11, 0.13, 0.14, 0.16, 0.9]
     placed = spread(positions, 0.05)
-    gaps = [b - a for a, b in zip(placed, placed[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(placed)]
     # 1e-12: the rounding of a few sums.
     assert min(gaps) >= 0.05 - 1e-12
     assert placed[-1] == 0.9

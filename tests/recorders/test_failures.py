@@ -1,0 +1,139 @@
+"""Whatever happens to the recording, the training goes on and what was recorded can be read."""
+
+import fcntl
+import json
+import subprocess
+import sys
+import warnings
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import torch
+
+import dyn
+from dyn.dynamics.errors import RecordingError, SettingError
+
+
+def assert_rows_are_right(path, run, *, rows, status="aborted"):
+    with dyn.open(path) as recording:
+        assert recording.status == status
+        np.testing.assert_array_equal(recording.step, range(rows))
+        for row in range(min(rows, len(run.losses))):
+            assert recording.scalars["loss"][row] == pytest.approx(run.loss_of_row(recording, row), rel=1e-6)
+
+
+def reshape(model):
+    model.weight.data, model.weight.grad = torch.zeros(5, 3), None
+
+
+def take_two_rows(model):
+    # The address of the memory stays the same.
+    model.weight.data, model.weight.grad = model.weight.data[:2], None
+
+
+@pytest.mark.parametrize("change", [reshape, take_two_rows])
+def test_a_parameter_that_changes_its_shape_ends_the_recording(regression, path, change):
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        regression.train(5, recorder)
+        change(regression.model)
+        with pytest.warns(RuntimeWarning, match=r"run.h5 ended after 5 rows.*'weight' changed its shape") as caught:
+            regression.optimizer.step()
+        assert len(caught) == 1
+        with warnings.catch_warnings(action="error"):
+            regression.optimizer.step()
+            recorder.log(loss=1)
+    assert_rows_are_right(path, regression, rows=5)
+    assert not regression.optimizer._optimizer_step_pre_hooks
+
+
+def test_raise_is_the_other_choice(regression, path):
+    recorder = dyn.attach(regression.model, regression.optimizer, path, on_error="raise")
+    regression.train(3, recorder)
+    reshape(regression.model)
+    with pytest.raises(RecordingError, match="ended after 3 rows"):
+        regression.optimizer.step()
+    assert_rows_are_right(path, regression, rows=3)
+    regression.optimizer.step()
+
+
+@pytest.mark.parametrize("failure", [lambda k: 1 / (3 - k), lambda k: np.zeros(1 + (k > 3))], ids=["raises", "grows"])
+def test_a_probe_that_fails_ends_the_recording(regression, path, failure):
+    # Called once by attach(), so that call k makes row k - 1.
+    calls = iter(range(100))
+    probes = {"p": lambda _: failure(next(calls))}
+    recorder = dyn.attach(regression.model, regression.optimizer, path, probes=probes)
+    with pytest.warns(RuntimeWarning, match="the training goes on"):
+        regression.train(6, recorder)
+    assert_rows_are_right(path, regression, rows=len(dyn.open(path)))
+    assert len(dyn.open(path)) in (2, 3)
+
+
+FULL_DISK = """
+import json, resource, sys, warnings
+import dyn, numpy, torch
+path, limit = sys.argv[1], int(sys.argv[2])
+x = torch.rand(8, 3, generator=torch.Generator().manual_seed(0))
+model = torch.nn.Linear(3, 4)
+torch.nn.init.ones_(model.weight)
+torch.nn.init.zeros_(model.bias)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+recorder = dyn.attach(model, optimizer, path, probes={"big": lambda _: numpy.zeros(100_000)})
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    for step in range(60):
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        recorder.log(loss=loss)
+        optimizer.step()
+    recorder.close()
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(json.dumps({"warnings": [str(each.message) for each in caught], "loss": float(loss.detach())}))
+"""
+
+
+def run_with_files_limited_to(limit: int, path) -> dict:
+    """Train in a process whose files cannot grow beyond *limit* bytes, which is what a full disk looks like."""
+    command = [sys.executable, "-c", FULL_DISK, str(path), str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_training(tmp_path):
+    roomy = run_with_files_limited_to(2**30, tmp_path / "roomy.h5")
+    assert roomy["warnings"] == []
+    # Full before the first rows are written, and after.
+    for limit, at_least in ((30_000, 0), (18_000_000, 1)):
+        full = run_with_files_limited_to(limit, tmp_path / f"{limit}.h5")
+        assert len(full["warnings"]) == 1
+        assert "the training goes on" in full["warnings"][0]
+        assert full["loss"] == roomy["loss"]
+        with dyn.open(tmp_path / f"{limit}.h5") as short, dyn.open(tmp_path / "roomy.h5") as whole:
+            assert at_least <= len(short) < len(whole) == 61
+            np.testing.assert_array_equal(short.parameters["weight"], whole.parameters["weight"][: len(short)])
+            np.testing.assert_array_equal(short.scalars["loss"], whole.scalars["loss"][: len(short)])
+
+
+@pytest.mark.usefixtures("small_ring")
+def test_a_reader_that_holds_a_lock_does_not_end_the_recording(regression, path):
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        regression.train(6, recorder)
+        with path.open("rb") as reader:
+            fcntl.flock(reader, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            recorder.log(late=1)
+            regression.train(6, recorder)
+    assert_rows_are_right(path, regression, rows=13, status="complete")
+
+
+@pytest.mark.parametrize("names", [("train", "train/loss"), ("train/loss", "train")])
+def test_names_that_collide_in_the_file_do_not_end_the_recording(regression, path, names):
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        for name in names:
+            # One of them may be refused, but at once.
+            with suppress(SettingError):
+                recorder.log(**{name: 1})
+        regression.train(2, recorder)
+    assert_rows_are_right(path, regression, rows=3, status="complete")
