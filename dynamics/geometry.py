@@ -74,16 +74,16 @@ def measure(W: "Array") -> FeatureGeometry:
 
     Shapes: W (..., m, n). Raises ValueError when W has fewer than two axes.
     """
-    W = _matrix(W)
+    matrix = _matrix(W)
     # Each matrix is brought to size 1 first, so that no square under- or overflows.
-    size = abs(W).sum((-2, -1), keepdims=True)
+    size = abs(matrix).sum((-2, -1), keepdims=True)
     scale = size + (size == 0)
-    W = W / scale
+    scaled = matrix / scale
     scale = scale[..., 0]
-    squared = (W * W).sum(-2)
+    squared = (scaled * scaled).sum(-2)
     # A zero column gets the length 1 for the while, since the root has no derivative at 0.
     length = (squared + (squared == 0)) ** 0.5
-    overlap = _overlaps(W, W / length[..., None, :])
+    overlap = _overlaps(scaled, scaled / length[..., None, :])
     others = overlap - squared
     # Single precision holds |W_i|² up to 1e38; beyond that infinity is what interference is.
     with np.errstate(over="ignore"):

@@ -135,7 +135,7 @@ def _check_range(name: str, value: Any) -> None:
     if name == "seed" and value >= 2**32:
         raise SettingError(f"seed={value} is not below 2**32")
     if name in CHOICES and value not in CHOICES[name]:
-        raise unknown_name(name, value, CHOICES[name])
+        raise unknown_name(name, str(value), CHOICES[name])
     if name == "density" and not 0 < value <= 1:
         raise SettingError(f"density={value} is not in (0, 1]; it is the probability that a feature is on")
     if name in _POSITIVE and not value > 0:

@@ -17,7 +17,6 @@ from ..dynamics.errors import RecordingError
 from .channels import Channel, row_bytes
 from .ring import Ring
 from .rows import RowFiller
-from .scalars import as_number, check_name
 from .store import Store
 from .taps import ParameterTap, ProbeTap
 from .writer import Derivation, Writer
@@ -66,10 +65,11 @@ class Recorder:
         self._steps = 0
         self._phase = _Phase.BETWEEN
         self._in_closure = False
-        self._pending: dict[str, float | Tensor] = {}
+        self._from_closure: list[str] = []
         self._open = True
         self._process = os.getpid()
         self._began = perf_counter()
+        self._now = self._began
         self._due = self._began + _LATENCY
         self._hooks = (
             optimizer.register_step_pre_hook(self._before_step),
@@ -100,14 +100,11 @@ class Recorder:
         if not self._open:
             return
         for name, value in scalars.items():
-            number = as_number(name, value)
-            if name not in self._ring.scalars:
-                check_name(name, self._ring.scalars)
-                self._ring.scalar(name)
             if not self._in_closure:
-                self._pending[name] = number
+                self._filler.log(name, value)
             elif self._phase is _Phase.RECORDING:
-                self._filler.add(name, number)
+                self._filler.log_once(name, value)
+                self._from_closure.append(name)
 
     def derive(self, derivation: Derivation, **attributes: str) -> None:
         """Record a quantity computed from the recorded parameters, in batches, when rows are written.
@@ -123,14 +120,20 @@ class Recorder:
         self._close("complete")
 
     def _before_step(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._steps % self._every:
-            self._phase = _Phase.SKIPPING
-            self._pending.clear()
-        else:
-            try:
-                self._sample()
-            except Exception as error:
-                self._fail(error)
+        try:
+            if self._from_closure:
+                # The step before this one raised. What its closure had logged goes; what was logged since stays.
+                self._filler.forget(self._from_closure)
+                self._from_closure.clear()
+            if self._every > 1 and self._steps % self._every:
+                self._phase = _Phase.SKIPPING
+                self._filler.forget()
+            else:
+                self._phase = _Phase.RECORDING
+                self._now = perf_counter()
+                self._filler.fill(self._steps, self._now - self._began)
+        except Exception as error:
+            self._fail(error)
         # The optimizer itself is the first argument, a closure the second.
         if len(args) > 1 and args[1] is not None:
             return (args[0], self._watched(args[1]), *args[2:]), kwargs
@@ -151,21 +154,21 @@ class Recorder:
         return watched
 
     def _after_step(self, *_: Any) -> None:
-        if self._phase is _Phase.RECORDING:
-            self._ring.head += 1
-        self._phase = _Phase.BETWEEN
         self._steps += 1
-
-    def _sample(self) -> None:
-        """Fill the next row; it is committed once the step has returned."""
-        now = perf_counter()
-        if now > self._due or self._ring.is_full:
-            self._drain()
+        if self._from_closure:
+            self._from_closure.clear()
         if self._phase is _Phase.RECORDING:
-            self._filler.forget()
-        self._phase = _Phase.RECORDING
-        self._filler.fill(self._steps, now - self._began, self._pending)
-        self._pending.clear()
+            self._ring.commit()
+            # Rows are written when there is no room for another, or when a reader has waited long enough.
+            if self._ring.room == 0 or self._now > self._due:
+                self._drain_or_fail()
+        self._phase = _Phase.BETWEEN
+
+    def _drain_or_fail(self) -> None:
+        try:
+            self._drain()
+        except Exception as error:
+            self._fail(error)
 
     def _drain(self) -> None:
         began = perf_counter()
@@ -179,8 +182,9 @@ class Recorder:
         if not self._open or os.getpid() != self._process:
             return
         try:
-            self._sample()
-            self._ring.head += 1
+            self._filler.forget(self._from_closure)
+            self._filler.fill(self._steps, perf_counter() - self._began)
+            self._ring.commit()
             self._drain()
             self._store.close(status)
         except Exception as error:

@@ -28,23 +28,27 @@ class Ring:
     """A fixed number of rows, column by column, so that the writer takes whole columns and the training copies bytes.
 
     Rows are numbered from 0 for ever; row k lies in slot k mod capacity. *head* counts the rows that are complete,
-    *tail* those that the writer has taken. The training fills the slot of row *head* at leisure and then commits it.
-    Scalars, whose names come up as the training goes, have columns that are made when a name is first used.
+    *tail* those that the writer has taken. The training fills *slot*, that of row *head*, at leisure and then commits
+    it. When there is no *room* the writer has to take rows first. Scalars, whose names come up as the training goes,
+    have columns that are made when a name is first used.
     """
 
     def __init__(self, channels: Sequence[Channel], capacity: int):
         self.capacity = capacity
         self.head = 0
         self.tail = 0
+        self.slot = 0
+        self.room = capacity
         self.step = array("q", [0]) * capacity
         self.time = array("d", [0.0]) * capacity
         self.scalars: dict[str, array] = {}
         self.columns = {channel.path: np.empty((capacity, *channel.shape), channel.dtype) for channel in channels}
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the writer has to take rows before the next one can be filled."""
-        return self.head - self.tail == self.capacity
+    def commit(self) -> None:
+        """Declare the row in *slot* complete."""
+        self.head += 1
+        self.room -= 1
+        self.slot = self.head % self.capacity
 
     def scalar(self, name: str) -> array:
         """Return the column of a scalar; NaN wherever nothing was put."""
@@ -61,6 +65,7 @@ class Ring:
             yield self._block(slice(start, stop))
             self._clear_scalars(start, stop)
             self.tail += stop - start
+            self.room += stop - start
 
     def _block(self, rows: slice) -> Block:
         return Block(

@@ -1,66 +1,88 @@
 """Filling a row of the ring: the part of recording that a training step pays for."""
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 
 from .ring import NAN, Ring
-from .scalars import as_number
+from .scalars import as_number, check_name
 from .taps import ParameterTap, ProbeTap
 
 
 class RowFiller:
-    """Copies the present state into the next row of a ring; whoever calls it says when the row is complete."""
+    """Copies the present state into the next row of a ring; whoever calls it says when the row is complete.
+
+    A training's caches are cold for this code, so that each object it touches costs more than the work on it: it keeps
+    what it needs at hand and does little else.
+    """
 
     def __init__(self, ring: Ring, taps: Sequence[ParameterTap | ProbeTap], optimizer: Optimizer):
         self._ring = ring
-        self._copies = tuple(tap.copy for tap in taps)
+        self._taps = tuple(taps)
         self._optimizer = optimizer
-        self._deferred: list[tuple[str, int, Tensor]] = []
+        self._rates: list[array] = []
+        self._deferred: list[tuple[array, int, Tensor]] = []
 
-    def fill(self, step: int, seconds: float, scalars: Mapping[str, float | Tensor]) -> None:
-        """Put everything that is known into the next row."""
+    def fill(self, step: int, seconds: float) -> None:
+        """Put the state of the training into the next row."""
         ring = self._ring
-        slot = ring.head % ring.capacity
+        slot = ring.slot
         ring.step[slot] = step
         ring.time[slot] = seconds
-        for copy in self._copies:
-            copy(slot)
-        for k, group in enumerate(self._optimizer.param_groups):
+        for tap in self._taps:
+            tap.copy(slot)
+        groups = self._optimizer.param_groups
+        if len(groups) != len(self._rates):
+            self._rates = [ring.scalar(f"lr_{k}" if k else "lr") for k in range(len(groups))]
+        for group, column in zip(groups, self._rates, strict=True):
             rate = group.get("lr")
-            if rate is not None:
-                name = f"lr_{k}" if k else "lr"
-                self._put(slot, name, as_number(name, rate))
-        for name, value in scalars.items():
-            self._put(slot, name, value)
+            if type(rate) is float:
+                column[slot] = rate
+            elif rate is not None:
+                self._put(column, as_number("lr", rate))
 
-    def add(self, name: str, value: float | Tensor) -> None:
-        """Put a number into the row that is being filled, unless it has one of that name."""
-        slot = self._ring.head % self._ring.capacity
-        present = self._ring.scalar(name)[slot]
-        if present != present:
-            self._put(slot, name, value)
+    def log(self, name: str, value: Any) -> None:
+        """Put a number into the next row."""
+        column = self._ring.scalars.get(name)
+        if column is None:
+            column = self._new_column(name)
+        # What nearly every call brings is done here, and everything else one call deeper.
+        if type(value) is Tensor and value.is_cpu and value.numel() == 1:
+            value = value.item()
+        if type(value) is float and not self._deferred:
+            column[self._ring.slot] = value
+        else:
+            self._put(column, as_number(name, value))
 
-    def forget(self) -> None:
-        """Clear the numbers of a row whose step raised; the next step fills the same row."""
-        slot = self._ring.head % self._ring.capacity
-        self._deferred = [(name, row, value) for name, row, value in self._deferred if row != slot]
-        for column in self._ring.scalars.values():
+    def log_once(self, name: str, value: Any) -> None:
+        """Put a number into the next row unless it has one of that name."""
+        column = self._ring.scalars.get(name) or self._new_column(name)
+        # NaN, which says that nothing was put, is the only number that differs from itself.
+        if column[self._ring.slot] != column[self._ring.slot]:
+            self._put(column, as_number(name, value))
+
+    def forget(self, names: Sequence[str] | None = None) -> None:
+        """Clear the numbers of the next row, all of them or those of the given names."""
+        slot = self._ring.slot
+        for column in [self._ring.scalar(name) for name in (self._ring.scalars if names is None else names)]:
             column[slot] = NAN
+            self._drop_deferred(column, slot)
 
     def fetch(self) -> None:
         """Bring in the numbers that were left on another device, before rows are written."""
-        for name, slot, value in self._deferred:
-            self._ring.scalar(name)[slot] = value.item()
+        for column, slot, value in self._deferred:
+            column[slot] = value.item()
         self._deferred.clear()
 
     def present_parameters(self) -> dict[str, np.ndarray]:
         """Return the parameters as they are now, by name, each as one row (1, *shape); no row is filled."""
-        slot = self._ring.head % self._ring.capacity
-        for copy in self._copies:
-            copy(slot)
+        slot = self._ring.slot
+        for tap in self._taps:
+            tap.copy(slot)
         columns = self._ring.columns.items()
         return {
             path.removeprefix("parameters/"): column[slot : slot + 1]
@@ -68,9 +90,18 @@ class RowFiller:
             if path.startswith("parameters/")
         }
 
-    def _put(self, slot: int, name: str, value: float | Tensor) -> None:
-        if isinstance(value, Tensor):
-            self._deferred.append((name, slot, value))
+    def _new_column(self, name: str) -> array:
+        check_name(name, self._ring.scalars)
+        return self._ring.scalar(name)
+
+    def _put(self, column: array, number: float | Tensor) -> None:
+        slot = self._ring.slot
+        if isinstance(number, Tensor):
+            self._drop_deferred(column, slot)
+            self._deferred.append((column, slot, number))
             # Any number but NaN says that the place is taken; the tensor's is fetched when the row is written.
-            value = 0.0
-        self._ring.scalar(name)[slot] = value
+            number = 0.0
+        column[slot] = number
+
+    def _drop_deferred(self, column: array, slot: int) -> None:
+        self._deferred = [kept for kept in self._deferred if kept[0] is not column or kept[1] != slot]

@@ -22,12 +22,13 @@ def as_number(name: str, value: float | Tensor) -> float | Tensor:
     """Return a number, or a tensor on another device to be fetched later."""
     if type(value) is float:
         return value
-    if isinstance(value, Tensor) and value.numel() == 1 and value.device.type != "cpu":
+    if isinstance(value, Tensor) and not value.is_cpu and value.numel() == 1:
         # A copy on its own device: it waits for nothing, and keeps no graph alive.
         return value.detach().clone()
     try:
-        return float(value.item() if isinstance(value, Tensor) else value)
-    except (TypeError, ValueError, RuntimeError) as error:
+        # NumPy's numbers and torch's tensors of one element both have item().
+        return float(value if isinstance(value, int | float) else value.item())
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise SettingError(f"log({name}=…) takes a number or a tensor of one element, got {_shown(value)}") from error
 
 

@@ -36,7 +36,7 @@ RECIPES = {
         "sets": 2,
         "init_std": 0.01,
         "optimizer": "adam",
-        "lr": 1e-3,
+        "lr": 2e-3,
         "weight_decay": 0.0,
         "batch_size": 1024,
         "reduction": "mean",

@@ -14,12 +14,12 @@ CAPACITY = 4
 def fill(ring: Ring, count: int) -> None:
     """Put rows into the ring whose every value is their number."""
     for _ in range(count):
-        slot = ring.head % ring.capacity
+        slot = ring.slot
         ring.step[slot] = ring.head
         ring.time[slot] = ring.head
         ring.columns["probes/p"][slot] = ring.head
         ring.scalar("loss")[slot] = ring.head
-        ring.head += 1
+        ring.commit()
 
 
 @pytest.fixture
@@ -60,12 +60,12 @@ def test_the_row_under_way_is_not_handed_out(ring):
     assert drain(ring) == [0, 1]
 
 
-@pytest.mark.parametrize(("rows", "full"), [(0, False), (3, False), (4, True)])
-def test_is_full(ring, rows, full):
+@pytest.mark.parametrize(("rows", "room"), [(0, 4), (3, 1), (4, 0)])
+def test_room(ring, rows, room):
     fill(ring, rows)
-    assert ring.is_full is full
+    assert ring.room == room
     drain(ring)
-    assert not ring.is_full
+    assert ring.room == CAPACITY
 
 
 def test_scalars_are_absent_until_they_are_put(ring):
