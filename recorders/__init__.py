@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from . import (
         channels,
         experiment,
+        format,
         hooks,
         recorder,
         recording,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "channels",
     "experiment",
+    "format",
     "hooks",
     "recorder",
     "recording",

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from ..dynamics.errors import MissingExtraError, RecordingError
+from .format import FORMAT, FORMAT_VERSION
 from .series import Group, Series
-from .store import FORMAT, FORMAT_VERSION
 
 if TYPE_CHECKING:
     import xarray

@@ -13,10 +13,8 @@ from h5py.h5i import dec_ref
 
 from ..dynamics.errors import OutputExistsError, RecordingError
 from .channels import Channel, feature_channels
+from .format import FORMAT, FORMAT_VERSION
 from .ring import NAN, Block
-
-FORMAT = "learning-dynamics"
-FORMAT_VERSION = 1
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
 # small file. Chunks are raw, because a part-filled compressed chunk is written again at every flush.

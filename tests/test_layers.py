@@ -63,6 +63,13 @@ def test_nothing_heavy_is_loaded_before_it_is_used(action):
     assert run_python(code).splitlines()[-1] == "loaded"
 
 
+def test_reading_a_recording_loads_no_torch():
+    loaded = run_python(
+        "import sys, dyn; dyn.open, dyn.viz.plot_levels, dyn.viz.animate; print('torch' in sys.modules)"
+    )
+    assert loaded == "False"
+
+
 def test_the_public_face_is_exact():
     assert set(dyn.__all__) == {"Recorder", "Recording", "attach", "dynamics", "open", "recorders", "viz"}
     assert set(dir(dyn)) == set(dyn.__all__)
