@@ -82,6 +82,8 @@ class Scene:
     def rows_of_frames(self, frames: int) -> list[int]:
         """Return which row each frame shows, evenly in a clock that runs with the steps and with the features' way."""
         sampled = np.unique(np.linspace(0, len(self._points) - 1, _PACE_LOOKS).astype(int))
+        if len(sampled) < 2:
+            return [0] * frames
         moves = np.nan_to_num(np.linalg.norm(np.diff(self._points[sampled], axis=0), axis=(1, 2)))
         # What a typical stretch of the run moves is jitter; the way that counts is what goes beyond it.
         travelled = np.concatenate([[0.0], np.cumsum(np.maximum(moves - np.median(moves), 0))])

@@ -11,7 +11,7 @@ from dyn.recorders.recording import Recording
 
 @pytest.fixture(scope="session")
 def geometry(tmp_path_factory):
-    """The geometry experiment until its triangles have opened."""
+    """The geometry experiment until the octahedron is there."""
     path = tmp_path_factory.mktemp("recordings") / "geometry.h5"
     experiment = EXPERIMENTS["geometry"].with_settings(steps=3_000, batch_size=256, evaluation_size=256)
     with dyn.open(record_experiment(experiment, path)) as recording:

@@ -3,8 +3,10 @@
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import dyn
 from dyn.dynamics.errors import MissingExtraError, OutputExistsError, SettingError
 from dyn.viz import animate
 from dyn.viz.animation import Scene
@@ -66,10 +68,17 @@ def test_time_runs_slowly_where_features_move(scene, geometry):
     assert rows[0] == 0
     assert rows[-1] == len(geometry) - 1
     assert (np.diff(rows) >= 0).all()
-    # The merged triples rest between steps 400 and 1000; the triangles open between 1500 and 2500.
-    resting = ((rows > 400) & (rows < 1000)).sum() / 600
-    opening = ((rows > 1500) & (rows < 2500)).sum() / 1000
+    # The merged triples rest between steps 250 and 550; the triangles open between 800 and 1200.
+    resting = ((rows > 250) & (rows < 550)).sum() / 300
+    opening = ((rows > 800) & (rows < 1200)).sum() / 400
     assert opening > 1.5 * resting
+
+
+def test_a_single_row_is_a_still_picture(tmp_path):
+    model = torch.nn.Linear(4, 3)
+    dyn.attach(model, torch.optim.SGD(model.parameters(), lr=0.1), tmp_path / "run.h5").close()
+    with dyn.open(tmp_path / "run.h5") as recording:
+        assert animate(recording, tmp_path / "a.gif", seconds=0.5, fps=10, size=(320, 180)).exists()
 
 
 def test_more_dimensions_than_three_are_projected(ensemble, tmp_path):
