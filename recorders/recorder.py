@@ -171,6 +171,10 @@ class Recorder:
             self._fail(error)
 
     def _drain(self) -> None:
+        if os.getpid() != self._process:
+            # A forked child that trains on shares the file with its parent, to whom the recording belongs.
+            self._detach()
+            return
         began = perf_counter()
         self._filler.fetch()
         self._writer.drain(self._ring)
@@ -178,7 +182,6 @@ class Recorder:
         self._due = ended + max(_LATENCY, _WRITING_SHARE * (ended - began))
 
     def _close(self, status: str) -> None:
-        # A forked child shares the file with its parent, to whom the recording belongs.
         if not self._open or os.getpid() != self._process:
             return
         try:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -137,3 +138,36 @@ def test_names_that_collide_in_the_file_do_not_end_the_recording(regression, pat
                 recorder.log(**{name: 1})
         regression.train(2, recorder)
     assert_rows_are_right(path, regression, rows=3, status="complete")
+
+
+FORK = """
+import os, sys
+import dyn, torch
+model = torch.nn.Linear(3, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+recorder = dyn.attach(model, optimizer, sys.argv[1])
+
+def train(steps):
+    for _ in range(steps):
+        model(torch.ones(3)).sum().backward()
+        optimizer.step()
+
+train(5)
+child = os.fork()
+if not child:
+    # More rows than the ring holds.
+    train(1500)
+    recorder.close()
+    os._exit(0)
+os.waitpid(child, 0)
+train(5)
+recorder.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_that_trains_does_not_touch_the_recording(path):
+    subprocess.run([sys.executable, "-c", FORK, str(path)], check=True, timeout=60)
+    with dyn.open(path) as recording:
+        assert recording.status == "complete"
+        np.testing.assert_array_equal(recording.step, range(11))
