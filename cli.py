@@ -36,6 +36,11 @@ class OneLineErrors(click.Group):
             _complain(error, EXIT_FAILED)
         except (click.Abort, KeyboardInterrupt):
             _complain("interrupted", EXIT_INTERRUPTED)
+        except (MemoryError, RuntimeError) as error:
+            # torch has no error of its own for this.
+            if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+                raise
+            _complain("there is not enough memory for these settings; make the model or the batch smaller", EXIT_FAILED)
         # Asked for --help or --version, click hands back the exit code instead of raising.
         sys.exit(result if isinstance(result, int) else 0)
 

@@ -13,12 +13,16 @@ from .training import build_features, build_model, weighted_loss
 _EVALUATION_STREAM = 2**31 + 1
 
 
-class PopulationLoss:
-    """The expected loss E[L](W, b) of an experiment, the same samples for every row.
+# Of the samples this share has one feature on, or one set; with more of them on, losses differ more.
+_SINGLE_SHARE = 1 / 4
 
-    E[L] = P(x = 0) L(0) + P(x ≠ 0) E[L | x ≠ 0]: the silent input, nearly all of the data when features are sparse,
-    is exact, and only the rest is sampled. The samples being fixed, differences between rows carry far less noise
-    than their values.
+
+class PopulationLoss:
+    """The expected loss E[L](W, b) of an experiment, on the same samples for every row.
+
+    E[L] = P(x = 0) L(0) + P(one on) E[L | one on] + P(more on) E[L | more on]: the silent input, nearly all of the data
+    when features are sparse, is exact, and each of the others gets samples of its own, spread evenly. The samples being
+    fixed, differences between rows carry far less error than their values.
 
     Source: Toy Models of Superposition, "Superposition as a Phase Change", the expansion of L in L_k.
     """
@@ -29,15 +33,23 @@ class PopulationLoss:
         self._output = build_model(experiment.with_settings(device="cpu")).output
         self._weights = torch.tensor(experiment.loss_weights())
         features = build_features(experiment)
-        self._silence = features.probability_of_silence().float()
         instances = (experiment.n_instances,) if experiment.n_instances else ()
-        self._x = features.sample_active((*instances, self.size), torch.Generator().manual_seed(self.seed))
-        self._zero = torch.zeros(*instances, 1, experiment.n_features)
+        generator = torch.Generator().manual_seed(self.seed)
+        silent, single = features.probability_of_silence(), features.probability_of_single()
+        singles = max(1, round(_SINGLE_SHARE * self.size))
+        # Each part with its probability.
+        self._parts = [
+            (silent.float(), torch.zeros(*instances, 1, experiment.n_features)),
+            (single.float(), features.spread_single((*instances, singles), generator)),
+        ]
+        if features.units > 1:
+            several = features.spread_several((*instances, max(1, self.size - singles)), generator)
+            self._parts.append(((1 - silent - single).clamp(min=0).float(), several))
 
     @property
     def description(self) -> str:
         """How the loss is estimated, for the recording's own record."""
-        return f"one fixed batch of {self.size} active samples (seed {self.seed}), the zero input exact"
+        return f"one fixed batch of {self.size} active samples, evenly spread (seed {self.seed}), the zero input exact"
 
     def __call__(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the loss of each row of *parameters*; W (T, [instances,] m, n) -> (T, [instances]), float64."""
@@ -46,6 +58,5 @@ class PopulationLoss:
             return torch.stack([self._loss(W, b) for W, b in rows]).double().numpy()
 
     def _loss(self, W: Tensor, b: Tensor) -> Tensor:
-        silent = weighted_loss(self._zero, self._output(self._zero, W, b), self._weights)
-        active = weighted_loss(self._x, self._output(self._x, W, b), self._weights)
-        return self._silence * silent + (1 - self._silence) * active
+        losses = [share * weighted_loss(x, self._output(x, W, b), self._weights) for share, x in self._parts]
+        return torch.stack(losses).sum(0)

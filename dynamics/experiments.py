@@ -125,7 +125,7 @@ _CATALOGUE = (
         importance="0.7^i",
         optimizer="adamw",
         weight_decay=0.01,
-        evaluation_size=1024,
+        evaluation_size=4096,
     ),
     Experiment(
         name="energy-levels",

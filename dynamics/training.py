@@ -1,6 +1,7 @@
 """The training loop of an experiment: model, data, optimizer and schedule."""
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -93,7 +94,7 @@ def _check_device(name: str) -> None:
         torch.Generator(name)
     # torch says so in one of these ways, depending on whether it knows the name and was built for it.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
+        reason = re.split(r"[.\n]", str(error))[0][:100]
         raise SettingError(f"device={name!r} cannot be used here ({reason}); use cpu") from error
 
 

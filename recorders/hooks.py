@@ -53,6 +53,9 @@ def attach(
     Raises SettingError for an argument that cannot be used, OutputExistsError for an existing file, RecordingError
     where no file can be written; in each case nothing on disk has changed.
     """
+    if not isinstance(model, nn.Module) or not isinstance(optimizer, Optimizer):
+        given = f"{type(model).__name__} and {type(optimizer).__name__}"
+        raise SettingError(f"attach() takes a torch.nn.Module and a torch.optim.Optimizer, got {given}")
     _check_every(every)
     if on_error not in ("warn", "raise"):
         raise unknown_name("on_error", on_error, ("warn", "raise"))

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..dynamics.errors import MissingExtraError, RecordingError
 from .format import FORMAT, FORMAT_VERSION
-from .series import Group, Series
+from .series import Group, Named, Series
 
 if TYPE_CHECKING:
     import xarray
@@ -28,6 +28,12 @@ def open_recording(path: str | os.PathLike[str]) -> "Recording":
     Raises RecordingError, naming the file and the way out, for whatever is no recording that can be read.
     """
     return Recording(path)
+
+
+def catalogue_entry(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the catalogue's experiment that a recording is of; empty for any other training."""
+    entry = config.get("experiment")
+    return entry if isinstance(entry, dict) and {"name", "n_features", "density", "sets"} <= entry.keys() else {}
 
 
 class Recording:
@@ -120,7 +126,7 @@ class Recording:
     def features(self) -> Mapping[str, Group]:
         """For each parameter with features: dimensionality, norm and interference, (T, [instances,] n) float32."""
         names = sorted({name.rpartition("/")[0] for name in self._group("features")})
-        return {name: self._group(f"features/{name}") for name in names}
+        return Named("features", {name: self._group(f"features/{name}") for name in names})
 
     @property
     def probes(self) -> Group:

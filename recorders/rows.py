@@ -49,6 +49,8 @@ class RowFiller:
         """Put a number into the next row."""
         column = self._ring.scalars.get(name)
         if column is None:
+            # In this order, so that what is no number leaves no column behind.
+            value = as_number(name, value)
             column = self._new_column(name)
         # What nearly every call brings is done here, and everything else one call deeper.
         if type(value) is Tensor and value.is_cpu and value.numel() == 1:
@@ -60,10 +62,11 @@ class RowFiller:
 
     def log_once(self, name: str, value: Any) -> None:
         """Put a number into the next row unless it has one of that name."""
+        number = as_number(name, value)
         column = self._ring.scalars.get(name) or self._new_column(name)
         # NaN, which says that nothing was put, is the only number that differs from itself.
         if column[self._ring.slot] != column[self._ring.slot]:
-            self._put(column, as_number(name, value))
+            self._put(column, number)
 
     def forget(self, names: Sequence[str] | None = None) -> None:
         """Clear the numbers of the next row, all of them or those of the given names."""

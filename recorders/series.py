@@ -21,6 +21,17 @@ class Source(Protocol):
         ...
 
 
+class Named(dict[str, Any]):
+    """A dictionary that knows what it holds, and names the nearest keys when asked for one that it lacks."""
+
+    def __init__(self, kind: str, items: Mapping[str, Any]):
+        super().__init__(items)
+        self._kind = kind
+
+    def __missing__(self, name: str) -> Any:
+        raise KeyError(str(unknown_name(f"name in {self._kind}", name, self)))
+
+
 class Group(Mapping[str, "Series"]):
     """The arrays of one group, by name."""
 

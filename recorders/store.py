@@ -46,6 +46,7 @@ class Store:
         self.rows = 0
         self._live = False
         self._file = _create(path, overwrite)
+        self._identity = _identity(path)
         self._datasets: dict[str, h5py.Dataset] = {}
         self._write_attributes(config)
         self._add("step", (), np.dtype(np.int64), ()).make_scale("step")
@@ -132,6 +133,8 @@ class Store:
         """Return to plain writing, which may create things; readers that have the file open keep what they see."""
         if self._live:
             _close_everywhere(self._file)
+            if _identity(self.path) != self._identity:
+                raise RecordingError("its file was deleted or replaced")
             self._file = _reopen(self.path)
             self._datasets = {path: _dataset(self._file, path) for path in self._datasets}
             self._live = False
@@ -183,6 +186,14 @@ class Store:
         return _dataset(self._file, name)
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one at the same path, None where there is none."""
+    if not path.exists():
+        return None
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def _reopen(path: Path) -> h5py.File:
     """Open the file for writing again, even while a reader in another process holds a lock on it."""
     try:
@@ -222,6 +233,9 @@ def check_path(path: Path, *, overwrite: bool) -> None:
 def _create(path: Path, overwrite: bool) -> h5py.File:
     check_path(path, overwrite=overwrite)
     try:
-        return h5py.File(path, "w" if overwrite else "x", libver=_LIBVER)
+        if overwrite:
+            # A new file, not the old one emptied: someone may be reading the old one, or even writing it.
+            path.unlink(missing_ok=True)
+        return h5py.File(path, "x", libver=_LIBVER)
     except OSError as error:
-        raise RecordingError(f"{path} cannot be created: {error}") from error
+        raise RecordingError(f"{path} cannot be created: {error.strerror or error}") from error

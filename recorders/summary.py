@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..dynamics.levels import nearest_level
-from .recording import Recording
+from .recording import Recording, catalogue_entry
 
 # How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
 _TOLERANCE = 0.03
@@ -29,6 +29,7 @@ class Summary:
     experiment: str | None
     parameters: dict[str, tuple[int, ...]]
     scalars: dict[str, float | None]
+    probes: dict[str, tuple[int, ...]]
     levels: dict[str, dict[str, int]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,9 +49,10 @@ class Summary:
             for name, value in self.scalars.items()
         ]
         lines += [
-            f"features     {name}  end at {', '.join(f'{level}: {count}' for level, count in levels.items())}"
+            f"features     {name}  now at {', '.join(f'{level}: {count}' for level, count in levels.items())}"
             for name, levels in self.levels.items()
         ]
+        lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
         return "\n".join(lines)
 
 
@@ -67,10 +69,11 @@ def summarize(recording: Recording) -> Summary:
         last_step=int(recording.step[-1]) if rows else None,
         seconds=float(recording.time[-1]) if rows else None,
         bytes=recording.path.stat().st_size,
-        experiment=recording.config.get("experiment", {}).get("name"),
+        experiment=catalogue_entry(recording.config).get("name"),
         parameters={name: series.shape[1:] for name, series in recording.parameters.items()},
         scalars={name: _last_known(series[:]) for name, series in recording.scalars.items()},
-        levels={name: _levels(group["dimensionality"][-1]) for name, group in recording.features.items() if rows},
+        levels=_levels(recording) if rows else {},
+        probes={name: series.shape[1:] for name, series in recording.probes.items()},
     )
 
 
@@ -79,8 +82,23 @@ def _last_known(values: np.ndarray) -> float | None:
     return float(values[known[-1]]) if known.size else None
 
 
-def _levels(dimensionality: np.ndarray) -> dict[str, int]:
+def _levels(recording: Recording) -> dict[str, dict[str, int]]:
+    """Count the features of each parameter, and of each member of an ensemble, by the level they are at now."""
+    counts = {}
+    for name, group in recording.features.items():
+        last = group["dimensionality"][-1]
+        if last.ndim == 1:
+            counts[name] = _count(last)
+        else:
+            counts.update((f"{name}, instance {k}", _count(member)) for k, member in enumerate(last))
+    return counts
+
+
+def _count(dimensionality: np.ndarray) -> dict[str, int]:
     """Count features by level, highest first; those between the levels come last."""
+    finite = dimensionality[np.isfinite(dimensionality)]
+    if finite.size < dimensionality.size:
+        return {"not a number": dimensionality.size - finite.size, **(_count(finite) if finite.size else {})}
     found = Counter(nearest_level(float(D), _TOLERANCE) for D in dimensionality.ravel())
     between = found.pop(None, 0)
     named = sorted((level for level in found if level), key=lambda level: level.dimensionality, reverse=True)

@@ -83,6 +83,8 @@ def call_probe(name: str, function: Callable[[nn.Module], Any], model: nn.Module
 
     A plain number becomes a float64, whatever it is at first. Raises SettingError for what is no array of numbers.
     """
+    if not callable(function):
+        raise SettingError(f"probe {name!r} is {function!r}; give a function of the model")
     with torch.no_grad():
         value = function(model)
     if isinstance(value, Tensor):

@@ -55,8 +55,8 @@ def animate(
     """
     path = check_output(path, MOVIE_SUFFIXES, overwrite=overwrite)
     check_movie(path.suffix.lower(), fps, size)
-    if not seconds * fps >= 2:
-        raise SettingError(f"seconds={seconds:g} at fps={fps} are fewer than two frames")
+    if not 2 <= seconds * fps < 10**6:
+        raise SettingError(f"seconds={seconds:g} at fps={fps} make no movie of 2 to a million frames")
     scene = Scene(select(recording, parameter, instance), size)
     rows = scene.rows_of_frames(round(seconds * fps))
     with replaced_when_done(path) as draft, open_movie(draft, fps, size) as write:
@@ -73,6 +73,7 @@ class Scene:
         self._step = selection.step
         W, D = selection.weights, selection.dimensionality
         basis = projection(W, D)
+        self._is_flat = W.shape[1] < 3
         self._points = np.einsum("am,tmn->tna", basis.astype(np.float32), W.astype(np.float32, copy=False))
         with style(), matplotlib.rc_context({"font.size": 10 * size[1] / 720}):
             self._build(size, selection.colours(D[-1]), W.shape[1])
@@ -94,7 +95,11 @@ class Scene:
 
     def draw(self, row: int, done: float) -> np.ndarray:
         """Return the frame of *row*, (height, width, 4) uint8, with the camera where it is at *done* of the movie."""
-        self._polyhedron.move(self._points[row], _FIRST_AZIMUTH + _TURN * done)
+        if self._is_flat:
+            # A plane is looked at straight on: from the side its angles would lie.
+            self._polyhedron.move(self._points[row], 0.0, np.pi / 2)
+        else:
+            self._polyhedron.move(self._points[row], _FIRST_AZIMUTH + _TURN * done)
         step = self._step[row]
         for cursor in self._cursors:
             cursor.set_xdata([step, step])

@@ -19,6 +19,7 @@ _SMOOTHING = 0.01
 # The loss panel shows what happens after this fraction of the run in full; the first fall may leave it at the top.
 _TRANSIENT = 0.05
 _LOG_RANGE = 5.0
+_STROKES = ("-", "--", "-.", ":")
 
 
 def plot_levels(
@@ -41,7 +42,7 @@ def plot_levels(
     with style():
         if ax is None:
             figure, (upper, lower) = new_panels((2.0, 1.0), _FIGURE_SIZE)
-            draw_loss(lower, selection)
+            draw_loss(lower, selection, whole=log_steps)
             lower.set_xlabel("optimizer steps")
         else:
             figure, upper = ax.figure, ax
@@ -63,6 +64,7 @@ def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
         [np.column_stack([x, lines[:, i]]) for i in order],
         colors=[colours[i] for i in order],
         linewidths=[0.7 if colours[i] == FAINT else 1.3 for i in order],
+        linestyles=_linestyles([colours[i] for i in order]),
         rasterized=len(order) * len(x) > 10**6,
     )
     ax.add_collection(collection)
@@ -70,6 +72,16 @@ def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
     ax.set_ylim(-0.02, _TOP)
     ax.set_ylabel("feature dimensionality $D_i$")
     _draw_level_lines(ax, names)
+
+
+def _linestyles(colours: list[str]) -> list[str]:
+    """Return solid lines, and other strokes for the second and third feature of a colour; the faint ones need none."""
+    seen: dict[str, int] = {}
+    styles = []
+    for colour in colours:
+        styles.append("-" if colour == FAINT else _STROKES[seen.get(colour, 0) % len(_STROKES)])
+        seen[colour] = seen.get(colour, 0) + 1
+    return styles
 
 
 def _draw_level_lines(ax: Axes, names: bool) -> None:
@@ -83,8 +95,11 @@ def _draw_level_lines(ax: Axes, names: bool) -> None:
         )  # fmt: skip
 
 
-def draw_loss(ax: Axes, selection: Selection) -> None:
-    """Draw the population loss boldly where it was recorded, and the trend of the minibatch loss faintly."""
+def draw_loss(ax: Axes, selection: Selection, *, whole: bool = False) -> None:
+    """Draw the population loss boldly where it was recorded, and the trend of the minibatch loss faintly.
+
+    The panel shows what happens after the first fall, unless the *whole* of it is asked for.
+    """
     step, expected, minibatch = selection.step, selection.loss("expected_loss"), selection.loss("loss")
     ax.set_ylabel("loss")
     curves = []
@@ -98,19 +113,20 @@ def draw_loss(ax: Axes, selection: Selection) -> None:
         curves.append(expected)
         ax.plot(*decimate(step, expected), color=INK, linewidth=1.3, label="expected loss")
     if curves:
-        _scale_loss(ax, np.array(curves))
-        ax.legend(loc="upper right", fontsize=8)
+        _scale_loss(ax, np.array(curves)[:, 0 if whole else int(_TRANSIENT * len(step)) :])
+        ax.legend(loc="lower left" if whole else "upper right", fontsize=8)
     else:
-        ax.text(0.5, 0.5, "no loss was logged", transform=ax.transAxes, ha="center", va="center", color="#777777")
+        ax.text(
+            0.5, 0.5, "no finite loss was logged", transform=ax.transAxes, ha="center", va="center", color="#777777"
+        )
 
 
 def _scale_loss(ax: Axes, curves: np.ndarray) -> None:
-    """Show what the curves, (k, T), do after the first fall."""
-    settled = curves[:, int(_TRANSIENT * curves.shape[1]) :]
-    settled = settled[np.isfinite(settled)]
-    if not settled.size:
+    """Show the whole range of the curves, (k, T)."""
+    finite = curves[np.isfinite(curves)]
+    if not finite.size:
         return
-    low, high = settled.min(), settled.max()
+    low, high = finite.min(), finite.max()
     if low > 0 and high / low > _LOG_RANGE:
         ax.set_yscale("log")
         ax.set_ylim(low / 1.15, high * 1.3)
@@ -119,9 +135,9 @@ def _scale_loss(ax: Axes, curves: np.ndarray) -> None:
 
 
 def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """Return the centred mean over *window* rows, over fewer at the ends; NaN counts for nothing."""
+    """Return the centred mean over *window* rows; NaN where fewer than half of them are known, as at the ends."""
     kernel = np.ones(window)
     known = np.isfinite(values)
     total = np.convolve(np.where(known, values, 0.0), kernel, mode="same")
     count = np.convolve(known.astype(float), kernel, mode="same")
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return np.divide(total, count, out=np.full(len(values), np.nan), where=count >= window / 2)

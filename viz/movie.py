@@ -21,6 +21,8 @@ def check_movie(suffix: str, fps: int, size: tuple[int, int]) -> None:
     width, height = size
     if width < 160 or height < 90:
         raise SettingError(f"size {width}x{height} is too small to read; use 160x90 or more")
+    if width > 7680 or height > 4320:
+        raise SettingError(f"size {width}x{height} is more than players show; use 7680x4320 or less")
     if fps < 1:
         raise SettingError(f"fps={fps} is not 1 or more")
     if suffix == ".gif" and fps > 50:

@@ -12,13 +12,16 @@ from ..dynamics.hull import Hull, convex_hull
 from .style import FAINT, INK, MARKERS
 
 # Seen from a little above, as polyhedra are drawn in books.
-_ELEVATION = np.radians(20)
+ELEVATION = np.radians(20)
 _DISTANCE = 6.0
 _FACE = np.array([0.45, 0.53, 0.62])
 _LIGHT = np.array([0.35, 0.55, 0.75]) / np.linalg.norm([0.35, 0.55, 0.75])
 _LABEL_OFFSET = 0.11
 # Features shorter than this fraction of the longest one of the run carry no label; they would hide each other.
 _LABELLED = 0.3
+_MOST_LABELS = 24
+# A label is moved aside so often at most; further away it would belong to nothing.
+_SHIFTS = 4
 
 
 class Polyhedron:
@@ -56,10 +59,10 @@ class Polyhedron:
         """What moves, in the order in which it is to be drawn."""
         return [self._faces, self._edges, self._rays, *self._dots, *self._labels]
 
-    def move(self, points: np.ndarray, azimuth: float) -> None:
-        """Put the features at *points* (n, 3), in the units of W, and look from *azimuth* in radians."""
+    def move(self, points: np.ndarray, azimuth: float, elevation: float = ELEVATION) -> None:
+        """Put the features at *points* (n, 3), in the units of W, and look from these angles in radians."""
         points = np.nan_to_num(points) / self._radius
-        view = points @ _camera(azimuth).T
+        view = points @ _camera(azimuth, elevation).T
         flat = _perspective(view)
         hull = convex_hull(view)
         self._move_faces(hull, view, flat)
@@ -105,17 +108,18 @@ class Polyhedron:
         across = np.linalg.norm(view[:, :2], axis=1, keepdims=True)
         # A feature that points at the camera has no direction on the picture; its label goes above it.
         outward = np.where(across > 0.05, view[:, :2] / np.maximum(across, 1e-12), (0.0, 1.0))
-        shown = np.flatnonzero(length > _LABELLED)
+        longest = np.argsort(-length)[:_MOST_LABELS]
+        shown = np.sort(longest[length[longest] > _LABELLED])
         for i, label in enumerate(self._labels):
             label.set_visible(i in shown)
         for i, place in zip(shown, _apart((flat + _LABEL_OFFSET * outward)[shown]), strict=True):
             self._labels[i].set_position((float(place[0]), float(place[1])))
 
 
-def _camera(azimuth: float) -> np.ndarray:
+def _camera(azimuth: float, elevation: float = ELEVATION) -> np.ndarray:
     """Return the rotation from the features' space to the camera's: x to the right, y up, z towards the viewer."""
     c, s = np.cos(azimuth), np.sin(azimuth)
-    ce, se = np.cos(_ELEVATION), np.sin(_ELEVATION)
+    ce, se = np.cos(elevation), np.sin(elevation)
     turned = np.array([[c, s, 0.0], [0.0, 0.0, 1.0], [s, -c, 0.0]])
     return np.array([[1.0, 0.0, 0.0], [0.0, ce, -se], [0.0, se, ce]]) @ turned
 
@@ -133,6 +137,8 @@ def _apart(places: np.ndarray) -> np.ndarray:
     """Return label places of which none lies on another: features in one direction have their labels in a row."""
     moved = places.copy()
     for i in range(len(moved)):
-        while i and (np.abs(moved[:i] - moved[i]) < (0.07, 0.06)).all(axis=1).any():
+        for _ in range(_SHIFTS):
+            if not (np.abs(moved[:i] - moved[i]) < (0.07, 0.06)).all(axis=1).any():
+                break
             moved[i, 0] += 0.075
     return moved

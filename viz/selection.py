@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..dynamics.errors import RecordingError, SettingError, unknown_name
-from ..recorders.recording import Recording
+from ..recorders.recording import Recording, catalogue_entry
 from .style import FAINT, palette
 
 # Below this dimensionality a feature counts as not represented.
@@ -52,7 +52,7 @@ class Selection:
     @property
     def experiment(self) -> dict[str, Any]:
         """The settings of the catalogue's experiment; empty for any other training."""
-        return self.recording.config.get("experiment", {})
+        return catalogue_entry(self.recording.config)
 
     @property
     def sets(self) -> np.ndarray | None:
@@ -74,15 +74,18 @@ class Selection:
         """What the picture shows, in one line."""
         settings = self.experiment
         if not settings:
-            return f"{self.recording.path.stem}: {self.parameter}"
-        density, member = settings["density"], ""
-        if self.instance is not None:
-            density = density[self.instance] if isinstance(density, list) else density
-            member = f", instance {self.instance} of {settings['n_instances']}"
+            # A dollar sign in a file's name is no formula.
+            return f"{self.recording.path.stem}: {self.parameter}".replace("$", r"\$")
+        linear = "linear, " if self._of_member(settings["nonlinearity"]) == "linear" else ""
+        member = "" if self.instance is None else f", instance {self.instance} of {settings['n_instances']}"
         return (
-            f"{settings['name']}: n = {settings['n_features']} features in m = {settings['n_hidden']} dimensions, "
-            f"density p = {density:g}{member}"
+            f"{settings['name']}: {linear}n = {settings['n_features']} features "
+            f"in m = {settings['n_hidden']} dimensions, density p = {self._of_member(settings['density']):g}{member}"
         )
+
+    def _of_member(self, value: Any) -> Any:
+        """Return a setting's value for the member that is shown; a list has one for each."""
+        return value[self.instance or 0] if isinstance(value, list) else value
 
 
 def select(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Selection:

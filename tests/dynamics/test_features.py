@@ -16,9 +16,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def draw(distribution: FeatureDistribution, *, active: bool = False, shape: tuple[int, ...] = (SAMPLES,)) -> np.ndarray:
-    sample = distribution.sample_active if active else distribution.sample
-    return sample(shape, generator()).numpy()
+def draw(distribution: FeatureDistribution, *, how: str = "sample", shape: tuple[int, ...] = (SAMPLES,)) -> np.ndarray:
+    return getattr(distribution, how)(shape, generator()).numpy()
 
 
 def assert_frequencies(on: np.ndarray, p) -> None:
@@ -75,27 +74,60 @@ def test_densities_of_instances_are_their_own():
 
 @pytest.mark.parametrize("correlation", CORRELATIONS)
 @pytest.mark.parametrize("p", [1.0, 0.3, 1e-4, 1e-7])
-def test_active_samples_are_never_silent(correlation, p):
-    x = draw(FeatureDistribution(6, p, correlation=correlation, sets=2), active=True, shape=(2000,))
-    assert x.any(axis=1).all()
+@pytest.mark.parametrize(("how", "least", "most"), [("spread_single", 1, 1), ("spread_several", 2, 3)])
+def test_spread_samples_have_as_many_units_on_as_they_say(correlation, p, how, least, most):
+    distribution = FeatureDistribution(6, p, correlation=correlation, sets=3)
+    on = draw(distribution, how=how, shape=(2000,)).reshape(2000, -1, 6 // distribution.units) > 0
+    units = on.any(-1).sum(-1)
+    assert units.min() >= least
+    assert units.max() <= (6 if how == "spread_several" and correlation == "independent" else most)
 
 
 @pytest.mark.parametrize("p", [0.9, 0.3, 0.01])
-def test_active_samples_have_the_conditional_distribution(p):
-    n = 3
-    on = draw(FeatureDistribution(n, p), active=True) > 0
-    patterns = np.array(list(np.ndindex(*[2] * n)))[1:]
+@pytest.mark.parametrize(("how", "allowed"), [("spread_single", [1]), ("spread_several", [2, 3, 4])])
+def test_spread_samples_have_the_conditional_distribution(p, how, allowed):
+    n = 4
+    on = draw(FeatureDistribution(n, p), how=how) > 0
+    patterns = np.array(list(np.ndindex(*[2] * n)))
     k = patterns.sum(1)
-    conditional = p**k * (1 - p) ** (n - k) / (1 - (1 - p) ** n)
+    weight = np.where(np.isin(k, allowed), p**k * (1 - p) ** (n - k), 0)
     seen = (on[:, None] == patterns).all(-1)
-    assert_frequencies(seen, conditional)
+    # Evenly spread samples come closer than independent ones, whose error is allowed here.
+    assert_frequencies(seen, weight / weight.sum())
 
 
-def test_active_samples_of_an_ensemble_follow_each_density():
+@pytest.mark.parametrize("p", [0.3, 0.01])
+@pytest.mark.parametrize("how", ["spread_single", "spread_several"])
+def test_magnitudes_of_spread_samples_are_uniform_and_independent_of_what_else_is_on(p, how):
+    x = draw(FeatureDistribution(3, p), how=how)
+    for i, other in [(0, 1), (1, 2), (2, 0)]:
+        for chosen in (x[:, i] > 0, (x[:, i] > 0) & (x[:, other] > 0)):
+            values = x[chosen, i]
+            if not chosen.any():
+                continue
+            # Mean and mean square of U[0, 1], as independent samples would have them.
+            assert abs(values.mean() - 1 / 2) < SIGMAS * np.sqrt(1 / 12 / len(values))
+            assert abs((values**2).mean() - 1 / 3) < SIGMAS * np.sqrt(4 / 45 / len(values))
+
+
+def test_spread_samples_of_an_ensemble_follow_each_density():
     densities = (1.0, 0.5, 1e-3)
-    on = draw(FeatureDistribution(2, densities), active=True, shape=(3, SAMPLES)) > 0
+    on = draw(FeatureDistribution(3, densities), how="spread_several", shape=(3, SAMPLES)) > 0
     for each, p in zip(on, densities, strict=True):
-        assert_frequencies(each, p / (1 - (1 - p) ** 2))
+        all_on = p**3 / (p**3 + 3 * p**2 * (1 - p))
+        assert_frequencies(each.all(-1, keepdims=True), all_on)
+
+
+def test_several_units_need_two():
+    with pytest.raises(ValueError, match="units=1"):
+        FeatureDistribution(3, 0.1, correlation="correlated", sets=1).spread_several((8,), generator())
+
+
+def test_spread_samples_are_even():
+    x = draw(FeatureDistribution(4, 0.01), how="spread_single", shape=(400,))
+    assert ((x > 0).sum(0) == 100).all()
+    # 100 points of a Kronecker sequence: within a few hundredths, where independent ones err by a tenth.
+    assert (abs(100 * (x**2).mean(0) * 4 / 100 - 1 / 3) < 0.02).all()
 
 
 @pytest.mark.parametrize("correlation", CORRELATIONS)
@@ -107,13 +139,18 @@ def test_probability_of_silence(correlation):
     assert_frequencies(~draw(distribution).any(axis=1, keepdims=True), float(silence))
 
 
+def test_probability_of_a_single_unit():
+    single = FeatureDistribution(3, (0.5, 1.0, 0.1)).probability_of_single()
+    np.testing.assert_allclose(single, [3 / 8, 0, 0.243])
+
+
 def test_probability_of_silence_of_each_instance():
     silence = FeatureDistribution(2, (1.0, 0.5)).probability_of_silence()
     np.testing.assert_allclose(silence, [0, 0.25])
 
 
-@pytest.mark.parametrize("active", [False, True])
-def test_the_generator_decides(active):
-    sample = getattr(FeatureDistribution(4, 0.3), "sample_active" if active else "sample")
+@pytest.mark.parametrize("how", ["sample", "spread_single", "spread_several"])
+def test_the_generator_decides(how):
+    sample = getattr(FeatureDistribution(4, 0.3), how)
     assert torch.equal(sample((8,), generator(1)), sample((8,), generator(1)))
     assert not torch.equal(sample((8,), generator(1)), sample((8,), generator(2)))

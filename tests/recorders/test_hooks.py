@@ -82,10 +82,15 @@ def test_a_missing_folder_is_refused(regression, tmp_path, folder):
         dyn.attach(regression.model, regression.optimizer, tmp_path / folder / "run.h5")
 
 
-def test_a_recording_under_way_is_not_overwritten(attach, path):
-    with attach(), pytest.raises(RecordingError, match=r"run\.h5"):
-        attach(overwrite=True)
-    assert dyn.open(path).status == "complete"
+def test_a_recording_that_is_replaced_under_way_ends_and_leaves_the_new_one_alone(regression, path):
+    old = dyn.attach(regression.model, regression.optimizer, path)
+    new = dyn.attach(regression.model, regression.optimizer, path, overwrite=True)
+    with pytest.warns(RuntimeWarning, match="deleted or replaced"):
+        old.close()
+    regression.train(3, new)
+    new.close()
+    with dyn.open(path) as recording:
+        assert (recording.status, recording.step[:].tolist()) == ("complete", [0, 1, 2, 3])
 
 
 @pytest.mark.parametrize(

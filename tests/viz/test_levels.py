@@ -104,7 +104,7 @@ def test_missing_values_and_no_loss_are_drawn_as_missing(tmp_path):
     with dyn.open(tmp_path / "run.h5") as recording:
         upper, lower = plot_levels(recording).axes
         assert np.isnan(upper.collections[0].get_paths()[0].vertices[-1, 1])
-        assert texts(lower) == {"no loss was logged"}
+        assert texts(lower) == {"no finite loss was logged"}
 
 
 def test_logarithmic_steps(geometry):
