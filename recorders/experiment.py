@@ -36,9 +36,17 @@ class Price:
     def __str__(self) -> str:
         verdict = "fits" if self.fits else "DOES NOT FIT"
         return (
-            f"{self.bytes_per_row:,} bytes a row, {self.rows:,} rows, {self.total_bytes / 1e6:,.1f} MB in all; "
-            f"{self.free_bytes / 1e9:,.1f} GB free, it {verdict}"
+            f"{self.bytes_per_row:,} bytes a row, {self.rows:,} rows, {_readable(self.total_bytes)} in all; "
+            f"{_readable(self.free_bytes)} free, it {verdict}"
         )
+
+
+def _readable(size: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
 
 
 def record_experiment(

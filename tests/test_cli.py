@@ -64,7 +64,7 @@ def test_record_every_and_select(run):
 def test_dry_run_trains_and_writes_nothing(run):
     result = run("record", "energy-levels", "--dry-run")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "1,120 bytes a row, 6,001 rows, 6.7 MB in all" in result.stderr
+    assert "1,120 bytes a row, 6,001 rows, 6.72 MB in all" in result.stderr
     assert list(Path().iterdir()) == []
 
 
