@@ -144,7 +144,7 @@ def _feature_axis(owner: nn.Module, parameter: nn.Parameter, features: Features)
     m, n = parameter.shape[-2:]
     if parameter.numel() * min(m, n) > _FREE:
         return None
-    return "rows" if isinstance(owner, nn.Embedding) else "columns"
+    return "rows" if isinstance(owner, nn.Embedding | nn.EmbeddingBag) else "columns"
 
 
 def _parameter_channel(

@@ -75,6 +75,8 @@ def attach(
 
 
 def _as_json(config: Mapping[str, Any] | None) -> str:
+    if not isinstance(config or {}, Mapping):
+        raise SettingError(f"config={config!r} is no dictionary")
     try:
         return json.dumps(config or {}, default=str)
     except (TypeError, ValueError) as error:

@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from time import perf_counter
 from types import TracebackType
@@ -25,6 +26,7 @@ from .writer import Derivation, Writer
 # one part in fifty of the training's time is spent on it.
 _LATENCY = 1.0
 _WRITING_SHARE = 50
+_PRE_HOOK, _POST_HOOK = 0, 1
 
 
 class _Phase(Enum):
@@ -120,6 +122,8 @@ class Recorder:
         self._close("complete")
 
     def _before_step(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self._open:
+            return None
         try:
             if self._from_closure:
                 # The step before this one raised. What its closure had logged goes; what was logged since stays.
@@ -133,7 +137,7 @@ class Recorder:
                 self._now = perf_counter()
                 self._filler.fill(self._steps, self._now - self._began)
         except Exception as error:
-            self._fail(error)
+            self._fail(error, within=_PRE_HOOK)
         # The optimizer itself is the first argument, a closure the second.
         if len(args) > 1 and args[1] is not None:
             return (args[0], self._watched(args[1]), *args[2:]), kwargs
@@ -154,6 +158,9 @@ class Recorder:
         return watched
 
     def _after_step(self, *_: Any) -> None:
+        if not self._open:
+            self._detach(within=_POST_HOOK)
+            return
         self._steps += 1
         if self._from_closure:
             self._from_closure.clear()
@@ -168,12 +175,12 @@ class Recorder:
         try:
             self._drain()
         except Exception as error:
-            self._fail(error)
+            self._fail(error, within=_POST_HOOK)
 
     def _drain(self) -> None:
         if os.getpid() != self._process:
             # A forked child that trains on shares the file with its parent, to whom the recording belongs.
-            self._detach()
+            self._detach(within=_POST_HOOK)
             return
         began = perf_counter()
         self._filler.fetch()
@@ -183,9 +190,12 @@ class Recorder:
 
     def _close(self, status: str) -> None:
         if not self._open or os.getpid() != self._process:
+            self._detach()
             return
         try:
-            self._filler.forget(self._from_closure)
+            if self._phase is _Phase.RECORDING:
+                # A step was interrupted: what was logged for it belongs to parameters that may be gone.
+                self._filler.forget()
             self._filler.fill(self._steps, perf_counter() - self._began)
             self._ring.commit()
             self._drain()
@@ -195,24 +205,31 @@ class Recorder:
         else:
             self._detach()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, *, within: int | None = None) -> None:
         """End the recording, keep what is written readable, and let the training go on unless told otherwise."""
-        self._detach()
-        try:
-            if self._store.is_open:
-                self._drain()
-                self._store.close("aborted")
-        except Exception as again:
-            error.add_note(f"closing the file failed as well: {again}")
+        self._detach(within=within)
+        if os.getpid() != self._process:
+            return
+        # What was complete may still be written; the file is closed in any case.
+        for last_act in (self._drain, lambda: self._store.close("aborted")):
+            with suppress(Exception):
+                if self._store.is_open:
+                    last_act()
         message = f"the recording {self.path} ended after {self._store.rows} rows: {error}"
         if self._on_error == "raise":
             raise RecordingError(message) from error
         warnings.warn(f"{message}; the training goes on", RuntimeWarning, stacklevel=4)
 
-    def _detach(self) -> None:
+    def _detach(self, *, within: int | None = None) -> None:
+        """Take the hooks off; *within* one of them, as far as torch's loop over the hooks bears it.
+
+        The hook in whose loop this runs stays, and does nothing. A pre-hook is taken off by the post-hook after it; a
+        post-hook waits for close().
+        """
         self._open = False
-        for hook in self._hooks:
-            hook.remove()
+        for k, hook in enumerate(self._hooks):
+            if within is None or (within == _POST_HOOK and k == _PRE_HOOK):
+                hook.remove()
         atexit.unregister(self._at_exit)
 
     def _at_exit(self) -> None:

@@ -99,8 +99,9 @@ class RowFiller:
 
     def _put(self, column: array, number: float | Tensor) -> None:
         slot = self._ring.slot
-        if isinstance(number, Tensor):
+        if self._deferred:
             self._drop_deferred(column, slot)
+        if isinstance(number, Tensor):
             self._deferred.append((column, slot, number))
             # Any number but NaN says that the place is taken; the tensor's is fetched when the row is written.
             number = 0.0

@@ -28,7 +28,7 @@ def as_number(name: str, value: float | Tensor) -> float | Tensor:
     try:
         # NumPy's numbers and torch's tensors of one element both have item().
         return float(value if isinstance(value, int | float) else value.item())
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, OverflowError, TypeError, ValueError, RuntimeError) as error:
         raise SettingError(f"log({name}=…) takes a number or a tensor of one element, got {_shown(value)}") from error
 
 

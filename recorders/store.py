@@ -42,9 +42,11 @@ class Store:
         config: str,
         overwrite: bool,
     ):
-        self.path = path
+        # The training may change its folder before the file is opened again.
+        self.path = path = path.absolute()
         self.rows = 0
         self._live = False
+        self._given_up = False
         self._file = _create(path, overwrite)
         self._identity = _identity(path)
         self._datasets: dict[str, h5py.Dataset] = {}
@@ -67,17 +69,19 @@ class Store:
         self._stop_swmr()
         for name in names:
             self._add_scalar(name).attrs.update(attributes or {})
+        self._start_swmr()
 
     def add_channel(self, channel: Channel, attributes: Mapping[str, str]) -> None:
         """Make a dataset for a channel that came up after the file was created; earlier rows hold its fill value."""
         self._stop_swmr()
         self._add_channel(channel).attrs.update(attributes)
+        self._start_swmr()
 
     def append(self, block: Block) -> None:
         """Write the rows of *block*, then commit them: data, flush, count, flush."""
         try:
             self._append(block)
-        except BaseException:
+        except Exception:
             self.abandon()
             raise
 
@@ -104,7 +108,7 @@ class Store:
             self._stop_swmr()
             self._file.attrs["status"] = status
             self._file.flush()
-        except BaseException:
+        except Exception:
             self.abandon()
             raise
         self._file.close()
@@ -114,7 +118,8 @@ class Store:
 
         HDF5 crashes the process when what it still holds cannot be written on closing, so it writes that to nowhere.
         """
-        if self._file:
+        if self.is_open:
+            self._given_up = True
             with Path(os.devnull).open("r+b") as nowhere:
                 os.dup2(nowhere.fileno(), self._file.id.get_vfd_handle())
             _close_everywhere(self._file)
@@ -122,7 +127,7 @@ class Store:
     @property
     def is_open(self) -> bool:
         """Whether rows can be written."""
-        return bool(self._file)
+        return not self._given_up and bool(self._file)
 
     def _start_swmr(self) -> None:
         if not self._live:

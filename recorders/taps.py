@@ -19,7 +19,7 @@ class ParameterTap:
     Everything else (another device, strides, a dtype without a NumPy name) goes through one tensor copy.
     """
 
-    __slots__ = ("_layout", "_name", "_parameter", "_rows", "_size", "_source", "_target")
+    __slots__ = ("_as_bits", "_layout", "_name", "_parameter", "_rows", "_size", "_source", "_target")
 
     def __init__(self, name: str, parameter: nn.Parameter, rows: np.ndarray):
         self._name = name
@@ -28,6 +28,7 @@ class ParameterTap:
         self._target = _bytes(rows)
         self._size = rows[0].nbytes
         self._layout: tuple[Any, ...] = ()
+        self._as_bits = parameter.dtype == torch.bfloat16
         self._source: memoryview | None = None
 
     def copy(self, slot: int) -> None:
@@ -48,13 +49,15 @@ class ParameterTap:
                 f"parameter {self._name!r} changed its shape from {self._rows.shape[1:]} to {tuple(tensor.shape)}; "
                 "close this recording and attach another"
             )
-        bits = _bits(tensor)
+        bits = _bits(tensor) if self._as_bits else tensor
         plain = bits.device.type == "cpu" and bits.is_contiguous() and _has_dtype(bits, self._rows.dtype)
         self._source = _bytes(bits.numpy()) if plain else None
         self._layout = (tensor.data_ptr(), tensor.shape, tensor.stride())
 
     def _copy_tensor(self, slot: int) -> None:
-        torch.from_numpy(self._rows[slot, ...]).copy_(_bits(self._parameter.detach()))
+        tensor = self._parameter.detach()
+        # A parameter whose dtype has changed since is recorded in the one that it had.
+        torch.from_numpy(self._rows[slot, ...]).copy_(_bits(tensor.to(torch.bfloat16)) if self._as_bits else tensor)
 
 
 class ProbeTap:

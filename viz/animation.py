@@ -85,7 +85,9 @@ class Scene:
         sampled = np.unique(np.linspace(0, len(self._points) - 1, _PACE_LOOKS).astype(int))
         if len(sampled) < 2:
             return [0] * frames
-        moves = np.nan_to_num(np.linalg.norm(np.diff(self._points[sampled], axis=0), axis=(1, 2)))
+        moves = np.linalg.norm(np.diff(self._points[sampled].astype(float), axis=0), axis=(1, 2))
+        # A run that diverges goes no way that could be followed.
+        moves = np.where(np.isfinite(moves), moves, 0.0)
         # What a typical stretch of the run moves is jitter; the way that counts is what goes beyond it.
         travelled = np.concatenate([[0.0], np.cumsum(np.maximum(moves - np.median(moves), 0))])
         by_step = (self._step[sampled] - self._step[0]) / max(self._step[-1] - self._step[0], 1)

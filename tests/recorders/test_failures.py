@@ -171,3 +171,16 @@ def test_a_forked_child_that_trains_does_not_touch_the_recording(path):
     with dyn.open(path) as recording:
         assert recording.status == "complete"
         np.testing.assert_array_equal(recording.step, range(11))
+
+
+def test_failing_between_other_hooks_does_not_end_the_training(regression, path):
+    seen = []
+    optimizer = regression.optimizer
+    recorder = dyn.attach(regression.model, optimizer, path, probes={"p": lambda _: 1 / (2 - len(seen))})
+    optimizer.register_step_pre_hook(lambda *_: seen.append("pre"))
+    optimizer.register_step_post_hook(lambda *_: None)
+    with pytest.warns(RuntimeWarning, match="the training goes on"):
+        regression.train(5, recorder)
+    assert len(seen) == 5
+    recorder.close()
+    assert len(optimizer._optimizer_step_pre_hooks) == len(optimizer._optimizer_step_post_hooks) == 1
