@@ -1,7 +1,7 @@
 """The catalogue: the experiments of Toy Models of Superposition, each one entry of data."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -82,22 +82,12 @@ class Experiment:
         share = self.n_features if self.reduction == "mean" else 1
         return tuple(importance / share for importance in self.importance_vector())
 
-    def set_of_feature(self) -> tuple[int, ...]:
-        """Return which set each feature belongs to; features on their own are all in set 0."""
-        size = self.n_features // self.sets
-        return tuple(i // size for i in range(self.n_features))
-
 
 def find_experiment(name: str) -> Experiment:
     """Return the catalogue's entry of that name; raises SettingError with near matches where there is none."""
     if name not in EXPERIMENTS:
         raise unknown_name("experiment", name, EXPERIMENTS)
     return EXPERIMENTS[name]
-
-
-def setting_names() -> tuple[str, ...]:
-    """Return the names of all settings."""
-    return tuple(field.name for field in fields(Experiment) if field.name not in DESCRIPTION)
 
 
 _DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)

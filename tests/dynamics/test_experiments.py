@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from dyn.dynamics.errors import SettingError
-from dyn.dynamics.experiments import DESCRIPTION, EXPERIMENTS, find_experiment, setting_names
+from dyn.dynamics.experiments import DESCRIPTION, EXPERIMENTS, find_experiment
 
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 RECIPES = {
@@ -56,7 +56,7 @@ def test_an_entry_says_what_it_is(name):
     assert entry.title
     assert "Toy Models of Superposition" in entry.source
     assert len(entry.importance_vector()) == entry.n_features
-    assert {*entry.settings} == {*setting_names()} == {*vars(entry)} - {*DESCRIPTION}
+    assert {*entry.settings} == {*vars(entry)} - {*DESCRIPTION}
 
 
 def test_geometry_takes_long_enough():
@@ -102,8 +102,3 @@ def test_loss_weights(tiny):
     four = tiny.with_settings(importance=(4.0, 2.0, 1.0, 0.0))
     assert four.loss_weights() == (4.0, 2.0, 1.0, 0.0)
     assert four.with_settings(reduction="mean").loss_weights() == (1.0, 0.5, 0.25, 0.0)
-
-
-@pytest.mark.parametrize(("sets", "expected"), [(1, (0, 0, 0, 0)), (2, (0, 0, 1, 1)), (4, (0, 1, 2, 3))])
-def test_sets_are_of_neighbours(tiny, sets, expected):
-    assert tiny.with_settings(sets=sets).set_of_feature() == expected
