@@ -113,7 +113,7 @@ def record(
     path = output or Path(f"{entry.name}.h5")
 
     from .recorders.experiment import price, record_experiment
-    from .recorders.store import check_path
+    from .recorders.creation import check_path
 
     if not dry_run:
         check_path(path, overwrite=force)

@@ -1,37 +1,33 @@
-"""What is recorded: the tensors of a model, their names, shapes and dtypes, and which of their axes holds features."""
+"""What is recorded: arrays with a name, a shape and a dtype, and what is derived from them. Readers load no torch."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import nn
 
-from ..dynamics.errors import SettingError, unknown_name
+from ..dynamics.errors import SettingError
 
 FeatureAxis = Literal["columns", "rows"]
-Features = Mapping[str, FeatureAxis | None] | Literal["auto"] | None
+ChannelGroup = Literal["parameters", "features", "probes"]
 
-# Multiplications per row beyond which the dimensionality of a matrix is no longer "nearly free" (about 0.3 ms).
-# Such a matrix is recorded all the same, so its dimensionality can be had later; features= asks for it at once.
-_FREE = 2**22
 # step, time and the scalars that every recording has (loss, lr).
 _ROW_OVERHEAD = 4 * 8
 _FEATURE_QUANTITIES = ("dimensionality", "norm", "interference")
+# HDF5 refuses to switch a file with many more datasets to SWMR (about 5 500 of ours).
+_MOST_DATASETS = 5000
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One tensor that is recorded in every row.
+    """One array that is recorded in every row.
 
     group and name are its place in the file; dtype is how it lies in the ring, stored_dtype how it lies in the file
     (bfloat16, which NumPy lacks, lies in the ring as its 16 bits); axes name its dimensions.
     """
 
-    group: Literal["parameters", "features", "probes"]
+    group: ChannelGroup
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -46,28 +42,25 @@ class Channel:
         return f"{self.group}/{self.name}"
 
     @property
+    def nbytes(self) -> int:
+        """How many bytes one row of it takes in the ring."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
     def stored_bytes(self) -> int:
         """How many bytes one row of it takes in the file."""
         return math.prod(self.shape) * self.stored_dtype.itemsize
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {**asdict(self), "dtype": self.dtype.str, "stored_dtype": self.stored_dtype.str}
 
-def parameter_channels(
-    model: nn.Module, select: str | Sequence[str] | None, features: Features
-) -> dict[str, tuple[nn.Parameter, Channel]]:
-    """Return each parameter to record with its channel, by qualified name; a shared parameter stands under its first.
-
-    select None means every parameter that requires a gradient; otherwise one glob or several, which may name frozen
-    parameters too. Raises SettingError for a selection that matches nothing and for features that cannot be had.
-    """
-    chosen = _select(dict(model.named_parameters()), select)
-    overrides = _feature_overrides(features, chosen)
-    aliases = _aliases(model)
-    channels = {}
-    for name, parameter in chosen.items():
-        owner = model.get_submodule(name.rpartition(".")[0])
-        axis = overrides[name] if name in overrides else _feature_axis(owner, parameter, features)
-        channels[name] = parameter, _parameter_channel(name, parameter, owner, axis, aliases.get(id(parameter), []))
-    return channels
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> "Channel":
+        """Return the channel that as_dict() described."""
+        lists = {key: tuple(entry[key]) for key in ("shape", "axes")}
+        dtypes = {key: np.dtype(entry[key]) for key in ("dtype", "stored_dtype")}
+        return cls(**{**entry, **lists, **dtypes})
 
 
 def feature_channels(channel: Channel) -> tuple[Channel, ...]:
@@ -89,95 +82,56 @@ def array_channel(group: Literal["probes"], name: str, value: np.ndarray) -> Cha
     return Channel(group, name, value.shape, value.dtype, value.dtype, axes)
 
 
-def row_bytes(channels: Sequence[Channel]) -> int:
+def stored_channels(channels: Iterable[Channel]) -> list[Channel]:
+    """Return the channels as the file has them: each one, and what is derived from it."""
+    return [each for channel in channels for each in (channel, *feature_channels(channel))]
+
+
+def row_bytes(channels: Iterable[Channel]) -> int:
     """Return how many bytes one row of these channels takes in the file, with the features derived from them."""
-    stored = [each.stored_bytes for channel in channels for each in (channel, *feature_channels(channel))]
-    return _ROW_OVERHEAD + sum(stored)
+    return _ROW_OVERHEAD + sum(each.stored_bytes for each in stored_channels(channels))
 
 
-def numpy_dtype(dtype: torch.dtype) -> np.dtype | None:
-    """Return NumPy's name for a torch dtype, or None where it has none."""
-    try:
-        return torch.empty(0, dtype=dtype).numpy().dtype
-    except TypeError:
-        return None
+def check_channels(channels: Sequence[Channel]) -> None:
+    """Raise SettingError where the channels cannot lie in one file: names that collide, or too many of them."""
+    stored = stored_channels(channels)
+    if len(stored) > _MOST_DATASETS:
+        raise SettingError(
+            f"{len(stored)} arrays are too many for one recording, which holds {_MOST_DATASETS}; select fewer "
+            "parameters, or record no dimensionality (features=None)"
+        )
+    # Only names with the same beginning can collide; a large model has thousands of names.
+    rivals: dict[tuple[str, str], list[str]] = {}
+    for channel in channels:
+        others = rivals.setdefault((channel.group, channel.name.partition("/")[0]), [])
+        check_name(channel.name, others, where=channel.group)
+        others.append(channel.name)
+    _check_axes(stored)
 
 
-def _select(parameters: dict[str, nn.Parameter], select: str | Sequence[str] | None) -> dict[str, nn.Parameter]:
-    if select is None:
-        chosen = {name: p for name, p in parameters.items() if p.requires_grad and p.numel()}
-        if not chosen:
-            raise SettingError("the model has no parameter that requires a gradient; name some with select='*'")
-        return chosen
-    globs = [select] if isinstance(select, str) else list(select)
-    chosen = {name: p for name, p in parameters.items() if p.numel() and any(fnmatchcase(name, g) for g in globs)}
-    if not chosen:
-        raise SettingError(f"select={select!r} matches no parameter; there are {', '.join(parameters) or 'none'}")
-    return chosen
+def _check_axes(channels: Iterable[Channel]) -> None:
+    """Raise SettingError where one name of an axis would have two sizes: slashes are dots in the names of axes."""
+    seen: dict[str, tuple[int, str]] = {}
+    for channel in channels:
+        for axis, size in zip(channel.axes, channel.shape, strict=True):
+            known, other = seen.setdefault(axis.replace("/", "."), (size, channel.path))
+            if known != size:
+                raise SettingError(
+                    f"the axes of {channel.path!r} would be called like those of {other!r}, which have other sizes; "
+                    "rename one"
+                )
 
 
-def _feature_overrides(features: Features, chosen: Mapping[str, nn.Parameter]) -> Mapping[str, FeatureAxis | None]:
-    if features is None or features == "auto":
-        return {}
-    if not isinstance(features, Mapping):
-        raise SettingError(f"features={features!r} is neither 'auto', None nor a dict such as {{'W': 'columns'}}")
-    for name, axis in features.items():
-        if name not in chosen:
-            raise unknown_name("parameter in features", name, chosen)
-        if axis not in ("columns", "rows", None):
-            raise SettingError(f"features[{name!r}]={axis!r} is neither 'columns', 'rows' nor None")
-        if axis is not None and (chosen[name].ndim < 2 or not chosen[name].is_floating_point()):
-            shape = tuple(chosen[name].shape)
-            raise SettingError(
-                f"features[{name!r}]={axis!r} needs a real matrix, but it is {shape}, {chosen[name].dtype}"
-            )
-    return features
+def check_name(name: str, others: Iterable[str], *, where: str) -> None:
+    """Hold a name to what can be a path in the file: it may have slashes, but no other name may lie on it."""
+    parts = name.split("/")
+    if not {"", ".", ".."}.isdisjoint(parts) or "\0" in name or not _is_unicode(name):
+        raise SettingError(f"{name!r} in {where}: a name is made of words, with single slashes between them at most")
+    for other in others:
+        if other == name or other.startswith(f"{name}/") or name.startswith(f"{other}/"):
+            raise SettingError(f"{name!r} in {where} collides with {other!r}, which is recorded too; rename one")
 
 
-def _feature_axis(owner: nn.Module, parameter: nn.Parameter, features: Features) -> FeatureAxis | None:
-    """Return which axis holds features by the rules of "auto": matrices, and ensembles that say that they are one."""
-    if features is None or not parameter.is_floating_point():
-        return None
-    instances = getattr(owner, "n_instances", None)
-    if parameter.ndim != (3 if instances else 2) or (instances and parameter.shape[0] != instances):
-        return None
-    m, n = parameter.shape[-2:]
-    if parameter.numel() * min(m, n) > _FREE:
-        return None
-    return "rows" if isinstance(owner, nn.Embedding | nn.EmbeddingBag) else "columns"
-
-
-def _parameter_channel(
-    name: str, parameter: nn.Parameter, owner: nn.Module, features: FeatureAxis | None, aliases: list[str]
-) -> Channel:
-    dtype = numpy_dtype(parameter.dtype)
-    attributes = {} if dtype is not None else {"origin_dtype": str(parameter.dtype).removeprefix("torch.")}
-    if aliases:
-        attributes["aliases"] = ", ".join(aliases)
-    if features:
-        attributes["features"] = features
-    stored = dtype or np.dtype(np.float32)
-    bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else stored
-    has_instances = parameter.ndim > 0 and getattr(owner, "n_instances", None) == parameter.shape[0]
-    axes = _axis_names(name, parameter.ndim, features, has_instances=has_instances)
-    return Channel("parameters", name, tuple(parameter.shape), bits, stored, axes, features, attributes)
-
-
-def _axis_names(name: str, ndim: int, features: FeatureAxis | None, *, has_instances: bool) -> tuple[str, ...]:
-    """Name each dimension within its parameter's name: xarray wants one size for one name throughout the file."""
-    if features is None:
-        kinds = [f"axis{k}" for k in range(ndim)]
-    else:
-        matrix = ["hidden", "feature"] if features == "columns" else ["feature", "hidden"]
-        kinds = [f"axis{k}" for k in range(ndim - 2)] + matrix
-    if has_instances:
-        kinds[0] = "instance"
-    return tuple(f"{name}.{kind}" for kind in kinds)
-
-
-def _aliases(model: nn.Module) -> dict[int, list[str]]:
-    """Return the further names of parameters that stand in several places, by identity."""
-    names: dict[int, list[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        names.setdefault(id(parameter), []).append(name)
-    return {key: several[1:] for key, several in names.items() if len(several) > 1}
+def _is_unicode(name: str) -> bool:
+    # A lone surrogate, as os.fsdecode() makes, is no character and has no encoding.
+    return name.isascii() or name == name.encode(errors="ignore").decode()

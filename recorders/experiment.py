@@ -1,59 +1,31 @@
 """Running an experiment of the catalogue with the recorder attached."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..dynamics.evaluation import PopulationLoss
 from ..dynamics.experiments import Experiment
 from ..dynamics.training import Training, build_model
-from .channels import Channel, parameter_channels, row_bytes
+from .channels import row_bytes
 from .hooks import attach
-
-
-@dataclass(frozen=True)
-class Price:
-    """What a recording will take: bytes a row, rows, bytes in all, and the bytes free on its disk."""
-
-    bytes_per_row: int
-    rows: int
-    total_bytes: int
-    free_bytes: int
-
-    @property
-    def fits(self) -> bool:
-        """Whether the disk has room for it."""
-        return self.total_bytes <= self.free_bytes
-
-    def __str__(self) -> str:
-        verdict = "fits" if self.fits else "DOES NOT FIT"
-        return (
-            f"{self.bytes_per_row:,} bytes a row, {self.rows:,} rows, {_readable(self.total_bytes)} in all; "
-            f"{_readable(self.free_bytes)} free, it {verdict}"
-        )
-
-
-def _readable(size: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
+from .parameters import parameter_places
+from .price import Price
+from .schedule import parse_schedule
+from .sources import Sources
 
 
 def record_experiment(
     experiment: Experiment,
     path: str | os.PathLike[str],
     *,
-    every: int = 1,
+    every: Any = 1,
     select: str | Sequence[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
@@ -78,10 +50,12 @@ def record_experiment(
             probes={"loss_of_instance": lambda _: latest} if experiment.n_instances else None,
             config={"experiment": experiment.as_dict()},
             overwrite=overwrite,
+            # The expected loss is computed by this process.
+            writer="inline",
         ) as recorder,
     ):
         population = PopulationLoss(experiment)
-        if _has_expected_loss(channel for _, channel in parameter_channels(training.model, select, None).values()):
+        if _has_expected_loss(training.model, select):
             recorder.derive(lambda parameters: _expected_loss(population, parameters), estimate=population.description)
         try:
             for loss in progress(training):
@@ -104,20 +78,18 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def price(experiment: Experiment, path: str | os.PathLike[str], *, every: int = 1, select: Any = None) -> Price:
+def price(experiment: Experiment, path: str | os.PathLike[str], *, every: Any = 1, select: Any = None) -> Price:
     """Return what recording *experiment* into *path* would take, without training anything."""
-    channels = [channel for _, channel in parameter_channels(build_model(experiment), select, "auto").values()]
+    model = build_model(experiment)
     members = experiment.n_instances or 0
     # For an ensemble each member's minibatch loss (float32), and where it is recorded the expected loss (float64).
-    expected = 8 * (1 + members) if _has_expected_loss(channels) else 0
-    per_row = row_bytes(channels) + 4 * members + expected
-    rows = -(-experiment.steps // every) + 1
-    folder = next(folder for folder in Path(path).absolute().parents if folder.is_dir())
-    return Price(per_row, rows, per_row * rows, shutil.disk_usage(folder).free)
+    expected = 8 * (1 + members) if _has_expected_loss(model, select) else 0
+    per_row = row_bytes(Sources(model, select, "auto", {}).channels) + 4 * members + expected
+    return Price.of(per_row, parse_schedule(every).expected_rows(experiment.steps), Path(path))
 
 
-def _has_expected_loss(channels: Iterable[Channel]) -> bool:
-    return {"W", "b"} <= {channel.name for channel in channels}
+def _has_expected_loss(model: nn.Module, select: Any) -> bool:
+    return {"W", "b"} <= parameter_places(model, select).keys()
 
 
 def _expected_loss(population: PopulationLoss, parameters: Any) -> dict[str, np.ndarray]:

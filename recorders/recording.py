@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,14 +11,14 @@ import h5py
 import numpy as np
 
 from ..dynamics.errors import MissingExtraError, RecordingError
-from .format import FORMAT, FORMAT_VERSION
-from .series import Group, Named, Series
+from .creation import array_paths, dataset_at
+from .opening import check_format, open_file
+from .ring import Block
+from .series import Named, Series, patiently
+from .tail import read_tail
 
 if TYPE_CHECKING:
     import xarray
-
-# A writer that makes a dataset for a late scalar closes its file for a moment; a reader waits that long, in seconds.
-_PATIENCE = 2.0
 
 
 def open_recording(path: str | os.PathLike[str]) -> "Recording":
@@ -46,13 +45,7 @@ class Recording:
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
         self._closed = False
-        self._file = _open_file(self.path)
-        try:
-            _check_format(self.path, self._file)
-            self._take_snapshot()
-        except BaseException:
-            self._file.close()
-            raise
+        self._take_snapshot()
 
     def __len__(self) -> int:
         return self._rows
@@ -78,14 +71,17 @@ class Recording:
         self._opened()
         if self._is_live:
             self._file.close()
-            self._file = _open_file(self.path)
             self._take_snapshot()
         return self
 
     @property
     def status(self) -> str:
-        """One of recording, complete, aborted, repaired."""
-        return self._attribute("status")
+        """One of recording, complete, aborted, repaired.
+
+        A recording whose training was killed is aborted, whatever its file still says.
+        """
+        self._opened()
+        return self._status
 
     @property
     def config(self) -> dict[str, Any]:
@@ -113,23 +109,27 @@ class Recording:
         return Series(self, "time", self._rows)
 
     @property
-    def scalars(self) -> Group:
+    def scalars(self) -> Mapping[str, Series]:
         """loss, lr and whatever was logged, by name; each (T,) float64, NaN where absent."""
         return self._group("scalars")
 
     @property
-    def parameters(self) -> Group:
+    def parameters(self) -> Mapping[str, Series]:
         """The parameters by qualified name; each (T, *shape)."""
         return self._group("parameters")
 
     @property
-    def features(self) -> Mapping[str, Group]:
+    def features(self) -> Mapping[str, Mapping[str, Series]]:
         """For each parameter with features: dimensionality, norm and interference, (T, [instances,] n) float32."""
-        names = sorted({name.rpartition("/")[0] for name in self._group("features")})
-        return Named("features", {name: self._group(f"features/{name}") for name in names})
+        quantities: dict[str, list[str]] = {}
+        for name in self._names["features"]:
+            parameter, _, quantity = name.rpartition("/")
+            quantities.setdefault(parameter, []).append(quantity)
+        groups = {name: self._group(f"features/{name}", each) for name, each in quantities.items()}
+        return Named("features", groups)
 
     @property
-    def probes(self) -> Group:
+    def probes(self) -> Mapping[str, Series]:
         """The user's own tensors by name; each (T, *shape)."""
         return self._group("probes")
 
@@ -147,83 +147,60 @@ class Recording:
             raise RecordingError(f"{self.path} is still being written; close the recorder first")
         return xarray.open_datatree(self.path, engine="h5netcdf")
 
-    def _opened(self) -> h5py.File:
-        # A recorder in this very process, when it closes the file, closes it for its readers too.
-        if not self._file and not self._closed:
-            self._file = _open_file(self.path)
-        if self._closed:
-            raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
-        return self._file
-
     def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
         """Return what lies at *path* of the file as it is open now; None where nothing does."""
         node = self._opened().get(path)
         return node if isinstance(node, h5py.Group | h5py.Dataset) else None
 
+    def tail(self, path: str) -> np.ndarray | None:
+        """Return the rows of an array that are not in the file; None where there are none of it."""
+        return self._tail.get(path)
+
+    def _opened(self) -> h5py.File:
+        if self._closed:
+            raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
+        # A recorder in this very process, when it closes the file, closes it for its readers too.
+        if not self._file:
+            self._file = open_file(self.path)
+        return self._file
+
     def _attribute(self, name: str) -> str:
-        return str(self._opened().attrs[name])
+        return patiently(lambda: str(self._opened().attrs[name]))
 
     def _take_snapshot(self) -> None:
-        # In this order: what is finished between the two looks has rows that a later refresh() finds.
-        self._is_live = self.status == "recording"
-        self._rows = int(Series(self, "committed", 1)[0])
+        # In this order: a row that leaves the ring between the two looks is found in the file.
+        tail = read_tail(self.path)
+        self._file = open_file(self.path)
+        check_format(self.path, self._file)
+        if tail is not None and tail.token != self._file.attrs.get("token"):
+            # It belongs to a recording that lay here before, or that lies here since.
+            tail = None
+        stored = self._attribute("status")
+        self._is_live = stored == "recording" and tail is not None and tail.is_live
+        self._status = "aborted" if stored == "recording" and not self._is_live else stored
+        self.filed = patiently(lambda: int(dataset_at(self._opened(), "committed")[0]))
+        self._tail: dict[str, np.ndarray] = {}
+        if tail is not None and tail.block is not None:
+            self._put_behind(tail.block)
+        self._rows = self.filed + len(self._tail.get("step", ()))
+        self._names = {group: self._list(group) for group in ("scalars", "parameters", "features", "probes")}
 
-    def _group(self, path: str) -> Group:
-        return Group(self, path, self._rows)
+    def _put_behind(self, block: Block) -> None:
+        """Let the rows of *block* follow those in the file that are of earlier steps."""
+        first = int(block.step[0])
+        steps = dataset_at(self._opened(), "step")
+        if self.filed and int(steps[self.filed - 1]) >= first:
+            self.filed = int(np.searchsorted(steps[: self.filed], first))
+        self._tail = {"step": block.step, "time": block.time, **block.channels}
+        self._tail.update((f"scalars/{name}", values) for name, values in block.scalars.items())
 
+    def _list(self, group: str) -> list[str]:
+        """Return the names of the arrays in a group, in the order of the file and then of the tail."""
+        found = patiently(lambda: array_paths(self._opened()))
+        names = [path.removeprefix(f"{group}/") for path in [*found, *self._tail] if path.startswith(f"{group}/")]
+        return list(dict.fromkeys(names))
 
-def _open_file(path: Path) -> h5py.File:
-    if not path.exists():
-        raise RecordingError(f"{path} does not exist")
-    if path.is_dir():
-        raise RecordingError(f"{path} is a directory; name a recording, such as {path / 'run.h5'}")
-    if path.stat().st_size == 0:
-        raise RecordingError(f"{path} is empty; it is no recording")
-    if not h5py.is_hdf5(path):
-        raise RecordingError(f"{path} is not an HDF5 file, so it is no recording")
-    if _is_cut_off(path):
-        raise RecordingError(f"{path} cannot be read: it is truncated")
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return _open_as_found(path)
-        except OSError as error:
-            reason = str(error)
-            if "truncated" in reason or time.monotonic() > deadline:
-                break
-        time.sleep(0.01)
-    cause = "it is truncated" if "truncated" in reason else reason
-    raise RecordingError(f"{path} cannot be read: {cause}")
-
-
-def _is_cut_off(path: Path) -> bool:
-    """Whether a file that nobody is writing is shorter than its superblock says; HDF5 may read on in it for ever."""
-    with path.open("rb") as file:
-        head = file.read(48)
-    if len(head) < 48:
-        return True
-    # Superblock version 3: the flags of a file that is being written, and its end of file.
-    return head[8] == 3 and head[11] == 0 and path.stat().st_size < int.from_bytes(head[28:36], "little")
-
-
-def _open_as_found(path: Path) -> h5py.File:
-    """Open a closed file as any reader would, and one that has a writer, or lost it, without locking it out."""
-    try:
-        return h5py.File(path, "r")
-    except OSError:
-        return h5py.File(path, "r", swmr=True, locking=False)
-
-
-def _check_format(path: Path, file: h5py.File) -> None:
-    if file.attrs.get("format") != FORMAT:
-        raise RecordingError(f"{path} is an HDF5 file, but no recording: it has no attribute format={FORMAT!r}")
-    found = file.attrs.get("format_version")
-    if not isinstance(found, int | np.integer) or found > FORMAT_VERSION:
-        raise RecordingError(
-            f"{path} has format version {found}; this toolkit reads up to {FORMAT_VERSION}: "
-            "pip install --upgrade learning-dynamics"
-        )
-    missing = [name for name in ("status", "created", "software", "config") if name not in file.attrs]
-    missing += [name for name in ("committed", "step", "time") if name not in file]
-    if missing:
-        raise RecordingError(f"{path} is damaged: it has no {', '.join(missing)}")
+    def _group(self, path: str, names: list[str] | None = None) -> Named:
+        self._opened()
+        names = self._names[path] if names is None else names
+        return Named(path, {name: Series(self, f"{path}/{name}", self._rows) for name in names})

@@ -1,23 +1,36 @@
 """Arrays of a recording that are read when they are sliced."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..dynamics.errors import RecordingError, unknown_name
+from .layout import NAN
+
+T = TypeVar("T")
+
+# How often an array is looked for again when a recorder in this very process has closed the file meanwhile.
+_ATTEMPTS = 5
 
 
 class Source(Protocol):
-    """A file that may be closed and opened again between two looks at it."""
+    """A recording: rows in a file, which may be closed and opened between two looks at it, and rows after them."""
 
     path: Path
+    # How many rows are read from the file; those after them come from the tail.
+    filed: int
 
     def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
         """Return what lies at *path* of the file as it is open now; None where nothing does."""
+        ...
+
+    def tail(self, path: str) -> np.ndarray | None:
+        """Return the rows of an array that are not in the file; None where there are none of it."""
         ...
 
 
@@ -31,36 +44,9 @@ class Named(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         raise KeyError(str(unknown_name(f"name in {self._kind}", name, self)))
 
-
-class Group(Mapping[str, "Series"]):
-    """The arrays of one group, by name."""
-
-    def __init__(self, source: Source, path: str, rows: int):
-        self._source = source
-        self._path = path
-        self._rows = rows
-        self._names: list[str] = []
-        group = source.node(path)
-        if isinstance(group, h5py.Group):
-            group.visititems(self._visit)
-
-    def _visit(self, name: str, node: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(node, h5py.Dataset):
-            self._names.append(name)
-
-    def __getitem__(self, name: str) -> "Series":
-        if name not in self._names:
-            raise KeyError(str(unknown_name(f"name in {self._path}", name, self._names)))
-        return Series(self._source, f"{self._path}/{name}", self._rows)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
     def __repr__(self) -> str:
-        return f"{self._path}: {', '.join(f'{name} {self[name].shape}' for name in self)}"
+        entries = (f"{name} {getattr(each, 'shape', '')}".strip() for name, each in self.items())
+        return f"{self._kind}: {', '.join(entries)}"
 
 
 class Series(NDArrayOperatorsMixin):
@@ -75,32 +61,26 @@ class Series(NDArrayOperatorsMixin):
         self._rows = rows
 
     @property
-    def _dataset(self) -> h5py.Dataset:
-        dataset = self._source.node(self._path)
-        if not isinstance(dataset, h5py.Dataset):
-            raise RecordingError(f"{self._source.path} is damaged: it has no array {self._path}")
-        return dataset
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """(T, ...), of the rows in the snapshot."""
-        return (self._rows, *self._dataset.shape[1:])
+        return (self._rows, *self._sample.shape[1:])
 
     @property
     def dtype(self) -> np.dtype:
         """The dtype of the values."""
-        return self._dataset.dtype
+        return self._sample.dtype
 
     @property
     def ndim(self) -> int:
         """How many axes there are, that of the rows included."""
-        return self._dataset.ndim
+        return self._sample.ndim
 
     @property
     def attrs(self) -> dict[str, Any]:
         """What is noted of the array, such as the dtype it had in the model."""
         own = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
-        return {key: value for key, value in self._dataset.attrs.items() if key not in own}
+        dataset = self._dataset()
+        return {} if dataset is None else {key: value for key, value in dataset.attrs.items() if key not in own}
 
     def __len__(self) -> int:
         return self._rows
@@ -108,25 +88,25 @@ class Series(NDArrayOperatorsMixin):
     def __getitem__(self, key: Any) -> Any:
         key = key if isinstance(key, tuple) else (key,)
         if not all(isinstance(part, int | np.integer | slice) for part in key) or len(key) > self.ndim:
-            return self._dataset[: self._rows][key]
+            return np.asarray(self)[key]
         # HDF5 slices forwards only; it reads what is asked for, and the turning is left to NumPy.
         forward, turn = [], []
-        for part, size in zip(key, self.shape, strict=False):
+        for part, size in zip(key or (slice(None),), self.shape, strict=False):
             if isinstance(part, slice):
                 wanted = range(size)[part]
-                backwards = wanted.step < 0
-                wanted = wanted[::-1] if backwards else wanted
-                forward.append(slice(wanted.start, wanted.stop, wanted.step) if wanted else slice(0, 0))
-                turn.append(slice(None, None, -1) if backwards else slice(None))
+                turn.append(slice(None, None, -1 if wanted.step < 0 else 1))
+                forward.append(wanted[::-1] if wanted.step < 0 else wanted)
             else:
-                forward.append(_checked(int(part), size))
-        return self._dataset[tuple(forward)][tuple(turn)] if turn else self._dataset[tuple(forward)]
+                index = _checked(int(part), size)
+                turn.append(0)
+                forward.append(range(index, index + 1))
+        return self._read(forward)[tuple(turn)]
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self[:])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self._dataset[: self._rows], dtype=dtype)
+        return np.asarray(self[:], dtype=dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         arrays = [np.asarray(each) if isinstance(each, Series) else each for each in inputs]
@@ -134,6 +114,64 @@ class Series(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"Series({self._path}, shape {self.shape}, {self.dtype})"
+
+    @property
+    def _sample(self) -> h5py.Dataset | np.ndarray:
+        """Whatever knows the dtype and the shape of a row."""
+        found = self._dataset()
+        found = self._source.tail(self._path) if found is None else found
+        if found is None:
+            raise RecordingError(f"{self._source.path} is damaged: it has no array {self._path}")
+        return found
+
+    def _dataset(self) -> h5py.Dataset | None:
+        return patiently(lambda: self._look())
+
+    def _look(self) -> h5py.Dataset | None:
+        node = self._source.node(self._path)
+        return node if isinstance(node, h5py.Dataset) else None
+
+    def _read(self, wanted: list[range]) -> np.ndarray:
+        """Return the values at these positions of the first axes."""
+        rows, rest = wanted[0], tuple(_slice(each) for each in wanted[1:])
+        filed = min(self._source.filed, self._rows)
+        first = range(rows.start, min(rows.stop, filed), rows.step)
+        parts = [patiently(lambda: self._read_file(first, rest))] if len(first) or not len(rows) else []
+        if last := rows[len(first) :]:
+            parts.append(self._read_tail(range(last.start - filed, last.stop - filed, last.step), rest))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _read_file(self, rows: range, rest: tuple[slice, ...]) -> np.ndarray:
+        dataset = self._look()
+        if dataset is not None:
+            return dataset[(_slice(rows), *rest)]
+        sample = self._sample[:0][(slice(None), *rest)]
+        return np.full((len(rows), *sample.shape[1:]), _absent(sample.dtype), sample.dtype)
+
+    def _read_tail(self, rows: range, rest: tuple[slice, ...]) -> np.ndarray:
+        values = self._source.tail(self._path)
+        if values is not None:
+            return values[(_slice(rows), *rest)]
+        # What is derived from rows comes up when they are written.
+        sample = self._sample
+        full = np.broadcast_to(_absent(sample.dtype), (len(rows), *sample.shape[1:]))
+        return full[(slice(None), *rest)].astype(sample.dtype)
+
+
+def patiently(look: Callable[[], T]) -> T:
+    """Return what *look* finds, again if need be: a recorder in this very process may close the file at any moment."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(OSError, RuntimeError, ValueError, KeyError):
+            return look()
+    return look()
+
+
+def _absent(dtype: np.dtype) -> Any:
+    return NAN if dtype.kind in "fc" else 0
+
+
+def _slice(wanted: range) -> slice:
+    return slice(wanted.start, wanted.stop, wanted.step) if wanted else slice(0, 0)
 
 
 def _checked(index: int, size: int) -> int:

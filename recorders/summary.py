@@ -1,16 +1,16 @@
 """What a recording holds, in a few lines or as one document."""
 
-from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ..dynamics.levels import nearest_level
+from ..dynamics.levels import LEVELS
 from .recording import Recording, catalogue_entry
 
 # How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
 _TOLERANCE = 0.03
+_DIMENSIONALITIES = np.array([float(level.dimensionality) for level in LEVELS])
 
 
 @dataclass(frozen=True)
@@ -88,22 +88,32 @@ def _levels(recording: Recording) -> dict[str, dict[str, int]]:
     for name, group in recording.features.items():
         last = group["dimensionality"][-1]
         if last.ndim == 1:
-            counts[name] = _count(last)
+            counts[name] = count_levels(last)
         else:
-            counts.update((f"{name}, instance {k}", _count(member)) for k, member in enumerate(last))
+            counts.update((f"{name}, instance {k}", count_levels(member)) for k, member in enumerate(last))
     return counts
 
 
-def _count(dimensionality: np.ndarray) -> dict[str, int]:
-    """Count features by level, highest first; those between the levels come last."""
-    finite = dimensionality[np.isfinite(dimensionality)]
-    if finite.size < dimensionality.size:
-        return {"not a number": dimensionality.size - finite.size, **(_count(finite) if finite.size else {})}
-    found = Counter(nearest_level(float(D), _TOLERANCE) for D in dimensionality.ravel())
-    between = found.pop(None, 0)
-    named = sorted((level for level in found if level), key=lambda level: level.dimensionality, reverse=True)
-    counts = {f"{level.label} ({level.polytope})": found[level] for level in named}
-    return {**counts, "between levels": between} if between else counts
+def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
+    """Count features by the level they are at, highest first; those between the levels come last."""
+    counts = {}
+    if unknown := int(np.count_nonzero(~np.isfinite(dimensionality))):
+        counts["not a number"] = unknown
+    found = level_indices(dimensionality)
+    counts.update(
+        (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
+        for k, level in enumerate(LEVELS)
+        if (found == k).any()
+    )
+    if between := found.size - sum(counts.values()):
+        counts["between levels"] = between
+    return counts
+
+
+def level_indices(dimensionality: np.ndarray) -> np.ndarray:
+    """Return the index into LEVELS of the level that each feature is at, −1 where it is at none; same shape."""
+    distance = np.abs(dimensionality[..., None] - _DIMENSIONALITIES)
+    return np.where(distance.min(axis=-1) <= _TOLERANCE, distance.argmin(axis=-1), -1)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

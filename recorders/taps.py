@@ -1,69 +1,98 @@
 """How a tensor's present value gets into a row of the ring: a plain copy of memory wherever that is possible."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..dynamics.errors import RecordingError, SettingError
+from .parameters import Place, local, numpy_dtype
+from .ring import Ring
+from .scalars import shown
 
 
-class ParameterTap:
-    """Copies one parameter into rows of the ring.
-
-    A contiguous CPU parameter is copied as bytes, from a view that is made once. The view is checked against the
-    parameter's address, shape and strides every time, so a parameter whose storage was replaced is noticed and never
-    recorded stale.
-    Everything else (another device, strides, a dtype without a NumPy name) goes through one tensor copy.
-    """
-
-    __slots__ = ("_as_bits", "_layout", "_name", "_parameter", "_rows", "_size", "_source", "_target")
-
-    def __init__(self, name: str, parameter: nn.Parameter, rows: np.ndarray):
-        self._name = name
-        self._parameter = parameter
-        self._rows = rows
-        self._target = _bytes(rows)
-        self._size = rows[0].nbytes
-        self._layout: tuple[Any, ...] = ()
-        self._as_bits = parameter.dtype == torch.bfloat16
-        self._source: memoryview | None = None
+class Tap(Protocol):
+    """Puts the present value of something into rows."""
 
     def copy(self, slot: int) -> None:
-        """Copy the parameter's present value into row *slot*; raises RecordingError when its shape has changed."""
-        parameter = self._parameter
-        if (parameter.data_ptr(), parameter.shape, parameter.stride()) != self._layout:
-            self._look_again()
-        if self._source is None:
-            self._copy_tensor(slot)
-        else:
-            start = slot * self._size
-            self._target[start : start + self._size] = self._source
+        """Put it into the row in that slot; raises RecordingError when it no longer fits."""
+        ...
 
-    def _look_again(self) -> None:
-        tensor = self._parameter.detach()
-        if tensor.shape != self._rows.shape[1:]:
-            raise RecordingError(
-                f"parameter {self._name!r} changed its shape from {self._rows.shape[1:]} to {tuple(tensor.shape)}; "
-                "close this recording and attach another"
-            )
-        bits = _bits(tensor) if self._as_bits else tensor
-        plain = bits.device.type == "cpu" and bits.is_contiguous() and _has_dtype(bits, self._rows.dtype)
-        self._source = _bytes(bits.numpy()) if plain else None
-        self._layout = (tensor.data_ptr(), tensor.shape, tensor.stride())
 
-    def _copy_tensor(self, slot: int) -> None:
-        tensor = self._parameter.detach()
-        # A parameter whose dtype has changed since is recorded in the one that it had.
-        torch.from_numpy(self._rows[slot, ...]).copy_(_bits(tensor.to(torch.bfloat16)) if self._as_bits else tensor)
+class ParameterView:
+    """One parameter as the bytes that are copied into a row.
+
+    *source* is a view of the parameter's own memory, right as long as the parameter that the module has is *parameter*
+    and its storage, shape and strides are those of *seen*: is_set_to() compares the three in one call. Whoever copies
+    asks for both every time, so that what was replaced is noticed and never recorded stale.
+    """
+
+    __slots__ = ("_dtype", "_place", "_shape", "key", "owner", "parameter", "path", "same", "seen", "source")
+
+    def __init__(self, place: Place):
+        parameter = local(place.parameter())
+        self._place = place
+        self._dtype = ring_dtype(parameter.dtype)
+        self._shape = parameter.shape
+        self.owner = place.owner
+        self.key = place.key
+        self.path = f"parameters/{place.name}"
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Find the parameter where it is now; raises RecordingError when its shape has changed."""
+        self.parameter = self._place.parameter()
+        tensor = local(self.parameter).detach()
+        check_shape(self._place.name, tensor, self._shape)
+        is_plain = tensor.device.type == "cpu" and tensor.dtype == self._dtype and tensor.is_contiguous()
+        is_plain = is_plain and not (tensor.is_conj() or tensor.is_neg())
+        # One that is strided, elsewhere, or of another dtype than at first is copied twice, and looked at anew.
+        self.same = self.parameter.is_set_to if is_plain and self.parameter is local(self.parameter) else _never
+        self.seen = tensor if is_plain else _resolved(tensor.to("cpu", self._dtype)).contiguous()
+        self.source = _bits(self.seen).numpy().reshape(-1).view(np.uint8).data
+
+
+class ParameterTensors:
+    """Copies many parameters, or large ones, by one call for all of them: torch uses its threads for that."""
+
+    def __init__(self, places: Sequence[Place], ring: Ring):
+        parameters = [local(place.parameter()) for place in places]
+        self._places = places
+        self._entries = [(place.owner, place.key) for place in places]
+        self._sharded = any(place.parameter() is not tensor for place, tensor in zip(places, parameters, strict=True))
+        self._shapes = [parameter.shape for parameter in parameters]
+        self._dtypes = [ring_dtype(parameter.dtype) for parameter in parameters]
+        self._ring = ring
+        self._targets: dict[int, list[Tensor]] = {}
+
+    def copy(self, slot: int) -> None:
+        """Put all of them into the row in that slot; raises RecordingError when one has another shape or is gone."""
+        parameters: list[Any] = [owner.get(key) for owner, key in self._entries]
+        if self._sharded or list(map(_shape, parameters)) != self._shapes:
+            parameters = [local(place.parameter()) for place in self._places]
+            for place, parameter, shape in zip(self._places, parameters, self._shapes, strict=True):
+                check_shape(place.name, parameter, shape)
+        with torch.no_grad():
+            torch._foreach_copy_(self._targets.get(slot) or self._make_targets(slot), parameters)
+
+    def _make_targets(self, slot: int) -> list[Tensor]:
+        starts, row = self._ring.layout.starts, self._ring.header_bytes + slot * self._ring.row_bytes
+        self._targets[slot] = [
+            torch.frombuffer(
+                self._ring.memory,
+                dtype=dtype,
+                count=shape.numel(),
+                offset=row + starts[f"parameters/{place.name}"],
+            ).view(shape)
+            for place, dtype, shape in zip(self._places, self._dtypes, self._shapes, strict=True)
+        ]
+        return self._targets[slot]
 
 
 class ProbeTap:
-    """Copies what a user's function of the model returns into rows of the ring."""
-
-    __slots__ = ("_function", "_model", "_name", "_rows")
+    """Copies what a function of the model returns into rows."""
 
     def __init__(self, name: str, function: Callable[[nn.Module], Any], model: nn.Module, rows: np.ndarray):
         self._name = name
@@ -72,11 +101,12 @@ class ProbeTap:
         self._rows = rows
 
     def copy(self, slot: int) -> None:
-        """Call the function and copy its value into row *slot*; raises RecordingError when its shape has changed."""
+        """Call the function and copy its value; raises RecordingError when its shape or kind has changed."""
         value = call_probe(self._name, self._function, self._model)
-        if value.shape != self._rows.shape[1:]:
+        if value.shape != self._rows.shape[1:] or not np.can_cast(value.dtype, self._rows.dtype, "same_kind"):
             raise RecordingError(
-                f"probe {self._name!r} returned shape {value.shape}, at first it was {self._rows.shape[1:]}"
+                f"probe {self._name!r} returned {value.dtype} of shape {value.shape}, at first it was "
+                f"{self._rows.dtype} of shape {self._rows.shape[1:]}"
             )
         self._rows[slot] = value
 
@@ -90,29 +120,52 @@ def call_probe(name: str, function: Callable[[nn.Module], Any], model: nn.Module
         raise SettingError(f"probe {name!r} is {function!r}; give a function of the model")
     with torch.no_grad():
         value = function(model)
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.float() if value.dtype == torch.bfloat16 else value
+    if hasattr(value, "placements"):
+        raise SettingError(f"probe {name!r} returned a DTensor; return its to_local(), what this rank has of it")
+    if isinstance(value, Tensor) and value.layout == torch.strided:
+        value = _resolved(value.detach().cpu())
+        value = value if numpy_dtype(value.dtype) is not None else value.to(ring_dtype(value.dtype, bits=False))
     try:
         array = np.asarray(value, dtype=np.float64 if isinstance(value, int | float) else None)
-    except ValueError as error:
-        raise SettingError(f"probe {name!r} returned {value!r}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"probe {name!r} returned {shown(value)}: {error}") from error
     if array.dtype.kind not in "biufc":
-        raise SettingError(f"probe {name!r} returned {value!r}; return a tensor, an array or a number")
+        raise SettingError(f"probe {name!r} returned {shown(value)}; return a tensor, an array or a number")
     return array
+
+
+def ring_dtype(dtype: torch.dtype, *, bits: bool = True) -> torch.dtype:
+    """Return the dtype that values have in the ring: their own, or a wider one of the same kind that NumPy has.
+
+    bfloat16, as which a parameter lies there by its *bits*, becomes float32 otherwise.
+    """
+    if numpy_dtype(dtype) is not None or (bits and dtype == torch.bfloat16):
+        return dtype
+    return torch.complex64 if dtype.is_complex else torch.float32
+
+
+def _resolved(tensor: Tensor) -> Tensor:
+    """Return a tensor whose memory holds its values, not their conjugates or negatives."""
+    return tensor.resolve_conj().resolve_neg()
+
+
+def _shape(parameter: Tensor | None) -> torch.Size | None:
+    return None if parameter is None else parameter.shape
+
+
+def _never(_: Tensor) -> bool:
+    return False
+
+
+def check_shape(name: str, tensor: Tensor, shape: torch.Size) -> None:
+    """Raise RecordingError for a parameter that has another shape than at first."""
+    if tensor.shape != shape:
+        raise RecordingError(
+            f"parameter {name!r} changed its shape from {tuple(shape)} to {tuple(tensor.shape)}; "
+            "close this recording and attach another"
+        )
 
 
 def _bits(tensor: Tensor) -> Tensor:
     """Return a bfloat16 tensor as the 16-bit integers it is made of, any other as it is."""
     return tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor
-
-
-def _bytes(array: np.ndarray) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
-
-
-def _has_dtype(tensor: Tensor, dtype: np.dtype) -> bool:
-    try:
-        return tensor.numpy().dtype == dtype
-    except TypeError:
-        return False

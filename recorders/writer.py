@@ -1,81 +1,198 @@
-"""The writer: takes blocks of rows, computes what is derived from them, and hands both to the store."""
+"""Who empties the ring: the training itself, between two steps, or a process of its own beside it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from ..dynamics.geometry import measure
-from .channels import Channel, array_channel, feature_channels
-from .ring import Block, Ring
+from ..dynamics.errors import RecordingError, unknown_name
+from .channels import Channel
+from .drain import Derivation, Drain, finish
+from .repair import make_whole
+from .ring import Ring
+from .start import Start, WriterKind
 from .store import Store
+from .trigger import Trigger, TriggerFilter
 
-Derivation = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+# A reader that does not know of the ring is at most this far behind, in seconds, unless writing takes long: then no
+# more than one part in fifty of the training's time is spent on it.
+_LATENCY = 1.0
+_WRITING_SHARE = 50
+# A row of more bytes takes a training longer to write than it takes a process to be told of it.
+_LARGE_ROW = 2**18
+# How often a training that waits for the writer looks again, in seconds.
+_PAUSE = 0.0002
+# The process has the training's own search path, wherever the toolkit was found.
+_PROGRAM = f"""
+import json, sys
+arguments = json.loads(sys.argv[1])
+sys.path[:] = arguments.pop("path")
+from {__package__}.writer_process import main
+main(**arguments)
+"""
 
-# Temporary arrays of the feature geometry stay below this many elements, whatever the size of a block.
-_BATCH_ELEMENTS = 2**22
+
+class Writer(Protocol):
+    """Empties the ring."""
+
+    # From this row on, or from this moment, the training asks for room before it fills a row.
+    limit: int
+    due: float
+    # Seconds that the training has waited for room.
+    waited: float
+
+    def make_room(self, row: int) -> bool:
+        """Make room for row *row*, waiting if need be; False where there is none and it shall not be waited for."""
+        ...
+
+    def close(self) -> None:
+        """Write the rows that are left and close the file; the ring says with which status."""
+        ...
+
+    def abandon(self) -> None:
+        """Stop writing, and leave the file and the ring as they are."""
+        ...
 
 
-class Writer:
-    """Drains a ring into a store.
+class InlineWriter:
+    """Writes in the training's own process, whenever the ring is full or a reader has waited long enough."""
 
-    Features and the other derived quantities are computed here, in batches, so that none of it is paid for by the
-    step that is being recorded.
-    """
+    def __init__(self, ring: Ring, path: Path, trigger: Trigger | None = None):
+        self.waited = 0.0
+        self.limit = ring.capacity
+        self.due = time.perf_counter() + _LATENCY
+        self._ring = ring
+        self._drain = Drain(ring, Store(path), trigger and TriggerFilter(trigger))
 
-    def __init__(self, store: Store, channels: Sequence[Channel]):
-        self._store = store
-        self._parameters = [channel for channel in channels if channel.group == "parameters"]
-        self._derivations: list[Derivation] = []
+    def make_room(self, row: int) -> bool:
+        """Write every row that is complete."""
+        began = time.perf_counter()
+        self._drain.take(self._ring.complete)
+        ended = time.perf_counter()
+        self.limit = self._ring.tail + self._ring.capacity
+        self.due = ended + max(_LATENCY, _WRITING_SHARE * (ended - began))
+        return row < self.limit
 
     def derive(self, derivation: Derivation, sample: Mapping[str, np.ndarray], attributes: Mapping[str, str]) -> None:
-        """Add a quantity that is computed from the recorded parameters; *sample* is one row to learn its shape from."""
-        for name, value in derivation(sample).items():
-            if value.ndim > 1:
-                self._store.add_channel(array_channel("probes", name, value[0]), attributes)
-            else:
-                self._store.add_scalars([name], attributes)
-        self._derivations.append(derivation)
+        """Record what *derivation* computes, from the row on that is written next."""
+        self._drain.derive(derivation, sample, attributes)
 
-    def drain(self, ring: Ring) -> None:
-        """Move every complete row of the ring into the file."""
-        for block in ring.blocks():
-            self._store.append(self._complete(block))
+    def close(self) -> None:
+        """Write the rows that are left and close the file; the ring says with which status."""
+        finish(self._drain)
 
-    def _complete(self, block: Block) -> Block:
-        scalars, channels = dict(block.scalars), dict(block.channels)
-        parameters = {}
-        for channel in self._parameters:
-            values = parameters[channel.name] = channels[channel.path] = _stored(channel, channels[channel.path])
-            if channel.features:
-                channels.update(_features(channel, values))
-        for derivation in self._derivations:
-            for name, values in derivation(parameters).items():
-                if values.ndim > 1:
-                    channels[f"probes/{name}"] = values
-                else:
-                    scalars[name] = values
-        return Block(block.step, block.time, scalars, channels)
+    def abandon(self) -> None:
+        """Stop writing, and leave the file and the ring as they are."""
+        self._drain.store.abandon()
 
 
-def _stored(channel: Channel, values: np.ndarray) -> np.ndarray:
-    """Return values as the file holds them: bfloat16 is the upper half of a float32."""
-    if channel.dtype == channel.stored_dtype:
-        return values
-    return (values.astype(np.uint32) << 16).view(np.float32)
+class ProcessWriter:
+    """Has a process of its own write the rows: no torch in it, and no lock that it shares with the training."""
+
+    def __init__(self, ring: Ring, path: Path, trigger: Trigger | None = None, *, wait: bool):
+        self.waited = 0.0
+        self.limit = ring.capacity
+        # Room is asked for when there is none, and every second to see whether the process still lives.
+        self.due = time.perf_counter() + _LATENCY
+        self._ring = ring
+        self._wait = wait
+        self._process = _start(ring, path, trigger)
+
+    @property
+    def pid(self) -> int:
+        """The number of the writer's process."""
+        return self._process.pid
+
+    def make_room(self, row: int) -> bool:
+        """See how far the writer is, and wait until there is a slot for row *row*."""
+        began = time.perf_counter()
+        self.limit = self._ring.tail + self._ring.capacity
+        while row >= self.limit:
+            self._check()
+            if not self._wait:
+                return False
+            time.sleep(_PAUSE)
+            self.limit = self._ring.tail + self._ring.capacity
+        self._check()
+        ended = time.perf_counter()
+        self.waited += ended - began
+        self.due = ended + _LATENCY
+        return True
+
+    def close(self) -> None:
+        """Wait until the writer, which the ring tells that no more rows come, has closed the file."""
+        while self._process.poll() is None:
+            time.sleep(_PAUSE)
+        self._check_outcome()
+
+    def abandon(self) -> None:
+        """Stop the writer, which leaves the file and the ring as they are."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def _check(self) -> None:
+        if self._process.poll() is not None:
+            self._check_outcome()
+            raise RecordingError("its writer ended before the training")
+
+    def _check_outcome(self) -> None:
+        if self._process.returncode > 0:
+            raise RecordingError(self._ring.message or "its writer failed")
+        if self._process.returncode < 0:
+            raise WriterLostError(f"its writer was killed by signal {-self._process.returncode}")
 
 
-def _features(channel: Channel, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the feature geometry of every row, by path."""
-    W = values if channel.features == "columns" else values.swapaxes(-1, -2)
-    results = {
-        path: np.empty((len(W), *shape), np.float32)
-        for path, shape in ((derived.path, derived.shape) for derived in feature_channels(channel))
+class WriterLostError(RecordingError):
+    """The writer process is gone; the training can write by itself."""
+
+
+def choose_writer(kind: WriterKind, channels: Sequence[Channel]) -> WriterKind:
+    """Return which writer is meant: one in the training for small rows, a process of its own for large ones."""
+    if kind not in ("auto", "inline", "process"):
+        raise unknown_name("writer", kind, ("auto", "inline", "process"))
+    if kind != "auto":
+        return kind
+    return "process" if sum(channel.nbytes for channel in channels) > _LARGE_ROW and sys.executable else "inline"
+
+
+def start_writer(start: Start, trigger: Trigger | None, *, wait: bool) -> Writer:
+    """Return the writer of a recording that begins."""
+    if start.kind == "process":
+        return ProcessWriter(start.ring, start.path, trigger, wait=wait)
+    return InlineWriter(start.ring, start.path, trigger)
+
+
+def take_over(lost: Writer, ring: Ring, path: Path, trigger: Trigger | None) -> InlineWriter:
+    """Return a writer in this process that goes on where a lost one stopped."""
+    make_whole(path)
+    writer = InlineWriter(ring, path, trigger)
+    writer.waited = lost.waited
+    return writer
+
+
+def _start(ring: Ring, path: Path, trigger: Trigger | None) -> subprocess.Popen[bytes]:
+    """Start the process; it shares the training's lock, and no signal of the training's terminal reaches it."""
+    lock = [] if ring.lock is None else [ring.lock.descriptor]
+    arguments = {
+        "path": sys.path,
+        "ring": str(ring.path),
+        "recording": str(path),
+        "training": os.getpid(),
+        "trigger": None if trigger is None else asdict(trigger),
     }
-    batch = max(1, _BATCH_ELEMENTS // max(W[0].size, 1))
-    # Weights that have diverged give NaN or inf, which is what the file shall say; no warning belongs in the training.
-    with np.errstate(all="ignore"):
-        for start in range(0, len(W), batch):
-            rows = slice(start, start + batch)
-            for target, value in zip(results.values(), measure(W[rows].astype(np.float32, copy=False)), strict=True):
-                target[rows] = value
-    return results
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, json.dumps(arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=lock,
+        start_new_session=True,
+    )

@@ -1,9 +1,12 @@
 """A small training to record, and readers of the outcome."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 import dyn
+from dyn.recorders.ring import Ring
+from dyn.recorders.store import Store
 
 
 class Regression:
@@ -90,7 +95,8 @@ def recorded(path: Path) -> Path:
 @pytest.fixture
 def small_ring(monkeypatch: pytest.MonkeyPatch) -> int:
     """A ring that is full, and so written to the file, after this many rows."""
-    monkeypatch.setattr("dyn.recorders.hooks._RING_ROWS", 4)
+    for least_or_most in ("_RING_ROWS", "_LEAST_ROWS"):
+        monkeypatch.setattr(f"dyn.recorders.start.{least_or_most}", 4)
     return 4
 
 
@@ -106,3 +112,87 @@ def elsewhere() -> Callable[[str, Path], Any]:
         return json.loads(done.stdout)
 
     return evaluate
+
+
+@pytest.fixture(scope="session")
+def graveyard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of trainings that were killed; see killed_training.py."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork on this system")
+    folder = tmp_path_factory.mktemp("graveyard")
+    program = Path(__file__).with_name("killed_training.py")
+    subprocess.run([sys.executable, str(program), str(folder)], check=True, timeout=120)
+    return folder
+
+
+@pytest.fixture
+def killed(graveyard: Path, tmp_path: Path) -> Callable[[str], tuple[Path, np.ndarray]]:
+    """A function that lays what a killed training left into the test's folder, and tells the truth about its steps."""
+
+    def exhume(name: str) -> tuple[Path, np.ndarray]:
+        for file in graveyard.glob(f"{name}.h5*"):
+            shutil.copyfile(file, tmp_path / file.name)
+        return tmp_path / f"{name}.h5", np.fromfile(graveyard / f"{name}.truth").reshape(-1, 18)
+
+    return exhume
+
+
+@pytest.fixture
+def as_truth() -> Callable[[Any], np.ndarray]:
+    """A function that puts the rows of a Recording, or of a plain HDF5 file, in the way of the truth."""
+
+    def rows_of(source: Any) -> np.ndarray:
+        if isinstance(source, dyn.Recording):
+            scalars, parameters = source.scalars, source.parameters
+            arrays = [source.step, scalars["loss"], parameters["weight"], parameters["bias"]]
+        else:
+            arrays = [source[name] for name in ("step", "scalars/loss", "parameters/weight", "parameters/bias")]
+        return np.column_stack([np.asarray(array).reshape(len(array), -1) for array in arrays])
+
+    return rows_of
+
+
+@pytest.fixture
+def around_each_call() -> Callable[..., AbstractContextManager[None]]:
+    """A context in which an action is done before and after each call of some functions; by default, those that write."""
+    writing = [(os, "pwrite"), (os, "ftruncate"), (Path, "replace"), (Path, "unlink"), (Path, "write_bytes")]
+    writing += [(Store, "_append"), (Store, "_commit"), (Store, "_close_live"), (Ring, "_set_word")]
+
+    @contextmanager
+    def around(action: Callable[[], None], functions: Sequence[tuple[Any, str]] = writing) -> Iterator[None]:
+        def watched(function: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **options: Any) -> Any:
+                action()
+                result = function(*args, **options)
+                action()
+                return result
+
+            return call
+
+        with pytest.MonkeyPatch.context() as patch:
+            for owner, name in functions:
+                patch.setattr(owner, name, watched(getattr(owner, name)))
+            yield
+
+    return around
+
+
+@pytest.fixture
+def snapshots(around_each_call: Callable[..., Any], tmp_path: Path) -> Callable[[Path], AbstractContextManager[list[Path]]]:
+    """A context that copies a recording at each moment at which its writer may be killed; it gives the list of copies."""
+
+    @contextmanager
+    def taken(path: Path) -> Iterator[list[Path]]:
+        copies: list[Path] = []
+
+        def copy() -> None:
+            folder = tmp_path / f"moment_{len(copies)}"
+            folder.mkdir()
+            for file in path.parent.glob(f"{path.name}*"):
+                shutil.copyfile(file, folder / file.name)
+            copies.append(folder / path.name)
+
+        with around_each_call(copy):
+            yield copies
+
+    return taken

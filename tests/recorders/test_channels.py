@@ -1,133 +1,156 @@
-"""Which tensors are recorded, under what names, and which of their axes holds features."""
+"""What a recorded array is called, where it lies and what it takes; and which of them one file can hold."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from dyn.dynamics.models import ToyModel
-from dyn.recorders.channels import array_channel, feature_channels, numpy_dtype, parameter_channels
-
-
-def channels(model: nn.Module, select=None, features="auto") -> dict:
-    return {name: channel for name, (_, channel) in parameter_channels(model, select, features).items()}
-
-
-class Bare(nn.Module):
-    """A module whose parameters have the given shapes."""
-
-    def __init__(self, n_instances=None, **shapes):
-        super().__init__()
-        if n_instances is not None:
-            self.n_instances = n_instances
-        for name, shape in shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.ones(shape)))
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        (nn.Linear(3, 4), {"weight": "columns", "bias": None}),
-        (nn.Embedding(5, 2), {"weight": "rows"}),
-        (nn.Conv2d(2, 3, 3), {"weight": None, "bias": None}),
-        (nn.LayerNorm(3), {"weight": None, "bias": None}),
-        (ToyModel(5, 2), {"W": "columns", "b": None}),
-        (ToyModel(5, 2, n_instances=3), {"W": "columns", "b": None}),
-        (Bare(W=(3, 2, 5)), {"W": None}),
-        (
-            Bare(n_instances=3, W=(3, 2, 5), temperature=(3,), gain=()),
-            {"W": "columns", "temperature": None, "gain": None},
-        ),
-        (Bare(huge=(200, 3000)), {"huge": None}),
-        (Bare(wide=(20, 3000)), {"wide": "columns"}),
-    ],
-    ids=lambda each: type(each).__name__ if isinstance(each, nn.Module) else "",
+import dyn
+from dyn.dynamics.errors import SettingError
+from dyn.recorders.channels import (
+    Channel,
+    array_channel,
+    check_channels,
+    check_name,
+    feature_channels,
+    row_bytes,
+    stored_channels,
 )
-def test_features_by_the_rules_of_auto(model, expected):
-    assert {name: channel.features for name, channel in channels(model).items()} == expected
+
+FLOAT = np.dtype(np.float32)
+QUANTITIES = ("dimensionality", "norm", "interference")
 
 
-def test_what_is_too_dear_unasked_is_had_by_asking():
-    assert channels(Bare(huge=(200, 3000)), features={"huge": "rows"})["huge"].features == "rows"
+def matrix(name: str = "W", shape: tuple[int, ...] = (3, 4), features="columns") -> Channel:
+    axes = tuple(f"{name}.axis{k}" for k in range(len(shape)))
+    return Channel("parameters", name, shape, FLOAT, FLOAT, axes, features)
 
 
-@pytest.mark.parametrize(
-    ("features", "n", "axes"),
-    [("columns", 3, ("weight.hidden", "weight.feature")), ("rows", 4, ("weight.feature", "weight.hidden"))],
-)
-def test_feature_channels(features, n, axes):
-    channel = channels(nn.Linear(3, 4), features={"weight": features})["weight"]
-    assert channel.axes == axes
+def probe(name: str, shape: tuple[int, ...] = ()) -> Channel:
+    return array_channel("probes", name, np.zeros(shape))
+
+
+@pytest.mark.parametrize(("features", "kept"), [("columns", 2), ("rows", 1)])
+def test_features_of_a_matrix_keep_the_axis_of_the_features(features, kept):
+    channel = matrix(shape=(5, 3, 4), features=features)
     derived = feature_channels(channel)
-    assert [each.path for each in derived] == [
-        f"features/weight/{q}" for q in ("dimensionality", "norm", "interference")
-    ]
-    assert {(each.shape, each.stored_dtype, each.axes) for each in derived} == {
-        ((n,), np.dtype(np.float32), ("weight.feature",))
+    assert [each.path for each in derived] == [f"features/W/{quantity}" for quantity in QUANTITIES]
+    assert {(each.shape, each.axes) for each in derived} == {
+        ((5, channel.shape[kept]), ("W.axis0", channel.axes[kept])),
     }
+    assert {(each.dtype, each.stored_dtype) for each in derived} == {(FLOAT, FLOAT)}
 
 
-def test_an_ensemble_has_an_axis_of_instances():
-    found = channels(ToyModel(5, 2, n_instances=3))
-    assert found["W"].axes == ("W.instance", "W.hidden", "W.feature")
-    assert [(each.shape, each.axes) for each in feature_channels(found["W"])] == [
-        ((3, 5), ("W.instance", "W.feature"))
-    ] * 3
-    assert found["b"].axes[0] == "b.instance"
-    assert feature_channels(found["b"]) == ()
+def test_what_has_no_features_has_no_channels_of_them():
+    assert feature_channels(matrix(features=None)) == ()
 
 
-def test_an_axis_of_another_size_is_not_called_that_of_the_instances():
-    assert "W.instance" not in channels(Bare(n_instances=4, W=(3, 5)))["W"].axes
+def test_the_file_has_each_channel_and_behind_it_what_is_derived_from_it():
+    paths = [channel.path for channel in stored_channels([matrix(), probe("p")])]
+    assert paths == ["parameters/W", *(f"features/W/{quantity}" for quantity in QUANTITIES), "probes/p"]
 
 
-def test_a_tied_parameter_stands_under_its_first_name():
-    model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
-    model[1].weight = model[0].weight
-    found = channels(model)
-    assert set(found) == {"0.weight"}
-    assert found["0.weight"].attributes["aliases"] == "1.weight"
-    assert found["0.weight"].features == "rows"
+def test_the_channel_of_a_probe():
+    channel = array_channel("probes", "p", np.zeros((2, 3), np.int32))
+    assert (channel.path, channel.shape, channel.dtype, channel.stored_dtype) == ("probes/p", (2, 3), np.int32, np.int32)
+    assert len(set(channel.axes)) == 2
 
 
-def test_parametrizations_and_containers_have_owners_too():
-    model = nn.Module()
-    model.layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
-    model.list = nn.ParameterList([torch.ones(2), torch.ones(3)])
-    assert {"layer.bias", "layer.parametrizations.weight.original0", "list.1"} < set(channels(model))
+@pytest.mark.parametrize(("dtype", "stored"), [("<f4", "<f4"), ("<u2", "<f4"), ("|b1", "|b1"), ("<c8", "<c8")])
+def test_a_channel_survives_json(dtype, stored):
+    channel = replace(
+        matrix(shape=(3, 4)), dtype=np.dtype(dtype), stored_dtype=np.dtype(stored), attributes={"aliases": "ä"}
+    )
+    assert Channel.from_dict(json.loads(json.dumps(channel.as_dict()))) == channel
+
+
+def test_sizes():
+    channel = replace(matrix(shape=(3, 4)), dtype=np.dtype(np.uint16))
+    assert (channel.nbytes, channel.stored_bytes) == (24, 48)
+    assert (probe("p").nbytes, probe("p", (2, 0)).nbytes) == (8, 0)
+    # Twelve weights and three features of four columns in single precision; step, time, loss and lr.
+    assert row_bytes([channel]) == 4 * (12 + 3 * 4) + 4 * 8
+    assert row_bytes([channel, probe("p", (5,))]) == row_bytes([channel]) + 40
+
+
+@pytest.mark.parametrize("name", ["loss", "train/loss", "top-5 error", "a/b/c", "größe", "...", "a/..b", "trai"])
+def test_names(name):
+    check_name(name, ["lr", "train/accuracy"], where="log()")
+
+
+@pytest.mark.parametrize("name", ["", "/", "/a", "a/", "a//b", "a/./b", "a/..", ".", "..", "a\0b", "\0", "a\udc80"])
+def test_names_that_cannot_be_paths(name):
+    with pytest.raises(SettingError, match=r"in log\(\): a name is made of words"):
+        check_name(name, [], where="log()")
+
+
+@pytest.mark.parametrize(("name", "other"), [("lr", "lr"), ("lr/0", "lr"), ("train", "train/accuracy")])
+def test_names_that_lie_on_each_other(name, other):
+    with pytest.raises(SettingError, match=rf"'{name}' in probes collides with '{other}'"):
+        check_name(name, ["lr", "train/accuracy"], where="probes")
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("a", "a"), ("a/b", "c", "a/b/c")])
+@pytest.mark.parametrize("make", [matrix, probe])
+def test_channels_that_lie_on_each_other(names, make):
+    with pytest.raises(SettingError, match="collides with"):
+        check_channels([make(name) for name in names])
+
+
+@pytest.mark.parametrize("names", [("a.b", "a", "ab/c", "a-b"), ("a/b", "a/bc", "a/c/b")])
+def test_channels_that_lie_beside_each_other(names):
+    check_channels([*map(matrix, names), *map(probe, names)])
 
 
 @pytest.mark.parametrize(
-    ("dtype", "in_ring", "in_file"),
+    "channels",
     [
-        (torch.float64, np.float64, np.float64),
-        (torch.float16, np.float16, np.float16),
-        (torch.bfloat16, np.uint16, np.float32),
-        (torch.complex64, np.complex64, np.complex64),
+        [matrix("a.b"), matrix("a/b", (3, 5))],
+        [matrix("probes.p"), probe("p", (4,))],
     ],
+    ids=["a slash and a dot", "a parameter and a probe"],
 )
-def test_dtypes(dtype, in_ring, in_file):
-    channel = channels(nn.Linear(3, 4, dtype=dtype))["weight"]
-    assert (channel.dtype, channel.stored_dtype) == (in_ring, in_file)
-    assert channel.stored_bytes == 12 * np.dtype(in_file).itemsize
-    assert channel.attributes.get("origin_dtype") == ("bfloat16" if dtype == torch.bfloat16 else None)
-    assert channel.features == (None if dtype.is_complex else "columns")
+def test_one_name_of_an_axis_has_one_size(channels):
+    """As xarray wants it: in the names of axes, slashes are dots."""
+    with pytest.raises(SettingError, match="axes of .* would be called like those of .*; rename one"):
+        check_channels(channels)
 
 
-def test_numpy_dtype():
-    assert numpy_dtype(torch.float32) == np.float32
-    assert numpy_dtype(torch.bfloat16) is None
+def test_a_file_holds_five_thousand_arrays():
+    # With its features, each matrix is four arrays.
+    check_channels([matrix(f"layer{k}.weight") for k in range(1250)])
+    with pytest.raises(SettingError, match=r"5001 arrays are too many .* select fewer parameters.*features=None"):
+        check_channels([*(matrix(f"layer{k}.weight") for k in range(1250)), probe("p")])
 
 
-def test_parameters_without_elements_are_left_out():
-    assert set(channels(Bare(empty=(0, 3), full=(2,)))) == {"full"}
+def slashed() -> nn.Module:
+    model = nn.Module()
+    model.register_parameter("a", nn.Parameter(torch.ones(2)))
+    model.register_parameter("a/b", nn.Parameter(torch.ones(2)))
+    return model
 
 
-def test_array_channel():
-    channel = array_channel("probes", "p", np.zeros((2, 3), np.int32))
-    assert (channel.path, channel.shape, channel.stored_dtype, len(set(channel.axes))) == (
-        "probes/p",
-        (2, 3),
-        np.int32,
-        2,
-    )
+@pytest.mark.parametrize("name", ["", "a/..", "a\0b", "\udc80", "a//b"])
+def test_a_bad_name_of_a_probe_is_refused_before_anything_is_on_the_disk(regression, path, name):
+    with pytest.raises(SettingError, match="in probes"):
+        dyn.attach(regression.model, regression.optimizer, path, probes={name: lambda _: 0.0})
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (slashed(), "'a/b' in parameters collides with 'a'"),
+        (nn.ParameterList([torch.ones(1)] * 5001), "5001 arrays are too many"),
+    ],
+    ids=["names", "too many"],
+)
+def test_a_model_that_fits_in_no_file_is_refused_before_anything_is_on_the_disk(path, model, message):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(SettingError, match=message):
+        dyn.attach(model, optimizer, path)
+    assert not list(path.parent.iterdir())
+    assert not optimizer._optimizer_step_pre_hooks

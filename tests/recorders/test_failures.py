@@ -79,7 +79,7 @@ model = torch.nn.Linear(3, 4)
 torch.nn.init.ones_(model.weight)
 torch.nn.init.zeros_(model.bias)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-recorder = dyn.attach(model, optimizer, path, probes={"big": lambda _: numpy.zeros(100_000)})
+recorder = dyn.attach(model, optimizer, path, probes={"big": lambda _: numpy.zeros(100_000)}, writer="inline")
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

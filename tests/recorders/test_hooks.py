@@ -82,15 +82,23 @@ def test_a_missing_folder_is_refused(regression, tmp_path, folder):
         dyn.attach(regression.model, regression.optimizer, tmp_path / folder / "run.h5")
 
 
-def test_a_recording_that_is_replaced_under_way_ends_and_leaves_the_new_one_alone(regression, path):
-    old = dyn.attach(regression.model, regression.optimizer, path)
-    new = dyn.attach(regression.model, regression.optimizer, path, overwrite=True)
-    with pytest.warns(RuntimeWarning, match="deleted or replaced"):
-        old.close()
-    regression.train(3, new)
-    new.close()
+def test_a_recording_under_way_is_not_replaced(regression, path):
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        regression.train(2, recorder)
+        with pytest.raises(OutputExistsError, match="being recorded at this moment; close its recorder"):
+            dyn.attach(regression.model, regression.optimizer, path, overwrite=True)
+        regression.train(1, recorder)
     with dyn.open(path) as recording:
         assert (recording.status, recording.step[:].tolist()) == ("complete", [0, 1, 2, 3])
+
+
+def test_a_file_that_is_deleted_under_way_is_told_of(regression, path):
+    recorder = dyn.attach(regression.model, regression.optimizer, path)
+    regression.train(3, recorder)
+    path.unlink()
+    with pytest.warns(RuntimeWarning, match="deleted or replaced"):
+        recorder.close()
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,193 @@
+"""Kill a training, its writer process, or both at random moments, and see what is left of the recording.
+
+Each trial forks a training whose parameters after k steps are all k, exactly, and which notes in shared memory how many
+steps have returned. After the kill dyn.open has to find a row for each of those steps, every number of it right; then
+the recording is repaired, and plain h5py has to find the same. With --full the disk fills up instead, on a small tmpfs
+(which takes root): one warning, a training that goes on, and the same two looks.
+
+    python benchmarks/crash.py [--kills 200] [--full 20] [--seed 0]
+"""
+
+import argparse
+import mmap
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct
+
+import h5py
+import numpy as np
+import torch
+from torch import nn
+
+import dyn
+from dyn.recorders.lock import is_held
+from dyn.recorders.repair import repair
+from dyn.recorders.ring import ring_path
+from dyn.recorders.writer import ProcessWriter
+
+_WORDS = Struct("<3q")
+_BIG = 2**17
+
+
+@dataclass
+class Shared:
+    """What a training tells of itself: steps that have returned, its writer's process, warnings seen."""
+
+    memory: mmap.mmap
+
+    def tell(self, steps: int, writer: int, warned: int) -> None:
+        _WORDS.pack_into(self.memory, 0, steps, writer, warned)
+
+    def told(self) -> tuple[int, int, int]:
+        return _WORDS.unpack_from(self.memory, 0)
+
+
+class Counting(nn.Module):
+    """A model whose gradient is -1 everywhere, so that SGD with rate 1 adds 1 to all parameters."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.W = nn.Parameter(torch.zeros(3, size))
+        self.b = nn.Parameter(torch.zeros(size))
+
+
+def train(path: Path, shared: Shared, *, size: int, steps: int, late: int) -> None:
+    """Take *steps* steps, recorded; log a scalar of a new name after each *late* of them."""
+    torch.set_num_threads(1)
+    model = Counting(size)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    with warnings.catch_warnings(record=True) as caught, dyn.attach(model, optimizer, path, features=None) as recorder:
+        warnings.simplefilter("always")
+        process = recorder._writer  # pyright: ignore[reportPrivateUsage]
+        writer = process.pid if isinstance(process, ProcessWriter) else 0
+        for k in range(steps):
+            for p in model.parameters():
+                p.grad = -torch.ones_like(p)
+            recorder.log(loss=float(k))
+            if k % late == late - 1 and k < 100 * late:
+                recorder.log(**{f"late{k // late}": float(k)})
+            optimizer.step()
+            shared.tell(k + 1, writer, len(caught))
+    shared.tell(steps, writer, len(caught))
+
+
+def wrong_rows(step: np.ndarray, loss: np.ndarray, W: np.ndarray, b: np.ndarray) -> int:
+    """Return how many rows are not what they should be: row k holds k everywhere."""
+    rows = np.arange(len(step))
+    is_right = (step == rows) & ((loss == rows) | np.isnan(loss))
+    return int(len(step) - np.count_nonzero(is_right & (W == rows[:, None, None]).all((1, 2)) & (b == rows[:, None]).all(1)))
+
+
+def verdict(path: Path, steps: int) -> str:
+    """Look with dyn.open, repair, look with plain h5py, and say what is wrong."""
+    with dyn.open(path) as recording:
+        rows = len(recording)
+        if rows < steps:
+            return f"dyn.open lacks {steps - rows} rows"
+        parts = (recording.step[:], recording.scalars["loss"][:], recording.parameters["W"][:], recording.parameters["b"][:])
+        if wrong_rows(*parts):
+            return "dyn.open has wrong rows"
+    deadline = time.monotonic() + 30
+    while is_held(ring_path(path)) and time.monotonic() < deadline:
+        # A writer that lives on closes the file by itself.
+        time.sleep(0.01)
+    repair(path)
+    if [each.name for each in path.parent.iterdir()] != [path.name]:
+        return "repair leaves files behind"
+    with h5py.File(path, "r") as file:
+        parts = tuple(file[name][:] for name in ("step", "scalars/loss", "parameters/W", "parameters/b"))
+        if len(parts[0]) < rows:
+            return "the repaired file lacks rows"
+        return "wrong rows in the repaired file" if wrong_rows(*parts) else "good"
+
+
+def forked(run: Callable[[], None]) -> int:
+    """Run something in a child, without importing torch again; return its process."""
+    child = os.fork()
+    if not child:
+        try:
+            run()
+        except BaseException as error:
+            print(f"the training failed: {error!r}", file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def kill_once(chance: random.Random, whom: str) -> str:
+    """Kill *whom* at a random moment and return the verdict."""
+    shared = Shared(mmap.mmap(-1, mmap.PAGESIZE))
+    # Small rows are written by the training, large ones by a process.
+    size = 8 if whom == "training" and chance.random() < 0.5 else _BIG // 4
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "run.h5")
+        steps, late = (10**9, chance.choice((7, 300, 5000))) if whom != "writer" else (60, 20)
+        child = forked(lambda: train(path, shared, size=size, steps=steps, late=late))
+        while not shared.told()[0] and os.waitpid(child, os.WNOHANG) == (0, 0):
+            time.sleep(0.001)
+        time.sleep(chance.random() * (0.6 if size == 8 else 1.2))
+        _, writer, _ = shared.told()
+        for process in {"training": [child], "writer": [writer], "both": chance.sample([child, writer], 2)}[whom]:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                return "nobody to kill"
+        os.waitpid(child, 0)
+        return verdict(path, shared.told()[0])
+
+
+def fill_once(chance: random.Random) -> str:
+    """Let the disk fill up under a recording and return the verdict."""
+    shared = Shared(mmap.mmap(-1, mmap.PAGESIZE))
+    with tempfile.TemporaryDirectory() as folder:
+        megabytes = chance.randint(20, 40)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True)
+        try:
+            path = Path(folder, "run.h5")
+            size = chance.choice((64, 512, 4096))
+            child = forked(lambda: train(path, shared, size=size, steps=60_000_000 // (16 * size), late=10**9))
+            _, status = os.waitpid(child, 0)
+            steps, _, warned = shared.told()
+            if status or warned != 1:
+                return f"the training ended with status {status} and {warned} warnings"
+            with dyn.open(path) as recording:
+                rows = len(recording)
+            # The recording ends with the first row that finds no room, in the file or in the ring.
+            if not 0 < rows < steps:
+                return f"{rows} rows of {steps}"
+            subprocess.run(["mount", "-o", "remount,size=200m", folder], check=True)
+            return verdict(path, rows)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Kill recordings, and see what is left of them.")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--full", type=int, default=0, help="how often the disk fills up")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    chance = random.Random(arguments.seed)
+    bad = 0
+    for what, count in (("training", 0), ("writer", 0), ("both", 0), ("disk", arguments.full)):
+        count = count or len(range(("training", "writer", "both").index(what), arguments.kills, 3)) if what != "disk" else count
+        if not count:
+            continue
+        verdicts = Counter(fill_once(chance) if what == "disk" else kill_once(chance, what) for _ in range(count))
+        bad += count - verdicts["good"] - verdicts["nobody to kill"]
+        print(f"{what:9s} {'full' if what == 'disk' else 'killed'} {count:4d} times: {dict(verdicts)}", flush=True)
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The trainings that benchmarks record: each one a model, its optimizer, and a step's forward and backward pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from dyn.dynamics.experiments import EXPERIMENTS
+from dyn.dynamics.training import Training, weighted_loss
+
+# Called in each step, between the backward pass and the optimizer's step.
+Keep = Callable[[Tensor], None]
+
+
+@dataclass
+class Workload:
+    """A training under way."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: Callable[[], Tensor]
+
+    def run(self, keep: Keep, steps: int) -> float:
+        """Take *steps* steps as a user's own loop would, and return the seconds."""
+        began = perf_counter()
+        for _ in range(steps):
+            loss = self.loss()
+            self.optimizer.zero_grad()
+            loss.backward()
+            keep(loss.detach())
+            self.optimizer.step()
+        return perf_counter() - began
+
+
+def toy() -> Workload:
+    """The toy model of superposition: 6 features, 3 dimensions, batch 1024, Adam."""
+    training = Training(EXPERIMENTS["geometry"].with_settings(steps=10**9))
+
+    def loss() -> Tensor:
+        x = training.sample()
+        return weighted_loss(x, training.model(x), training.weights)
+
+    return Workload(training.model, training.optimizer, loss)
+
+
+def autoencoder() -> Workload:
+    """A 5-2-5 autoencoder, batch 32: a step that is hardly more than torch's own overhead."""
+    model = nn.Sequential(nn.Linear(5, 2), nn.ReLU(), nn.Linear(2, 5))
+    x = torch.rand(32, 5)
+    return Workload(model, torch.optim.Adam(model.parameters(), lr=1e-3), lambda: nn.functional.mse_loss(model(x), x))
+
+
+def mlp() -> Workload:
+    """784-1024-1024-10, batch 512: 7.5 MB of parameters."""
+    model = nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+    x, y = torch.rand(512, 784), torch.randint(10, (512,))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    return Workload(model, optimizer, lambda: nn.functional.cross_entropy(model(x), y))
+
+
+def transformer() -> Workload:
+    """Four layers of 128 dimensions and 53 parameters, 32 sequences of 64 tokens."""
+    layer = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, batch_first=True)
+    body = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
+    model = nn.Sequential(nn.Embedding(256, 128), body, nn.Linear(128, 256))
+    x = torch.randint(256, (32, 64))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    return Workload(model, optimizer, lambda: nn.functional.cross_entropy(model(x).flatten(0, 1), x.flatten()))
+
+
+# For each workload its maker, the steps of a block, and the threads that torch has.
+WORKLOADS = {
+    "toy": (toy, 100, 1),
+    "autoencoder": (autoencoder, 100, 1),
+    "mlp": (mlp, 4, 2),
+    "transformer": (transformer, 4, 2),
+}

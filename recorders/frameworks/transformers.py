@@ -1,0 +1,120 @@
+"""RecorderCallback for the Trainer of Hugging Face's transformers."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+from typing_extensions import override
+
+from ...dynamics.errors import MissingExtraError
+from .callback import RecordsTraining
+
+try:
+    from accelerate.optimizer import AcceleratedOptimizer
+    from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+except ModuleNotFoundError as error:
+    raise MissingExtraError.for_feature("the callback for transformers", "transformers") from error
+
+
+class RecorderCallback(RecordsTraining, TrainerCallback):
+    """Record a training by a Trainer: ``Trainer(..., callbacks=[RecorderCallback("run.h5", every=10)])``.
+
+    *path* and the options are those of :func:`dyn.attach`. Process 0 records, from the state in which train() begins
+    until its last step. A train() that raises leaves the status "aborted": at once where training_step raised,
+    otherwise when the next train() begins or the interpreter exits. ``recorder`` is the :class:`~dyn.Recorder`
+    meanwhile, on which to log further numbers.
+
+    ``loss`` is the sum of what training_step returned for the micro-batches of the step; in a single process the
+    Trainer prints the same with logging_steps=1.
+
+    Raises SettingError for an option that attach() does not take, and from train() whatever attach() raises.
+    """
+
+    _unwatch: Callable[[], None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_unwatch": None}
+
+    @override
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **parts: Any
+    ) -> None:
+        """Attach; the optimizer is made and prepared, a checkpoint is loaded."""
+        if state.is_world_process_zero:
+            self._begin(parts["model"], _that_steps(parts["optimizer"]))
+            trainer = _calling_trainer()
+            if trainer is not None:
+                self._watch(trainer)
+
+    @override
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **parts: Any
+    ) -> None:
+        """Log the loss."""
+        self._log_loss()
+
+    @override
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **parts: Any) -> None:
+        """Close the recording once the training is summed up: the Trainer may load its best model after that."""
+        if "train_runtime" in parts["logs"]:
+            self._end()
+
+    @override
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **parts: Any) -> None:
+        """Close the recording."""
+        self._end()
+
+    def _watch(self, trainer: Trainer) -> None:
+        """See the losses of *trainer*, which none of its events tells, as training_step returns them."""
+        training_step = trainer.training_step
+
+        @wraps(training_step)
+        def watched(*args: Any, **kwargs: Any) -> Tensor:
+            try:
+                loss = training_step(*args, **kwargs)
+            except BaseException as error:
+                self._end(error)
+                raise
+            self._add_loss(loss)
+            return loss
+
+        before = vars(trainer).get("training_step")
+
+        def unwatch() -> None:
+            # What somebody else has put over it stays, and calls a watch that sees nobody to tell.
+            if vars(trainer).get("training_step") is watched:
+                del trainer.training_step
+                if before is not None:
+                    vars(trainer)["training_step"] = before
+
+        # On the object alone, so that no other Trainer notices.
+        vars(trainer)["training_step"] = watched
+        self._unwatch = unwatch
+
+    @override
+    def _end(self, error: BaseException | None = None) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        super()._end(error)
+
+
+def _that_steps(optimizer: Optimizer) -> Optimizer:
+    """Return the optimizer within those that accelerate wraps around it, which have no hooks."""
+    while isinstance(optimizer, AcceleratedOptimizer):
+        optimizer = optimizer.optimizer
+    return optimizer
+
+
+def _calling_trainer() -> Trainer | None:
+    """Return the Trainer that is running its callbacks; it is not among what it hands them."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, Trainer):
+            return caller
+        frame = frame.f_back
+    return None

@@ -1,0 +1,80 @@
+"""Opening the file of a recording for reading, in whatever state it is."""
+
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ..dynamics.errors import RecordingError
+from .format import FORMAT, FORMAT_VERSION
+from .journal import is_pending, open_patched
+from .lock import is_held
+from .ring import ring_path
+
+# A writer that makes a dataset for a late scalar closes its file for a moment; a reader waits that long, in seconds.
+_PATIENCE = 2.0
+
+
+def open_file(path: Path) -> h5py.File:
+    """Open a recording's file, finished, live, or left by a crash; raises RecordingError where it cannot be read."""
+    if not path.exists():
+        raise RecordingError(f"{path} does not exist")
+    if path.is_dir():
+        raise RecordingError(f"{path} is a directory; name a recording, such as {path / 'run.h5'}")
+    if path.stat().st_size == 0:
+        raise RecordingError(f"{path} is empty; it is no recording")
+    if not h5py.is_hdf5(path):
+        raise RecordingError(f"{path} is not an HDF5 file, so it is no recording")
+    # While a change is put into the file, it may be shorter than its superblock says.
+    if _is_cut_off(path) and not is_pending(path) and _is_cut_off(path):
+        raise RecordingError(f"{path} cannot be read: it is truncated")
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return _open_as_found(path)
+        except OSError as error:
+            reason = str(error)
+            if "truncated" in reason or time.monotonic() > deadline:
+                break
+        time.sleep(0.01)
+    cause = "it is truncated" if "truncated" in reason else reason
+    raise RecordingError(f"{path} cannot be read: {cause}")
+
+
+def check_format(path: Path, file: h5py.File) -> None:
+    """Raise RecordingError unless *file* is a recording of a version that is known."""
+    if file.attrs.get("format") != FORMAT:
+        raise RecordingError(f"{path} is an HDF5 file, but no recording: it has no attribute format={FORMAT!r}")
+    found = file.attrs.get("format_version")
+    if not isinstance(found, int | np.integer) or found > FORMAT_VERSION:
+        raise RecordingError(
+            f"{path} has format version {found}; this toolkit reads up to {FORMAT_VERSION}: "
+            "pip install --upgrade learning-dynamics"
+        )
+    missing = [name for name in ("status", "created", "software", "config") if name not in file.attrs]
+    missing += [name for name in ("committed", "step", "time") if name not in file]
+    if missing:
+        raise RecordingError(f"{path} is damaged: it has no {', '.join(missing)}")
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a file that nobody is writing is shorter than its superblock says; HDF5 may read on in it for ever."""
+    with path.open("rb") as file:
+        head = file.read(48)
+    if len(head) < 48:
+        return True
+    # Superblock version 3: the flags of a file that is being written, and its end of file.
+    return head[8] == 3 and head[11] == 0 and path.stat().st_size < int.from_bytes(head[28:36], "little")
+
+
+def _open_as_found(path: Path) -> h5py.File:
+    """Open a closed file as any reader would, a live one without locking its writer out, a broken one as if mended."""
+    if is_pending(path):
+        return open_patched(path)
+    try:
+        return h5py.File(path, "r")
+    except OSError:
+        if is_held(ring_path(path)):
+            return h5py.File(path, "r", swmr=True, locking=False)
+        return open_patched(path)

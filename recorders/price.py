@@ -1,0 +1,43 @@
+"""What a recording will take on the disk."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a recording will take: bytes a row, rows, bytes in all, and the bytes free on its disk."""
+
+    bytes_per_row: int
+    rows: int
+    total_bytes: int
+    free_bytes: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the disk has room for it."""
+        return self.total_bytes <= self.free_bytes
+
+    @classmethod
+    def of(cls, bytes_per_row: int, rows: int, path: Path) -> "Price":
+        """Return the price of so many rows in the file at *path*."""
+        folder = next(folder for folder in path.absolute().parents if folder.is_dir())
+        return cls(bytes_per_row, rows, bytes_per_row * rows, shutil.disk_usage(folder).free)
+
+    def __str__(self) -> str:
+        verdict = "fits" if self.fits else "DOES NOT FIT"
+        return (
+            f"{self.bytes_per_row:,} bytes a row, {self.rows:,} rows, {readable(self.total_bytes)} in all; "
+            f"{readable(self.free_bytes)} free, it {verdict}"
+        )
+
+
+def readable(size: float) -> str:
+    """Return a number of bytes in words."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        # What three digits would round to a thousand is one of the next unit.
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
