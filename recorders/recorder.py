@@ -308,7 +308,9 @@ class Recorder:
             with suppress(Exception):
                 self._writer.abandon()
             self._ring.release()
-        message = f"the recording {self.path} ended after {self._filler.complete} rows: {error}"
+        # What HDF5 says has lines.
+        reason = " ".join(str(error).split())
+        message = f"the recording {self.path} ended after {self._filler.complete} rows: {reason}"
         if self._on_error == "raise":
             raise RecordingError(message) from error
         warnings.warn(f"{message}; the training goes on", RuntimeWarning, stacklevel=5)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import pairwise
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -49,13 +49,15 @@ class RankRows:
     def has_loss(self) -> bool:
         """Whether this rank logged a loss at any step."""
         loss = self.recording.scalars.get("loss")
-        starts = range(0, 0 if loss is None else len(loss), _SCANNED_ROWS)
+        if loss is None:
+            return False
+        starts = range(0, len(loss), _SCANNED_ROWS)
         return any(not np.isnan(loss[start : start + _SCANNED_ROWS]).all() for start in starts)
 
     def channel(self, group: Literal["parameters", "probes"], name: str) -> Channel:
         """Return the channel of an array that this rank recorded."""
         series: Series = getattr(self.recording, group)[name]
-        dataset = cast(Any, self.recording.node(f"{group}/{name}"))
+        dataset: Any = self.recording.node(f"{group}/{name}")
         axes = tuple(dimension[0].name.removeprefix("/") for dimension in list(dataset.dims)[1:])
         return Channel(group, name, series.shape[1:], series.dtype, series.dtype, axes, None, series.attrs)
 

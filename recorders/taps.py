@@ -24,12 +24,26 @@ class Tap(Protocol):
 class ParameterView:
     """One parameter as the bytes that are copied into a row.
 
-    *source* is a view of the parameter's own memory, right as long as the parameter that the module has is *parameter*
-    and its storage, shape and strides are those of *seen*: is_set_to() compares the three in one call. Whoever copies
-    asks for both every time, so that what was replaced is noticed and never recorded stale.
+    *source* is a view of the parameter's own memory, right as long as the parameter that the module has is *parameter*,
+    its storage, shape and strides are those of *seen*, which is_set_to() compares in one call, and its storage has not
+    moved, as share_memory() makes it: address() is *at*. Whoever copies asks for the three every time, so that what was
+    replaced is noticed and never recorded stale.
     """
 
-    __slots__ = ("_dtype", "_place", "_shape", "key", "owner", "parameter", "path", "same", "seen", "source")
+    __slots__ = (
+        "_dtype",
+        "_place",
+        "_shape",
+        "address",
+        "at",
+        "key",
+        "owner",
+        "parameter",
+        "path",
+        "same",
+        "seen",
+        "source",
+    )
 
     def __init__(self, place: Place):
         parameter = local(place.parameter())
@@ -51,6 +65,7 @@ class ParameterView:
         # One that is strided, elsewhere, or of another dtype than at first is copied twice, and looked at anew.
         self.same = self.parameter.is_set_to if is_plain and self.parameter is local(self.parameter) else _never
         self.seen = tensor if is_plain else _resolved(tensor.to("cpu", self._dtype)).contiguous()
+        self.address, self.at = self.parameter.data_ptr, self.seen.data_ptr()
         self.source = _bits(self.seen).numpy().reshape(-1).view(np.uint8).data
 
 

@@ -178,7 +178,9 @@ def around_each_call() -> Callable[..., AbstractContextManager[None]]:
 
 
 @pytest.fixture
-def snapshots(around_each_call: Callable[..., Any], tmp_path: Path) -> Callable[[Path], AbstractContextManager[list[Path]]]:
+def snapshots(
+    around_each_call: Callable[..., Any], tmp_path: Path
+) -> Callable[[Path], AbstractContextManager[list[Path]]]:
     """A context that copies a recording at each moment at which its writer may be killed; it gives the list of copies."""
 
     @contextmanager

@@ -55,7 +55,12 @@ def test_the_file_has_each_channel_and_behind_it_what_is_derived_from_it():
 
 def test_the_channel_of_a_probe():
     channel = array_channel("probes", "p", np.zeros((2, 3), np.int32))
-    assert (channel.path, channel.shape, channel.dtype, channel.stored_dtype) == ("probes/p", (2, 3), np.int32, np.int32)
+    assert (channel.path, channel.shape, channel.dtype, channel.stored_dtype) == (
+        "probes/p",
+        (2, 3),
+        np.int32,
+        np.int32,
+    )
     assert len(set(channel.axes)) == 2
 
 

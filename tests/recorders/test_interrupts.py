@@ -12,16 +12,18 @@ from dyn.recorders.recorder import Recorder
 from dyn.recorders.ring import Ring
 from dyn.recorders.rows import RowFiller
 from dyn.recorders.store import Store
-from dyn.recorders.trigger import Trigger
 from dyn.recorders.writer import InlineWriter
 
 FUNCTIONS = {
     "row": [(RowFiller, name) for name in ("log", "fill", "commit", "_advance", "_add_place", "settle")],
     "drain": [(InlineWriter, "make_room"), (InlineWriter, "close"), (Drain, "take"), (Drain, "_append")],
-    "store": [(Store, name) for name in ("append", "_append", "_commit", "_change", "_close_live", "_go_live", "close")],
+    "store": [
+        (Store, name) for name in ("append", "_append", "_commit", "_change", "_close_live", "_go_live", "close")
+    ],
     "ring": [(Ring, "_set_word"), (Ring, "remove"), (Recorder, "_finish"), (Recorder, "_detach")],
 }
-STEPS = 6
+# With a ring of two rows, three times written.
+STEPS = 4
 
 
 class Interrupter:
@@ -37,7 +39,7 @@ class Interrupter:
 
 
 class Run:
-    """A training of *STEPS* steps, with a scalar that comes up late, which goes on after an interruption or does not."""
+    """A training with a scalar that comes up late, which goes on after an interruption or does not."""
 
     def __init__(self, make_regression: Callable, path, **options):
         self.path = path
@@ -56,7 +58,7 @@ class Run:
 
     def step(self, k: int) -> None:
         state = self.state()
-        self.regression.step(self.recorder, **({"late": k} if k > 3 else {}))
+        self.regression.step(self.recorder, **({"late": k} if k > 1 else {}))
         self.returned.append(np.array([self.regression.losses[-1], *state]))
 
     def state(self) -> np.ndarray:
@@ -94,8 +96,12 @@ def interrupt_everywhere(make_run, around_each_call, as_truth, functions, *, goe
 
 @pytest.mark.parametrize("goes_on", [False, True], ids=["ends", "goes on"])
 @pytest.mark.parametrize("functions", FUNCTIONS.values(), ids=list(FUNCTIONS))
-@pytest.mark.usefixtures("small_ring")
-def test_no_row_is_lost_or_misplaced(make_regression, path, around_each_call, as_truth, functions, goes_on):
+def test_no_row_is_lost_or_misplaced(
+    make_regression, path, monkeypatch, around_each_call, as_truth, functions, goes_on
+):
+    for name in ("_RING_ROWS", "_LEAST_ROWS"):
+        monkeypatch.setattr(f"dyn.recorders.start.{name}", 2)
+
     def make_run() -> Run:
         return Run(make_regression, path, writer="inline")
 

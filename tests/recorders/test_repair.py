@@ -102,7 +102,9 @@ def test_a_repair_that_is_interrupted_at_any_moment_is_begun_again(killed, as_tr
     assert interrupted > 10
 
 
-def test_the_rows_of_a_training_that_closed_but_whose_file_did_not_are_complete(regression, path, monkeypatch, tmp_path):
+def test_the_rows_of_a_training_that_closed_but_whose_file_did_not_are_complete(
+    regression, path, monkeypatch, tmp_path
+):
     left = tmp_path / "left.h5"
 
     def copy_instead(writer):

@@ -1,4 +1,13 @@
-"""What the writer derives from the rows on their way to the file."""
+"""Who writes, how a training and its writer wait for each other, and what happens when the writer is gone."""
+
+import os
+import resource
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import h5py
 import numpy as np
@@ -7,74 +16,225 @@ import torch
 from torch import nn
 
 import dyn
-from dyn.dynamics.geometry import measure
-from dyn.dynamics.models import ToyModel
+from dyn.dynamics.errors import SettingError
+from dyn.recorders.repair import repair
+from dyn.recorders.ring import ring_path
+from dyn.recorders.writer import InlineWriter, ProcessWriter
 
 
-def record(model, path, *, steps: int = 6, change=None, **options) -> dyn.Recording:
-    """Record a few steps of a model whose parameters *change* sets."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    generator = torch.Generator().manual_seed(0)
-    with dyn.attach(model, optimizer, path, **options):
-        for k in range(steps):
-            for p in model.parameters():
-                p.data = change(k, p) if change else torch.randn(p.shape, generator=generator).to(p.dtype)
-            optimizer.step()
-    return dyn.open(path)
+@pytest.fixture
+def recorder(regression, path, small_ring) -> Iterator[dyn.Recorder]:
+    """A recording of four rows at a time, written by a process."""
+    recorder = dyn.attach(regression.model, regression.optimizer, path, writer="process")
+    yield recorder
+    recorder.close()
 
 
-def assert_features(recording, name, W):
-    for quantity, expected in measure(W)._asdict().items():
-        found = recording.features[name][quantity][:]
-        assert found.dtype == np.float32
-        # Computed in single precision from entries of order one.
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+def writer_of(recorder: dyn.Recorder) -> int:
+    assert isinstance(recorder._writer, ProcessWriter)
+    return recorder._writer._process.pid
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
-@pytest.mark.usefixtures("small_ring")
-def test_features_of_every_row(path, dtype):
-    with record(nn.Linear(5, 3, dtype=dtype), path) as recording:
-        assert_features(recording, "weight", recording.parameters["weight"][:].astype(np.float64))
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        # It may have ended meanwhile.
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
 
 
-def test_features_are_rows_where_they_are(path):
-    with record(nn.Embedding(5, 3), path) as recording:
-        assert_features(recording, "weight", recording.parameters["weight"][:].mT)
-        assert recording.features["weight"]["norm"].shape == (7, 5)
+def wait_for_the_file(path, rows: int) -> None:
+    """Wait until so many rows are in the file."""
+    deadline = time.monotonic() + 30
+    while dyn.open(path).filed < rows:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
-def test_features_of_an_ensemble(path):
-    with record(ToyModel(5, 2, n_instances=3), path) as recording:
-        assert set(recording.features) == {"W"}
-        assert_features(recording, "W", recording.parameters["W"][:])
-
-
-def test_batches_do_not_show(path, monkeypatch):
-    monkeypatch.setattr("dyn.recorders.writer._BATCH_ELEMENTS", 40)
-    with record(nn.Linear(5, 3), path, steps=10) as recording:
-        assert_features(recording, "weight", recording.parameters["weight"][:])
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
-def test_weights_that_diverge_are_recorded_without_a_warning(path, value):
-    diverge = lambda k, p: torch.full_like(p, value if k >= 2 else 1.0)  # noqa: E731
-    with record(nn.Linear(3, 2), path, change=diverge) as recording:
+def assert_complete(path, run, *, rows: int | None = None) -> dyn.Recording:
+    rows = len(run.losses) + 1 if rows is None else rows
+    with dyn.open(path) as recording:
         assert recording.status == "complete"
-        np.testing.assert_array_equal(recording.parameters["weight"][3], np.full((2, 3), value, np.float32))
-        np.testing.assert_allclose(recording.features["weight"]["dimensionality"][0], 1 / 3, rtol=1e-5)
+        np.testing.assert_array_equal(recording.step, range(rows))
+        np.testing.assert_array_equal(recording.scalars["loss"][:-1], run.losses)
+        for row in range(rows - 1):
+            assert recording.scalars["loss"][row] == pytest.approx(run.loss_of_row(recording, row), rel=1e-6)
+    return recording
 
 
-def test_bfloat16_is_stored_as_the_float32_of_the_same_value(path):
-    model = nn.Linear(3, 2, dtype=torch.bfloat16)
-    expected = model.weight.detach().float().numpy()
-    dyn.attach(model, torch.optim.SGD(model.parameters()), path).close()
+def ending(path) -> dict[str, float]:
     with h5py.File(path) as file:
-        dataset = file["parameters/weight"]
-        assert (dataset.dtype, dataset.attrs["origin_dtype"]) == (np.float32, "bfloat16")
-        np.testing.assert_array_equal(dataset[0], expected)
+        return {name: float(file.attrs[name]) for name in ("waited", "skipped_rows")}
 
 
-def test_a_zero_column_has_no_dimensionality(path):
-    with record(nn.Linear(2, 2), path, change=lambda _, p: torch.zeros_like(p)) as recording:
-        assert not recording.features["weight"]["dimensionality"][:].any()
+@pytest.mark.parametrize(
+    ("writer", "size", "kind"),
+    [
+        ("auto", 8, InlineWriter),
+        ("auto", 300, ProcessWriter),
+        ("inline", 300, InlineWriter),
+        ("process", 8, ProcessWriter),
+    ],
+)
+def test_a_process_writes_large_rows_or_where_it_is_wanted(path, writer, size, kind):
+    model = nn.Linear(size, size)
+    with dyn.attach(model, torch.optim.SGD(model.parameters()), path, writer=writer, features=None) as recorder:
+        assert isinstance(recorder._writer, kind)
+    assert len(dyn.open(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"writer": "proces"}, "did you mean process"), ({"on_full": "drop"}, "on_full")]
+)
+def test_what_there_is_not_is_refused(regression, path, options, message):
+    with pytest.raises(SettingError, match=message):
+        dyn.attach(regression.model, regression.optimizer, path, **options)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_process_writes_what_the_training_would_have_written(make_regression, path, tmp_path, small_ring):
+    for file, writer in ((path, "process"), (tmp_path / "inline.h5", "inline")):
+        run = make_regression()
+        with dyn.attach(run.model, run.optimizer, file, writer=writer) as recorder:
+            for k in range(3 * small_ring + 1):
+                run.step(recorder, **({"late": k} if k > 6 else {}))
+    with dyn.open(path) as recording, dyn.open(tmp_path / "inline.h5") as inline:
+        assert len(recording) == 3 * small_ring + 2
+        assert (recording.status, list(recording.scalars)) == ("complete", list(inline.scalars))
+        for group in ("scalars", "parameters"):
+            for name, series in getattr(inline, group).items():
+                np.testing.assert_array_equal(getattr(recording, group)[name], series)
+        for quantity, series in inline.features["weight"].items():
+            np.testing.assert_array_equal(recording.features["weight"][quantity], series)
+    assert not ring_path(path).exists()
+
+
+def test_a_training_that_waits_for_its_writer_loses_no_row(regression, recorder, path):
+    with stopped(writer_of(recorder)):
+        regression.train(4, recorder)
+        # From another thread, since the next step waits.
+        threading.Timer(0.2, os.kill, (writer_of(recorder), signal.SIGCONT)).start()
+        regression.train(9, recorder)
+        assert recorder.waited > 0.1
+    recorder.close()
+    assert_complete(path, regression)
+    assert ending(path)["waited"] == pytest.approx(recorder.waited, abs=2e-6)
+    assert ending(path)["skipped_rows"] == 0
+
+
+def test_a_training_that_does_not_wait_leaves_rows_out_and_says_so(regression, path, small_ring):
+    recorder = dyn.attach(regression.model, regression.optimizer, path, writer="process", on_full="skip")
+    with stopped(writer_of(recorder)):
+        regression.train(small_ring + 5, recorder)
+        assert recorder.waited < 0.1
+        # The final row waits all the same: without the room that only the writer makes, there is none.
+        threading.Timer(0.2, os.kill, (writer_of(recorder), signal.SIGCONT)).start()
+        recorder.close()
+    with dyn.open(path) as recording:
+        np.testing.assert_array_equal(recording.step, [*range(small_ring), small_ring + 5])
+        np.testing.assert_array_equal(recording.scalars["loss"][:-1], regression.losses[:small_ring])
+        np.testing.assert_array_equal(recording.parameters["bias"][-1], regression.state()[1])
+    assert ending(path)["skipped_rows"] == 5
+
+
+def test_what_was_logged_for_a_row_that_is_left_out_goes_with_it(regression, path, small_ring):
+    recorder = dyn.attach(regression.model, regression.optimizer, path, writer="process", on_full="skip")
+    with stopped(writer_of(recorder)):
+        for k in range(small_ring + 2):
+            regression.step(recorder, **({"first": k} if k == small_ring else {}))
+    wait_for_the_file(path, small_ring - 1)
+    regression.step(recorder)
+    recorder.close()
+    with dyn.open(path) as recording:
+        assert np.isnan(recording.scalars["first"]).all()
+
+
+@pytest.mark.parametrize("rows", [0, 2, 6])
+def test_a_writer_that_is_killed_is_replaced(regression, recorder, path, rows):
+    regression.train(rows, recorder)
+    if rows > 4:
+        wait_for_the_file(path, 2)
+    os.kill(writer_of(recorder), signal.SIGKILL)
+    os.waitid(os.P_PID, writer_of(recorder), os.WEXITED | os.WNOWAIT)
+    with pytest.warns(
+        RuntimeWarning, match=r"run.h5: its writer was killed by signal 9; the training writes"
+    ) as caught:
+        regression.train(9, recorder)
+        recorder.close()
+    assert len(caught) == 1
+    assert_complete(path, regression)
+    assert not ring_path(path).exists()
+
+
+def test_a_writer_that_is_killed_while_it_closes_is_replaced(regression, recorder, path, monkeypatch):
+    regression.train(6, recorder)
+
+    def killed_first(writer):
+        writer._process.kill()
+        close(writer)
+
+    close = ProcessWriter.close
+    monkeypatch.setattr(ProcessWriter, "close", killed_first)
+    recorder.close()
+    assert_complete(path, regression)
+
+
+def test_time_that_was_waited_for_a_lost_writer_counts(regression, recorder, path):
+    recorder._writer.waited = 3.0
+    os.kill(writer_of(recorder), signal.SIGKILL)
+    os.waitid(os.P_PID, writer_of(recorder), os.WEXITED | os.WNOWAIT)
+    with pytest.warns(RuntimeWarning, match="killed by signal 9"):
+        recorder.close()
+    assert ending(path)["waited"] == pytest.approx(3.0)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs a limit on another process's files")
+def test_a_writer_whose_disk_is_full_ends_the_recording_and_not_the_training(regression, path, small_ring):
+    probes = {"big": lambda _: np.zeros(40_000)}
+    recorder = dyn.attach(regression.model, regression.optimizer, path, probes=probes, writer="process")
+    limit = (path.stat().st_size + 2_000_000, resource.RLIM_INFINITY)
+    resource.prlimit(writer_of(recorder), resource.RLIMIT_FSIZE, limit)
+    with pytest.warns(
+        RuntimeWarning, match=r"run.h5 ended after \d+ rows: .*File too large.*; the training goes on"
+    ) as caught:
+        regression.train(40, recorder)
+    recorder.close()
+    rows = int(str(caught[0].message).split(" ended after ")[1].split()[0])
+    assert len(caught) == 1
+    assert len(regression.losses) == 40
+    with dyn.open(path) as recording:
+        assert (recording.status, len(recording)) == ("aborted", rows)
+        # Some are in the file, and those that had no place there are still in the ring.
+        assert 0 < recording.filed <= rows - small_ring
+        np.testing.assert_array_equal(recording.scalars["loss"], regression.losses[:rows])
+        loss = regression.loss_of_row(recording, rows - 1)
+        assert loss == pytest.approx(regression.losses[rows - 1], rel=1e-6)
+    # There is room again.
+    assert repair(path).rows == rows
+    np.testing.assert_array_equal(dyn.open(path).step, range(rows))
+
+
+def test_derive_needs_a_writer_in_this_process_and_says_so(regression, recorder, path):
+    regression.train(2, recorder)
+    recorder.log(note=1)
+    with pytest.raises(SettingError, match=r"derive\(\) computes in the training's own process.*writer='inline'"):
+        recorder.derive(lambda parameters: {"total": parameters["bias"].sum(1)})
+    regression.train(5, recorder)
+    recorder.close()
+    recording = assert_complete(path, regression)
+    assert recording.path == path
+    np.testing.assert_array_equal(dyn.open(path).scalars["note"], [np.nan, np.nan, 1, *[np.nan] * 5])
+
+
+def test_an_impatient_user_may_interrupt_the_end(regression, recorder, path, monkeypatch):
+    regression.train(6, recorder)
+    with stopped(writer_of(recorder)), monkeypatch.context() as patch:
+        patch.setattr("dyn.recorders.writer.time.sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            recorder.close()
+    with warnings.catch_warnings(action="error"):
+        recorder.close()
+    assert_complete(path, regression)
