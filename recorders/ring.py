@@ -113,7 +113,7 @@ class Ring:
         length = _WORD.unpack_from(memory, WORDS["schema"])[0]
         try:
             ring = cls(path, memory, RowLayout.from_schema(memory[SCHEMA_START : SCHEMA_START + length]))
-            is_whole = len(memory) == ring.header_bytes + len(ring.rows) * ring.row_bytes
+            is_whole = len(memory) == ring.header_bytes + ring.capacity * ring.row_bytes and ring.capacity > 0
             return ring if is_whole and ring.tail >= 0 and ring.state in State else None
         except _NO_LAYOUT:
             return None

@@ -15,6 +15,7 @@ from .channels import Channel
 from .creation import LIBVER, add_channel, add_scalar, array_paths, dataset_at
 from .journal import atomically
 from .ring import Block
+from .superblock import clear_in_place
 
 
 class Store:
@@ -117,6 +118,9 @@ class Store:
             with Path(os.devnull).open("r+b") as nowhere:
                 os.dup2(nowhere.fileno(), self._file.id.get_vfd_handle())
             _close_everywhere(self._file)
+            if _identity(self.path) == self._identity:
+                with suppress(OSError, RecordingError):
+                    clear_in_place(self.path, given_up=True)
         self._given_up = True
 
     @property

@@ -120,7 +120,7 @@ def test_channels_that_lie_beside_each_other(names):
 )
 def test_one_name_of_an_axis_has_one_size(channels):
     """As xarray wants it: in the names of axes, slashes are dots."""
-    with pytest.raises(SettingError, match="axes of .* would be called like those of .*; rename one"):
+    with pytest.raises(SettingError, match=r"axes of .* would be called like those of .*; rename one"):
         check_channels(channels)
 
 

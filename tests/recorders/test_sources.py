@@ -107,7 +107,7 @@ def test_a_probe_gets_the_model_as_it_was_given(fill):
 
 @pytest.mark.parametrize("probes", [[print], {1: print}, {"a": print, b"b": print}, "loss"], ids=str)
 def test_probes_are_a_dictionary_of_names(probes):
-    with pytest.raises(SettingError, match="is no dictionary such as {'name': function of the model}"):
+    with pytest.raises(SettingError, match="is no dictionary such as"):
         Sources(nn.Linear(2, 2), None, None, probes)
 
 

@@ -107,8 +107,7 @@ def test_going_on_after_a_failure_takes_no_step_twice(regression, path):
     values = iter([0, 0, 0])
     recorder = dyn.attach(regression.model, regression.optimizer, path, probes={"p": lambda _: next(values)})
     with pytest.warns(RuntimeWarning, match="ended after 2 rows"):
-        regression.train(2, recorder)
-        regression.step(recorder)
+        regression.train(3, recorder)
     record(regression, path, 2, probes={"p": lambda _: 1}, resume=True)
     with dyn.open(path) as recording:
         np.testing.assert_array_equal(recording.step, range(5))

@@ -24,7 +24,8 @@ from dyn.recorders.writer import InlineWriter, ProcessWriter
 
 @pytest.fixture
 def recorder(regression, path, small_ring) -> Iterator[dyn.Recorder]:
-    """A recording of four rows at a time, written by a process."""
+    """A recording by a process, of as many rows at a time as the small ring has."""
+    assert small_ring == 4
     recorder = dyn.attach(regression.model, regression.optimizer, path, writer="process")
     yield recorder
     recorder.close()
@@ -44,6 +45,11 @@ def stopped(process: int) -> Iterator[None]:
         # It may have ended meanwhile.
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGCONT)
+
+
+def train_and_close(run, recorder: dyn.Recorder, steps: int) -> None:
+    run.train(steps, recorder)
+    recorder.close()
 
 
 def wait_for_the_file(path, rows: int) -> None:
@@ -159,11 +165,9 @@ def test_a_writer_that_is_killed_is_replaced(regression, recorder, path, rows):
         wait_for_the_file(path, 2)
     os.kill(writer_of(recorder), signal.SIGKILL)
     os.waitid(os.P_PID, writer_of(recorder), os.WEXITED | os.WNOWAIT)
-    with pytest.warns(
-        RuntimeWarning, match=r"run.h5: its writer was killed by signal 9; the training writes"
-    ) as caught:
-        regression.train(9, recorder)
-        recorder.close()
+    message = r"run.h5: its writer was killed by signal 9; the training writes the recording itself"
+    with pytest.warns(RuntimeWarning, match=message) as caught:
+        train_and_close(regression, recorder, 9)
     assert len(caught) == 1
     assert_complete(path, regression)
     assert not ring_path(path).exists()
@@ -182,7 +186,7 @@ def test_a_writer_that_is_killed_while_it_closes_is_replaced(regression, recorde
     assert_complete(path, regression)
 
 
-def test_time_that_was_waited_for_a_lost_writer_counts(regression, recorder, path):
+def test_time_that_was_waited_for_a_lost_writer_counts(recorder, path):
     recorder._writer.waited = 3.0
     os.kill(writer_of(recorder), signal.SIGKILL)
     os.waitid(os.P_PID, writer_of(recorder), os.WEXITED | os.WNOWAIT)
@@ -197,9 +201,8 @@ def test_a_writer_whose_disk_is_full_ends_the_recording_and_not_the_training(reg
     recorder = dyn.attach(regression.model, regression.optimizer, path, probes=probes, writer="process")
     limit = (path.stat().st_size + 2_000_000, resource.RLIM_INFINITY)
     resource.prlimit(writer_of(recorder), resource.RLIMIT_FSIZE, limit)
-    with pytest.warns(
-        RuntimeWarning, match=r"run.h5 ended after \d+ rows: .*File too large.*; the training goes on"
-    ) as caught:
+    message = r"run.h5 ended after \d+ rows: .*File too large.*; the training goes on"
+    with pytest.warns(RuntimeWarning, match=message) as caught:
         regression.train(40, recorder)
     recorder.close()
     rows = int(str(caught[0].message).split(" ended after ")[1].split()[0])
