@@ -2,72 +2,25 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from .dynamics.errors import DynError, SettingError, unknown_name
+from .dynamics.errors import SettingError, unknown_name
+from .terminal import OneLineErrors, Size, progress, reporter, say_warnings
 
 FIGURE_KINDS = ("levels",)
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
-
-class OneLineErrors(click.Group):
-    """A command group that says what is wrong in one line on stderr, and maps errors to exit codes."""
-
-    def main(self, *args: Any, **extra: Any) -> NoReturn:
-        """Run the command line and exit."""
-        extra["standalone_mode"] = False
-        try:
-            result = super().main(*args, **extra)
-        except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message())
-            sys.exit(EXIT_USAGE)
-        except click.UsageError as error:
-            command = error.ctx.command_path if error.ctx else "dyn"
-            _complain(f"{error.format_message().rstrip('.')}; see {command} --help", EXIT_USAGE)
-        except SettingError as error:
-            _complain(error, EXIT_USAGE)
-        except (click.ClickException, DynError, OSError) as error:
-            _complain(error, EXIT_FAILED)
-        except (click.Abort, KeyboardInterrupt):
-            _complain("interrupted", EXIT_INTERRUPTED)
-        except (MemoryError, RuntimeError) as error:
-            # torch has no error of its own for this.
-            if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
-                raise
-            _complain("there is not enough memory for these settings; make the model or the batch smaller", EXIT_FAILED)
-        # Asked for --help or --version, click hands back the exit code instead of raising.
-        sys.exit(result if isinstance(result, int) else 0)
-
-
-def _complain(error: BaseException | str, code: int) -> NoReturn:
-    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-    click.echo(f"dyn: {' '.join(message.split())}", err=True)
-    sys.exit(code)
-
-
-class Size(click.ParamType):
-    """A frame size such as 1280x720."""
-
-    name = "WxH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Read the two numbers."""
-        width, cross, height = str(value).lower().partition("x")
-        if not (cross and width.isdecimal() and height.isdecimal()):
-            self.fail(f"{value!r} is not a size; write WIDTHxHEIGHT, such as 1280x720", param, ctx)
-        return int(width), int(height)
-
-
-def _complete_experiment(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def _complete_target(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from .dynamics.experiments import EXPERIMENTS
 
-    return [name for name in EXPERIMENTS if name.startswith(incomplete)]
+    names = [CompletionItem(name) for name in EXPERIMENTS if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
 
 
 _RECORDING = click.argument("file", type=click.Path(path_type=Path))
@@ -83,47 +36,70 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("experiment", shell_complete=_complete_experiment)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The recording [default: EXPERIMENT.h5].")
+@click.argument("target", metavar="EXPERIMENT|SCRIPT.py|MODULE", shell_complete=_complete_target)
+@click.argument("arguments", metavar="[-- ARGUMENTS...]", nargs=-1, type=click.UNPROCESSED)
+@click.option("-m", "is_module", is_flag=True, help="Record a module, run as python -m runs it.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The recording [default: its name and .h5].")
 @click.option("--steps", help="How many optimizer steps; short for --set steps=N.", metavar="N")
 @click.option("--seed", help="Seed of the weights and the data; short for --set seed=N.", metavar="N")
 @click.option("--device", help="Where to train, such as cpu or cuda; short for --set device=D.", metavar="D")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
-@click.option("--every", type=click.IntRange(min=1), default=1, metavar="N", help="Record every N-th step only.")
+@click.option("--every", default="1", metavar="N", help="Which steps: N, log, 0:1000:1,1000::50, trigger:drop=0.05.")
 @click.option("--select", multiple=True, metavar="GLOB", help="Record these parameters only; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what the recording would take, and stop.")
 @_FORCE
 def record(
-    experiment: str,
+    target: str,
+    arguments: tuple[str, ...],
+    is_module: bool,
     output: Path | None,
     assignments: tuple[str, ...],
-    every: int,
+    every: str,
     select: tuple[str, ...],
     dry_run: bool,
     force: bool,
     **shortcuts: str | None,
-) -> None:
-    """Train an EXPERIMENT of the catalogue and record it; `dyn experiments` lists them."""
+) -> Callable[[], None] | None:
+    """Train an EXPERIMENT of the catalogue and record it, or record a script that knows nothing of this.
+
+    `dyn experiments` lists the catalogue. A script, or with -m a module, runs as python would run it, with the
+    arguments that stand after --, such as: dyn record train.py -o run.h5 -- --lr 1e-3
+    """
     from .dynamics.experiments import find_experiment
     from .dynamics.settings import parse_settings
+    from .recorders.launch import Script, is_script
+    from .recorders.paths import check_path
+    from .recorders.schedule import parse_every
 
-    entry = find_experiment(experiment)
     shorthand = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
+    options: dict[str, Any] = {"every": parse_every(every), "select": list(select) or None}
+    if is_module or is_script(target):
+        from .recorders.script import record_script
+
+        script = Script(target, arguments, is_module=is_module)
+        script.check(settings=(*assignments, *shorthand), dry_run=dry_run)
+        path = output or script.default_output
+        check_path(path, overwrite=force)
+
+        # Run once click is done, which has its own way with exceptions.
+        return partial(record_script, script, path, **options, overwrite=force, report=reporter())
+    if arguments:
+        raise SettingError(f"{target!r} takes no arguments, got {' '.join(arguments)!r}; change a setting with --set")
+    entry = find_experiment(target)
     entry = entry.with_settings(**parse_settings(entry, (*assignments, *shorthand)))
     path = output or Path(f"{entry.name}.h5")
 
     from .recorders.experiment import price, record_experiment
-    from .recorders.creation import check_path
 
     if not dry_run:
         check_path(path, overwrite=force)
-    options: dict[str, Any] = {"every": every, "select": list(select) or None}
     cost = price(entry, path, **options)
     click.echo(f"{path}: {cost}", err=True)
     if dry_run:
-        return
-    record_experiment(entry, path, **options, overwrite=force, progress=_progress("recording", "step"))
+        return None
+    record_experiment(entry, path, **options, overwrite=force, progress=progress("recording", "step"))
     click.echo(path)
+    return None
 
 
 @main.command()
@@ -150,6 +126,43 @@ def info(file: Path, as_json: bool) -> None:
     with open_recording(file) as recording:
         summary = summarize(recording)
     click.echo(json.dumps(summary.as_dict(), indent=2) if as_json else str(summary))
+
+
+@main.command()
+@_RECORDING
+@click.option("--interval", type=float, default=1.0, show_default=True, metavar="SECONDS", help="How often to look.")
+@click.option("--once", is_flag=True, help="Look once, and stop.")
+def watch(file: Path, interval: float, once: bool) -> None:
+    """Watch a recording while it is written: its speed, its loss, the levels of its features."""
+    from .recorders.watch import watch as watch_recording
+
+    watch_recording(file, interval=interval, stream=sys.stdout, until_done=not once)
+
+
+@main.command()
+@_RECORDING
+def repair(file: Path) -> None:
+    """Make one clean file of what a crash left: rows that are still in the ring, a change that was interrupted."""
+    from .recorders.repair import repair as repair_recording
+
+    outcome = repair_recording(file)
+    click.echo(
+        f"{file}: {outcome.status}, {outcome.rows:,} rows, {outcome.from_ring:,} of them from its ring", err=True
+    )
+    click.echo(file)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The merged recording.")
+@_FORCE
+def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
+    """Put together the recordings that the ranks of one training made of their shards."""
+    from .recorders.merge import merge as merge_ranks
+
+    with say_warnings():
+        merge_ranks(files, output, overwrite=force)
+    click.echo(output)
 
 
 @main.command()
@@ -192,12 +205,5 @@ def animate(file: Path, output: Path | None, force: bool, **options: Any) -> Non
 
     path = output or Path(f"{file.stem}.gif")
     with open_recording(file) as recording:
-        write_animation(recording, path, **options, overwrite=force, progress=_progress("drawing", "frame"))
+        write_animation(recording, path, **options, overwrite=force, progress=progress("drawing", "frame"))
     click.echo(path)
-
-
-def _progress(what: str, unit: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    """Return a progress bar that shows on a terminal and nowhere else."""
-    from tqdm import tqdm
-
-    return partial(tqdm, desc=what, unit=unit, disable=None, leave=False)

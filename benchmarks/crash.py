@@ -31,8 +31,8 @@ from torch import nn
 
 import dyn
 from dyn.recorders.lock import is_held
+from dyn.recorders.paths import ring_path
 from dyn.recorders.repair import repair
-from dyn.recorders.ring import ring_path
 from dyn.recorders.writer import ProcessWriter
 
 _WORDS = Struct("<3q")
@@ -46,9 +46,11 @@ class Shared:
     memory: mmap.mmap
 
     def tell(self, steps: int, writer: int, warned: int) -> None:
+        """Say it."""
         _WORDS.pack_into(self.memory, 0, steps, writer, warned)
 
     def told(self) -> tuple[int, int, int]:
+        """Return what was said last."""
         return _WORDS.unpack_from(self.memory, 0)
 
 
@@ -85,7 +87,9 @@ def wrong_rows(step: np.ndarray, loss: np.ndarray, W: np.ndarray, b: np.ndarray)
     """Return how many rows are not what they should be: row k holds k everywhere."""
     rows = np.arange(len(step))
     is_right = (step == rows) & ((loss == rows) | np.isnan(loss))
-    return int(len(step) - np.count_nonzero(is_right & (W == rows[:, None, None]).all((1, 2)) & (b == rows[:, None]).all(1)))
+    return int(
+        len(step) - np.count_nonzero(is_right & (rows[:, None, None] == W).all((1, 2)) & (b == rows[:, None]).all(1))
+    )
 
 
 def verdict(path: Path, steps: int) -> str:
@@ -94,7 +98,12 @@ def verdict(path: Path, steps: int) -> str:
         rows = len(recording)
         if rows < steps:
             return f"dyn.open lacks {steps - rows} rows"
-        parts = (recording.step[:], recording.scalars["loss"][:], recording.parameters["W"][:], recording.parameters["b"][:])
+        parts = (
+            recording.step[:],
+            recording.scalars["loss"][:],
+            recording.parameters["W"][:],
+            recording.parameters["b"][:],
+        )
         if wrong_rows(*parts):
             return "dyn.open has wrong rows"
     deadline = time.monotonic() + 30
@@ -180,7 +189,11 @@ def main() -> None:
     chance = random.Random(arguments.seed)
     bad = 0
     for what, count in (("training", 0), ("writer", 0), ("both", 0), ("disk", arguments.full)):
-        count = count or len(range(("training", "writer", "both").index(what), arguments.kills, 3)) if what != "disk" else count
+        count = (
+            count or len(range(("training", "writer", "both").index(what), arguments.kills, 3))
+            if what != "disk"
+            else count
+        )
         if not count:
             continue
         verdicts = Counter(fill_once(chance) if what == "disk" else kill_once(chance, what) for _ in range(count))

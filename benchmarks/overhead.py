@@ -1,8 +1,9 @@
 """What recording every step costs a training, beside other ways to watch it.
 
 Every way trains the same model from the same seed, in turn with a bare twin of it, in blocks of steps within one
-process. A block's ratio is its time over that of the twin's block beside it; the median over the blocks is printed, with
-the microseconds that each step took longer. Everything a way does counts, writing included, while the training runs.
+process. A block's ratio is its time over that of the twin's block beside it; the median over the blocks is printed,
+with the microseconds that each step took longer. Everything a way does counts, writing included, while the training
+runs.
 
     python benchmarks/overhead.py [toy|autoencoder|mlp|transformer …] [--blocks 60] [--ways dyn …]
 """

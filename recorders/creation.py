@@ -9,13 +9,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..dynamics.errors import OutputExistsError, RecordingError
+from ..dynamics.errors import RecordingError
 from .channels import Channel, stored_channels
 from .format import FORMAT, FORMAT_VERSION
 from .journal import discard
 from .layout import NAN
-from .lock import is_held
-from .ring import ring_path
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
 # small file. Chunks are raw, because a part-filled compressed chunk is written again at every flush.
@@ -26,18 +24,6 @@ _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
 LIBVER = ("v110", "v110")
 _BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 _GROUPS = ("scalars", "parameters", "features", "probes")
-
-
-def check_path(path: Path, *, overwrite: bool) -> None:
-    """Raise OutputExistsError or RecordingError where no recording can be put at *path*; touch nothing."""
-    if path.is_dir():
-        raise OutputExistsError(f"{path} is a directory; name a file for the recording")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
-    if not path.parent.is_dir():
-        raise RecordingError(f"{path.parent} is no directory to write {path.name} in; create it first")
-    if is_held(ring_path(path)):
-        raise OutputExistsError(f"{path} is being recorded at this moment; close its recorder or choose another path")
 
 
 def create_file(

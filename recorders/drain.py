@@ -8,8 +8,9 @@ import numpy as np
 
 from ..dynamics.errors import SettingError
 from ..dynamics.geometry import measure
+from .block import Block
 from .channels import Channel, array_channel, check_name, feature_channels
-from .ring import Block, Ring, State
+from .ring import Ring, State
 from .store import Store
 
 Derivation = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -19,7 +20,7 @@ _BATCH_ELEMENTS = 2**22
 
 
 class Filter(Protocol):
-    """Decides which rows are kept; see :class:`dyn.recorders.schedule.TriggerFilter`."""
+    """Decides which rows are kept; see :class:`dyn.recorders.trigger.TriggerFilter`."""
 
     def split(self, steps: np.ndarray, losses: np.ndarray, *, final: bool = False) -> tuple[np.ndarray, int]:
         """Return which rows are kept of the first so many that are decided."""
@@ -51,11 +52,13 @@ class Drain:
         earlier = self.store.arrays.keys() - taken
         for path, (_, value) in found.items():
             check_name(path, [*taken, *(earlier - {path})], where="derive()")
+            taken.append(path)
             # The recording is one that goes on, and had this quantity before.
             if path in earlier and self.store.arrays[path].shape[1:] != value.shape[1:]:
                 raise SettingError(f"{path!r} in derive() had another shape in the part that was recorded before")
-        for path in found.keys() - earlier:
-            name, value = found[path]
+        for path, (name, value) in found.items():
+            if path in earlier:
+                continue
             if value.ndim > 1:
                 self.store.add_channel(array_channel("probes", name, value[0]), attributes)
             else:

@@ -80,6 +80,7 @@ def attach(
         attributes=attributes,
         config=_as_json(config),
         kind=choose_writer(writer, sources.channels),
+        rates=sum(len(each.param_groups) for each in optimizers),
         least_rows=0 if trigger is None else 2 * trigger.before + _SPARE_ROWS,
         overwrite=overwrite,
         resume=resume,

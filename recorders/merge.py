@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 
 from ..dynamics.errors import RecordingError, SettingError
+from .block import Block
 from .channels import array_channel, check_channels, row_bytes
-from .creation import check_path, create_file
+from .creation import create_file
 from .drain import with_features
+from .paths import check_path, ring_path
 from .recording import open_recording
-from .ring import Block, ring_path
 from .shards import RankRows, by_rank, whole_parameters
 from .store import Store
 

@@ -10,7 +10,7 @@ from ..dynamics.errors import RecordingError
 from .format import FORMAT, FORMAT_VERSION
 from .journal import is_pending, open_patched
 from .lock import is_held
-from .ring import ring_path
+from .paths import ring_path
 
 # A writer that makes a dataset for a late scalar closes its file for a moment; a reader waits that long, in seconds.
 _PATIENCE = 2.0

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from ..dynamics.errors import RecordingError, SettingError, unknown_name
 from .channels import Channel, FeatureAxis
@@ -60,7 +60,7 @@ def clean_name(name: str) -> str:
 
 def globs(select: str | Sequence[str]) -> list[str]:
     """Return a selection as globs; raises SettingError for what is none."""
-    found = [select] if isinstance(select, str) else [*select] if isinstance(select, Iterable) else [select]
+    found: list[Any] = [select] if isinstance(select, str) or not isinstance(select, Iterable) else [*select]
     if not all(isinstance(glob, str) for glob in found):
         raise SettingError(f"select={select!r} is no glob over the names of parameters, nor a list of them")
     return found
@@ -137,11 +137,11 @@ def _select(places: dict[str, Place], select: str | Sequence[str] | None, *, non
 
 
 def _is_empty(parameter: Tensor) -> bool:
-    return not isinstance(parameter, UninitializedTensorMixin) and not parameter.numel()
+    return not is_lazy(parameter) and not parameter.numel()
 
 
 def _check_recordable(name: str, parameter: Tensor) -> None:
-    if isinstance(parameter, UninitializedTensorMixin):
+    if is_lazy(parameter):
         raise SettingError(f"parameter {name!r} of a lazy module has no shape yet; call the model once before attach()")
     if parameter.is_meta:
         raise SettingError(

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 
 from ..dynamics.errors import MissingExtraError, RecordingError
+from .block import Block
 from .creation import array_paths, dataset_at
 from .opening import check_format, open_file
-from .ring import Block
 from .series import Named, Series, patiently
 from .tail import read_tail
 

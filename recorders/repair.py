@@ -11,7 +11,8 @@ from .drain import Drain
 from .journal import redo
 from .lock import is_held
 from .opening import check_format, open_file
-from .ring import Ring, State, ring_path
+from .paths import ring_path
+from .ring import Ring, State
 from .store import Store
 from .superblock import clear_in_place
 

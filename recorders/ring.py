@@ -3,7 +3,6 @@
 import mmap
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from struct import Struct
@@ -12,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from ..dynamics.errors import RecordingError
+from .block import Block
 from .layout import (
     MAGIC,
     MESSAGE_ROOM,
@@ -37,25 +37,6 @@ class State(IntEnum):
     RECORDING = 0
     COMPLETE = 1
     ABORTED = 2
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows on their way to the file: every column has the same length, the rows of the block."""
-
-    step: np.ndarray
-    time: np.ndarray
-    scalars: dict[str, np.ndarray]
-    channels: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.step)
-
-    def take(self, rows: slice | np.ndarray) -> "Block":
-        """Return the block of these rows."""
-        scalars = {name: column[rows] for name, column in self.scalars.items()}
-        channels = {path: column[rows] for path, column in self.channels.items()}
-        return Block(self.step[rows], self.time[rows], scalars, channels)
 
 
 class Ring:
@@ -262,8 +243,3 @@ def _allocate(descriptor: int, size: int) -> None:
     written = 0
     while written < size:
         written += os.write(descriptor, _ZEROS[: size - written])
-
-
-def ring_path(recording: Path) -> Path:
-    """Return where the ring of a recording lies."""
-    return recording.with_name(f"{recording.name}.ring")

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
@@ -12,29 +11,14 @@ from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError
 from .channels import check_name
-from .device import DEPTH, Arrival, DeviceParameters, DeviceScalar, Stage
+from .device import DEPTH, DeviceParameters, DeviceScalar, Stage
+from .flight import Flight
 from .layout import NAN
 from .ring import Ring
 from .scalars import as_number
 from .taps import ParameterView, Tap
 
 _NUMBER, _MARK = Struct("<d"), Struct("<q")
-
-
-@dataclass
-class _Flight:
-    """A row some of whose values are still on their way from a device."""
-
-    base: int
-    numbers: list[float]
-    step: int
-    seconds: float
-    row: int
-    stages: list[Stage]
-    scalars: dict[int, DeviceScalar]
-
-    def arrivals(self) -> list[Arrival]:
-        return [*self.stages, *self.scalars.values()]
 
 
 class RowFiller:
@@ -66,7 +50,7 @@ class RowFiller:
         self._rates: list[int] = []
         # The rates of the present row that are not the user's, by place.
         self._own: dict[int, float | DeviceScalar] = {}
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._stages: list[Stage] = []
         self._deferred: dict[int, DeviceScalar] = {}
         self._step, self._seconds = 0, 0.0
@@ -119,7 +103,7 @@ class RowFiller:
     def recover(self, step: int) -> bool:
         """After an interruption: whether the row of *step* had been completed all the same."""
         mark = _MARK.unpack_from(self._memory, self._base + self._ring.layout.step + 16)[0]
-        if mark == self.row + 1:
+        if mark == self.row + 1 or (self._flights and self._flights[-1].row == self.row):
             self._advance()
         # The next try may be one with another learning rate.
         for place, rate in self._own.items():
@@ -151,8 +135,7 @@ class RowFiller:
         """Put a number into the next row unless it has one of that name."""
         number = as_number(name, value)
         place = self._places.get(name)
-        is_absent = place is None or (place not in self._deferred and self._numbers[place] != self._numbers[place])
-        if is_absent or place in self._own:
+        if place is None or self._own.pop(place, None) is not None or self._is_absent(place):
             self._put(name, number)
 
     def forget(self, names: Sequence[str] | None = None) -> None:
@@ -177,6 +160,9 @@ class RowFiller:
         slot = self.row % self._ring.capacity
         channels = [channel for channel in self._ring.layout.channels if channel.group == "parameters"]
         return {channel.name: self._ring.rows[channel.path][slot : slot + 1] for channel in channels}
+
+    def _is_absent(self, place: int) -> bool:
+        return place not in self._deferred and self._numbers[place] != self._numbers[place]
 
     def _forget(self, place: int) -> None:
         self._numbers[place] = NAN
@@ -238,9 +224,7 @@ class RowFiller:
 
     def _depart(self) -> None:
         """Leave the row to be completed when its values are there; those before it come first."""
-        flight = _Flight(
-            self._base, [*self._numbers], self._step, self._seconds, self.row, self._stages, self._deferred
-        )
+        flight = Flight(self._base, [*self._numbers], self._step, self._seconds, self.row, self._stages, self._deferred)
         self._flights.append(flight)
         self._stages, self._deferred = [], {}
         self._land(most=DEPTH)
@@ -249,15 +233,7 @@ class RowFiller:
         """Complete the rows that have arrived, and wait for those that are more than *most*."""
         while self._flights:
             flight = self._flights[0]
-            if len(self._flights) <= most and not all(each.is_done() for each in flight.arrivals()):
+            if len(self._flights) <= most and not flight.is_done():
                 return
-            for each in flight.arrivals():
-                each.wait()
-            for stage in flight.stages:
-                stage.land(self._memory, flight.base)
-            for place, scalar in flight.scalars.items():
-                flight.numbers[place] = scalar.number()
-            pack = Struct(f"<{len(flight.numbers)}dqdq").pack_into
-            head = self._ring.layout.step - 8 * len(flight.numbers)
-            pack(self._memory, flight.base + head, *flight.numbers, flight.step, flight.seconds, flight.row + 1)
+            flight.land(self._memory, self._ring.layout.step)
             self._flights.popleft()

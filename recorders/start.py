@@ -13,11 +13,12 @@ import numpy as np
 
 from ..dynamics.errors import SettingError
 from .channels import Channel, stored_channels
-from .creation import array_paths, check_path, create_file, dataset_at
+from .creation import array_paths, create_file, dataset_at
 from .layout import RowLayout, rows_within
 from .opening import check_format, open_file
+from .paths import check_path, ring_path
 from .repair import repair
-from .ring import Ring, ring_path
+from .ring import Ring
 from .store import atomic_change
 
 WriterKind = Literal["auto", "inline", "process"]
@@ -25,7 +26,7 @@ WriterKind = Literal["auto", "inline", "process"]
 # A ring holds this many bytes at most, and no more rows than it is worth writing at once. A process that writes is
 # given more room, since it starts while the training already runs.
 _RING_BYTES = {"inline": 2**24, "process": 2**26}
-_RING_ROWS = 1024
+_RING_ROWS = 4096
 _LEAST_ROWS = 8
 _SCALARS = 256
 
@@ -48,6 +49,7 @@ def begin(
     attributes: Mapping[str, int],
     config: str,
     kind: WriterKind,
+    rates: int,
     least_rows: int,
     overwrite: bool,
     resume: bool | int,
@@ -56,8 +58,9 @@ def begin(
     goes_on = resume is not False and path.exists()
     check_path(path, overwrite=overwrite or goes_on)
     token = uuid.uuid4().hex
-    layout = RowLayout(token, _SCALARS, tuple(channels))
-    rows = rows_within(channels, _SCALARS, most_bytes=_RING_BYTES[kind], most_rows=_RING_ROWS)
+    # Besides the user's scalars there is room for each learning rate.
+    layout = RowLayout(token, _SCALARS + rates, tuple(channels))
+    rows = rows_within(channels, layout.room, most_bytes=_RING_BYTES[kind], most_rows=_RING_ROWS)
     ring = Ring.create(ring_path(path), layout, max(rows, _LEAST_ROWS, least_rows), ("loss", "lr"))
     try:
         # Another training may have begun meanwhile; from here on it cannot.

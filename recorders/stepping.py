@@ -31,8 +31,8 @@ class Phase(Enum):
 class Stepping:
     """The hooks of a recording: a row is filled before an optimizer's step and completed after it.
 
-    How the recording ends is left to :class:`Recorder`. The two are one object because a call more at each step would cost
-    more than what it does.
+    How the recording ends is left to :class:`Recorder`. The two are one object, because one more call at each step
+    would cost more than what it does.
     """
 
     def __init__(

@@ -11,10 +11,10 @@ from h5py._objects import phil
 from h5py.h5i import dec_ref
 
 from ..dynamics.errors import RecordingError
+from .block import Block
 from .channels import Channel
 from .creation import LIBVER, add_channel, add_scalar, array_paths, dataset_at
 from .journal import atomically
-from .ring import Block
 from .superblock import clear_in_place
 
 

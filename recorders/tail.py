@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .block import Block
 from .drain import with_features
 from .lock import is_held
-from .ring import Block, Ring, State, ring_path
+from .paths import ring_path
+from .ring import Ring, State
 
 
 @dataclass(frozen=True)

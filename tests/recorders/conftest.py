@@ -154,7 +154,7 @@ def as_truth() -> Callable[[Any], np.ndarray]:
 
 @pytest.fixture
 def around_each_call() -> Callable[..., AbstractContextManager[None]]:
-    """A context in which an action is done before and after each call of some functions; by default those that write."""
+    """A context in which an action is done before and after each call of some functions: those that write."""
     writing = [(os, "pwrite"), (os, "ftruncate"), (Path, "replace"), (Path, "unlink"), (Path, "write_bytes")]
     writing += [(Store, "_append"), (Store, "_commit"), (Store, "_close_live"), (Ring, "_set_word")]
 

@@ -18,7 +18,7 @@ import torch
 import dyn
 from dyn.recorders import start
 from dyn.recorders.lock import is_held
-from dyn.recorders.ring import ring_path
+from dyn.recorders.paths import ring_path
 
 _RECORD_BYTES = 18 * 8
 _SECONDS = 60.0

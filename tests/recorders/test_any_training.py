@@ -160,7 +160,7 @@ def test_steps_that_a_gradient_scaler_skips_make_no_row(path):
 @pytest.mark.parametrize("compiled_first", [True, False])
 def test_a_compiled_model_before_and_after_its_first_call(path, compiled_first):
     torch._dynamo.reset()
-    model, first, second = two_layers()
+    model, *_ = two_layers()
     compiled = torch.compile(model, backend="eager")
     if compiled_first:
         backward(compiled)

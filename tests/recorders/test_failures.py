@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ import torch
 
 import dyn
 from dyn.dynamics.errors import RecordingError, SettingError
+from dyn.recorders.paths import ring_path
+from dyn.recorders.repair import repair
 
 
 def assert_rows_are_right(path, run, *, rows, status="aborted"):
@@ -73,49 +76,68 @@ def test_a_probe_that_fails_ends_the_recording(regression, path, failure):
 FULL_DISK = """
 import json, resource, sys, warnings
 import dyn, numpy, torch
-path, limit = sys.argv[1], int(sys.argv[2])
-x = torch.rand(8, 3, generator=torch.Generator().manual_seed(0))
-model = torch.nn.Linear(3, 4)
-torch.nn.init.ones_(model.weight)
-torch.nn.init.zeros_(model.bias)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-recorder = dyn.attach(model, optimizer, path, probes={"big": lambda _: numpy.zeros(100_000)}, writer="inline")
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
+
+def train(path, limit):
+    x = torch.rand(8, 3, generator=torch.Generator().manual_seed(0))
+    model = torch.nn.Linear(3, 4)
+    torch.nn.init.ones_(model.weight)
+    torch.nn.init.zeros_(model.bias)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = dyn.attach(model, optimizer, path, probes={"big": lambda _: numpy.zeros(100_000)}, writer="inline")
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    losses = []
     for step in range(60):
         optimizer.zero_grad()
         loss = model(x).square().mean()
         loss.backward()
         recorder.log(loss=loss)
+        losses.append(loss.item())
         optimizer.step()
     recorder.close()
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-print(json.dumps({"warnings": [str(each.message) for each in caught], "loss": float(loss.detach())}))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    return losses
+
+for path, limit in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        losses = train(path, limit)
+    print(json.dumps({"warnings": [str(each.message) for each in caught], "losses": losses}))
 """
 
 
-def run_with_files_limited_to(limit: int, path) -> dict:
-    """Train in a process whose files cannot grow beyond *limit* bytes, which is what a full disk looks like."""
-    command = [sys.executable, "-c", FULL_DISK, str(path), str(limit)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def train_with_files_limited_to(limits: dict[Path, int]) -> list[dict]:
+    """Train in a process whose files cannot grow beyond so many bytes, which is what a full disk looks like."""
+    command = [sys.executable, "-c", FULL_DISK, *(str(each) for pair in limits.items() for each in pair)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_training(tmp_path):
-    roomy = run_with_files_limited_to(2**30, tmp_path / "roomy.h5")
-    assert roomy["warnings"] == []
     # Full before the first rows are written, and after.
-    for limit, at_least in ((30_000, 0), (18_000_000, 1)):
-        full = run_with_files_limited_to(limit, tmp_path / f"{limit}.h5")
-        assert len(full["warnings"]) == 1
-        assert "the training goes on" in full["warnings"][0]
-        assert full["loss"] == roomy["loss"]
-        with dyn.open(tmp_path / f"{limit}.h5") as short, dyn.open(tmp_path / "roomy.h5") as whole:
-            assert at_least <= len(short) < len(whole) == 61
-            np.testing.assert_array_equal(short.parameters["weight"], whole.parameters["weight"][: len(short)])
-            np.testing.assert_array_equal(short.scalars["loss"], whole.scalars["loss"][: len(short)])
+    limits = {tmp_path / "roomy.h5": 2**30, tmp_path / "early.h5": 30_000, tmp_path / "late.h5": 18_000_000}
+    roomy, *full = train_with_files_limited_to(limits)
+    assert roomy["warnings"] == []
+    for path, run in zip(list(limits)[1:], full, strict=True):
+        (warning,) = run["warnings"]
+        assert "File too large" in warning
+        assert "the training goes on" in warning
+        assert "\n" not in warning
+        assert run["losses"] == roomy["losses"]
+        rows = int(warning.split(" ended after ")[1].split()[0])
+        # The rows that the file could not take are read from the ring; and written, once there is room.
+        assert_begins_as(path, tmp_path / "roomy.h5", rows, status="aborted")
+        assert repair(path).rows == rows
+        assert not ring_path(path).exists()
+        assert_begins_as(path, tmp_path / "roomy.h5", rows, status="repaired")
+
+
+def assert_begins_as(path, other, rows: int, *, status: str) -> None:
+    with dyn.open(path) as short, dyn.open(other) as whole:
+        assert (short.status, len(short), len(whole)) == (status, rows, 61)
+        assert 0 < rows < 61
+        for group, name in (("parameters", "weight"), ("scalars", "loss"), ("probes", "big")):
+            np.testing.assert_array_equal(getattr(short, group)[name], getattr(whole, group)[name][:rows])
 
 
 @pytest.mark.usefixtures("small_ring")
@@ -143,6 +165,9 @@ def test_names_that_collide_in_the_file_do_not_end_the_recording(regression, pat
 FORK = """
 import os, sys
 import dyn, torch
+from dyn.recorders import start
+from dyn.recorders.paths import ring_path
+start._RING_ROWS = start._LEAST_ROWS = 8
 model = torch.nn.Linear(3, 2)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 recorder = dyn.attach(model, optimizer, sys.argv[1])
@@ -156,7 +181,7 @@ train(5)
 child = os.fork()
 if not child:
     # More rows than the ring holds.
-    train(1500)
+    train(20)
     recorder.close()
     os._exit(0)
 os.waitpid(child, 0)

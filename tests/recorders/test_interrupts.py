@@ -1,6 +1,7 @@
 """Ctrl-C at any moment: no row is lost, none is misplaced, and closing works."""
 
 import itertools
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -106,3 +107,22 @@ def test_no_row_is_lost_or_misplaced(
         return Run(make_regression, path, writer="inline")
 
     assert interrupt_everywhere(make_run, around_each_call, as_truth, functions, goes_on=goes_on) >= 8
+
+
+@pytest.mark.parametrize(
+    ("exception", "prompt", "status"),
+    [(None, None, "complete"), (ValueError(), None, "aborted"), (ValueError(), ">>> ", "complete")],
+    ids=["in order", "by an exception", "at the prompt"],
+)
+def test_the_end_of_the_interpreter_closes_with_its_status(regression, path, monkeypatch, exception, prompt, status):
+    """An interactive interpreter remembers each exception that it showed, which did not end it."""
+    for name, value in (("last_value", exception), ("ps1", prompt)):
+        monkeypatch.delattr(sys, name, raising=False)
+        if value is not None:
+            monkeypatch.setattr(sys, name, value, raising=False)
+    recorder = dyn.attach(regression.model, regression.optimizer, path)
+    regression.train(3, recorder)
+    recorder._at_exit()
+    with dyn.open(path) as recording:
+        assert (recording.status, len(recording)) == (status, 4)
+    assert not regression.optimizer._optimizer_step_pre_hooks

@@ -12,10 +12,10 @@ import pytest
 import dyn
 from dyn.dynamics.errors import OutputExistsError, RecordingError, SettingError
 from dyn.dynamics.geometry import measure
+from dyn.recorders.block import Block
 from dyn.recorders.channels import Channel
 from dyn.recorders.creation import create_file
 from dyn.recorders.merge import merge
-from dyn.recorders.ring import Block
 from dyn.recorders.store import Store
 
 ROWS = 7

@@ -9,8 +9,9 @@ import pytest
 
 import dyn
 from dyn.dynamics.errors import RecordingError
+from dyn.recorders.paths import ring_path
 from dyn.recorders.repair import Repaired, repair
-from dyn.recorders.ring import Ring, State, ring_path
+from dyn.recorders.ring import Ring, State
 from dyn.recorders.writer import InlineWriter
 
 TRAININGS = ["inline", "inline_late", "orphan", "both", "both_late", "full_ring", "at_once"]

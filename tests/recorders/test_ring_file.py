@@ -14,7 +14,8 @@ from dyn.dynamics.errors import OutputExistsError
 from dyn.recorders.channels import array_channel
 from dyn.recorders.layout import SCHEMA_START, WORDS, RowLayout
 from dyn.recorders.lock import is_held
-from dyn.recorders.ring import Ring, ring_path
+from dyn.recorders.paths import ring_path
+from dyn.recorders.ring import Ring
 
 CAPACITY, ROOM = 5, 4
 LAYOUT = RowLayout("token", ROOM, (array_channel("probes", "p", np.zeros(2)),))
@@ -89,6 +90,7 @@ from pathlib import Path
 from dyn.dynamics.errors import RecordingError
 from dyn.recorders.layout import RowLayout
 from dyn.recorders.ring import Ring
+from dyn.recorders.paths import ring_path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 if sys.argv[2] == "written":

@@ -1,4 +1,8 @@
-"""Series: slices as NumPy's, arithmetic as NumPy's."""
+"""Series: slices as NumPy's, arithmetic as NumPy's, wherever the rows are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices
 
 import dyn
+from dyn.dynamics.errors import RecordingError
+from dyn.recorders.series import Series, patiently
 
 SHAPE = (11, 4, 3)
 KEYS = [
@@ -46,15 +52,39 @@ KEYS = [
 ]
 
 
-@pytest.fixture
-def weight(recorded):
-    with dyn.open(recorded) as recording:
-        yield recording.parameters["weight"]
+# How many of the eleven rows are in the file, by the size of the ring; the others are still in it.
+RINGS = {"file": 1, "both": 4, "ring": 100}
+
+
+@pytest.fixture(params=RINGS)
+def held(request, make_regression, path, monkeypatch) -> Iterator[tuple[dyn.Recording, list[np.ndarray]]]:
+    """A recording of eleven rows, in the file, in the ring, or in both, and the weights that it should have."""
+    for name in ("_RING_ROWS", "_LEAST_ROWS"):
+        monkeypatch.setattr(f"dyn.recorders.start.{name}", RINGS[request.param])
+    run, weights = make_regression(), []
+    recorder = dyn.attach(run.model, run.optimizer, path, writer="inline")
+    for _ in range(10):
+        weights.append(run.state()[0])
+        run.step(recorder)
+    weights.append(run.state()[0])
+    if request.param == "file":
+        recorder.close()
+    else:
+        run.step(recorder)
+    with dyn.open(path) as recording:
+        assert recording.filed == {"file": 11, "both": 8, "ring": 0}[request.param]
+        yield recording, weights
+    recorder.close()
 
 
 @pytest.fixture
-def array(weight):
-    return weight[:]
+def weight(held) -> Series:
+    return held[0].parameters["weight"]
+
+
+@pytest.fixture
+def array(held) -> np.ndarray:
+    return np.stack(held[1])
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
@@ -113,16 +143,71 @@ def test_arithmetic_is_numpys(weight, array, operation):
 
 @given(st.integers(0, 20), st.integers(0, 20))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
-def test_two_series_together(recorded, start, stop):
-    with dyn.open(recorded) as recording:
-        loss, step = recording.scalars["loss"], recording.step
-        np.testing.assert_array_equal((loss * step)[start:stop], loss[start:stop] * step[start:stop])
+def test_two_series_together(held, start, stop):
+    loss, step = held[0].scalars["loss"], held[0].step
+    np.testing.assert_array_equal((loss * step)[start:stop], loss[start:stop] * step[start:stop])
 
 
-def test_a_group_is_a_mapping(recorded):
-    with dyn.open(recorded) as recording:
-        parameters = recording.parameters
-        assert (set(parameters), len(parameters), "weight" in parameters) == ({"weight", "bias"}, 2, True)
-        assert "weight (11, 4, 3)" in repr(parameters)
-        with pytest.raises(KeyError, match="did you mean weight"):
-            parameters["wieght"]
+def test_a_group_is_a_mapping(held):
+    parameters = held[0].parameters
+    assert (set(parameters), len(parameters), "weight" in parameters) == ({"weight", "bias"}, 2, True)
+    assert "weight (11, 4, 3)" in repr(parameters)
+    with pytest.raises(KeyError, match="did you mean weight"):
+        parameters["wieght"]
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(6, 9), slice(None, None, -3), 7, 8, -1], ids=str)
+@pytest.mark.usefixtures("small_ring")
+def test_what_one_of_file_and_ring_lacks_is_absent_there(regression, path, rows):
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        recorder.derive(lambda p: {"total": p["bias"].sum(1), "doubled": 2 * p["bias"]})
+        for k in range(11):
+            regression.step(recorder, **({"early": k} if k < 8 else {"late": k}))
+        with dyn.open(path) as recording:
+            assert recording.filed == 8
+            bias = recording.parameters["bias"][:]
+            early, late = np.arange(11.0), np.arange(11.0)
+            early[8:] = late[:8] = np.nan
+            in_file = np.where(np.arange(11) < 8, 1, np.nan).astype(np.float32)
+            expected = {"early": early, "late": late, "total": in_file * bias.sum(1)}
+            for name, values in expected.items():
+                series = recording.scalars[name]
+                assert (series.shape, series.ndim) == ((11,), 1)
+                np.testing.assert_array_equal(series[rows], values[rows])
+            doubled = recording.probes["doubled"]
+            assert (doubled.shape, doubled.dtype) == ((11, 4), np.float32)
+            np.testing.assert_array_equal(doubled[rows, 1:], (2 * in_file[:, None] * bias)[rows, 1:])
+            assert recording.scalars["late"].attrs == {}
+
+
+def test_whole_numbers_that_are_absent_are_zero(regression, path):
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        recorder.derive(lambda p: {"signs": np.sign(p["bias"]).astype(np.int32)})
+        regression.train(2, recorder)
+        with dyn.open(path) as recording:
+            assert recording.probes["signs"].dtype == np.int32
+            np.testing.assert_array_equal(recording.probes["signs"], np.zeros((2, 4)))
+
+
+def test_an_array_that_is_nowhere_is_damage():
+    source = SimpleNamespace(path=Path("run.h5"), filed=3, node=lambda _: None, tail=lambda _: None)
+    with pytest.raises(RecordingError, match=r"run.h5 is damaged: it has no array step"):
+        Series(source, "step", 3).shape  # noqa: B018
+    with pytest.raises(RecordingError, match="damaged"):
+        Series(source, "step", 3)[:]
+
+
+def test_a_file_that_is_closed_meanwhile_is_looked_at_again():
+    attempts = []
+
+    def look():
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise ValueError("not a location")
+        return "found"
+
+    assert patiently(look) == "found"
+    with pytest.raises(ZeroDivisionError):
+        patiently(lambda: 1 / 0)
+    with pytest.raises(KeyError):
+        patiently(lambda: {}["gone"])

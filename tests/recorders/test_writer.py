@@ -17,8 +17,8 @@ from torch import nn
 
 import dyn
 from dyn.dynamics.errors import SettingError
+from dyn.recorders.paths import ring_path
 from dyn.recorders.repair import repair
-from dyn.recorders.ring import ring_path
 from dyn.recorders.writer import InlineWriter, ProcessWriter
 
 
