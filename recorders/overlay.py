@@ -74,7 +74,7 @@ class Overlay:
 
     def truncate(self, size: int) -> None:
         """Move the end; what was beyond it is zeros from now on, also if the end moves out again."""
-        pass
+        self._kept = min(self._kept, size)
         self._blocks = {index: block for index, block in self._blocks.items() if index * BLOCK < size}
         if size // BLOCK in self._blocks:
             self._blocks[size // BLOCK][size % BLOCK :] = bytes(BLOCK - size % BLOCK)

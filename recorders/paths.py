@@ -21,7 +21,7 @@ def check_path(path: Path, *, overwrite: bool) -> None:
 
 def ring_path(recording: Path) -> Path:
     """Return where the ring of a recording lies."""
-    return recording.with_name(f"{recording.name}.ring")
+    return Path(f"{recording}.ring")
 
 
 def free_path(path: Path, *, folder: Path, taken: Container[Path], overwrite: bool) -> Path:

@@ -27,7 +27,7 @@ def record_script(
     script: Script,
     path: Path,
     *,
-    every: int = 1,
+    every: Any = 1,
     select: Sequence[str] | None = None,
     overwrite: bool = False,
     report: Callable[[str], None],

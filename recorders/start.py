@@ -24,11 +24,12 @@ from .store import atomic_change
 WriterKind = Literal["auto", "inline", "process"]
 
 # A ring holds this many bytes at most, and no more rows than it is worth writing at once. A process that writes is
-# given more room, since it starts while the training already runs.
+# given more room, since it starts while the training already runs. The caches keep a small ring, so that a row of few
+# scalars costs a step half of what one with room for hundreds does.
 _RING_BYTES = {"inline": 2**24, "process": 2**26}
-_RING_ROWS = 4096
+_RING_ROWS = 1024
 _LEAST_ROWS = 8
-_SCALARS = 256
+_SCALARS = 64
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,13 @@ def is_flagged(head: bytes) -> bool:
     return _is_known(head) and head[11] != 0
 
 
-def cleared(head: bytes, size: int, *, name: str | Path = "the file") -> bytes:
+def cleared(head: bytes, size: int, *, name: str | Path = "the file", given_up: bool = False) -> bytes:
     """Return the superblock in *head* as if its file of *size* bytes had been closed: no flag, its end there.
 
     A SWMR writer puts the end into the superblock last, and adding from an older end overwrites rows. The true end is
     the size of the file: HDF5 writes a thing before it links to it, so nothing that can be reached lies beyond. A file
-    shorter than its superblock says was cut off.
+    shorter than its superblock says was cut off, unless it was *given_up*: when a write fails, as on a full disk, HDF5
+    says all the same how long the file would have become.
 
     Raises RecordingError, with the *name* of the file, for a superblock that is damaged, of another version, or of a
     file that was cut off.
@@ -38,21 +39,23 @@ def cleared(head: bytes, size: int, *, name: str | Path = "the file") -> bytes:
     *fields, checksum = _LAYOUT.unpack(head[:HEAD_BYTES])
     if checksum != lookup3(head[: HEAD_BYTES - _CHECKSUM.size]):
         raise RecordingError(f"{name} has a damaged superblock: its checksum is wrong")
-    if size < fields[7]:
+    if size < fields[7] and not given_up:
         raise RecordingError(f"{name} is truncated: it has {size} bytes of at least {fields[7]}")
     fields[4], fields[7] = 0, size
     body = _LAYOUT.pack(*fields, 0)[: -_CHECKSUM.size]
     return body + _CHECKSUM.pack(lookup3(body))
 
 
-def clear_in_place(path: Path) -> bool:
+def clear_in_place(path: Path, *, given_up: bool = False) -> bool:
     """Say in the file itself that it is closed, and return whether that was needed; nobody may be writing it.
+
+    *given_up*: its writer could not write any more.
 
     Raises RecordingError for a superblock that is damaged, of another version, or of a file that was cut off.
     """
     with path.open("r+b", buffering=0) as file:
         head, size = file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
-        patched = cleared(head, size, name=path)
+        patched = cleared(head, size, name=path, given_up=given_up)
         if needed := is_flagged(head):
             os.pwrite(file.fileno(), patched, 0)
     return needed

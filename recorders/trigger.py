@@ -5,11 +5,12 @@ import re
 from collections import deque
 from dataclasses import dataclass, fields
 from numbers import Integral
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ..dynamics.errors import SettingError, unknown_name
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Losses this small are zero; it keeps the logarithm of a loss of exactly zero finite.
 _TINY = 1e-30
@@ -165,7 +166,7 @@ class TriggerFilter:
         self._waiting = 0
         self._keep_to = -1
 
-    def split(self, steps: np.ndarray, losses: np.ndarray, *, final: bool = False) -> tuple[np.ndarray, int]:
+    def split(self, steps: "np.ndarray", losses: "np.ndarray", *, final: bool = False) -> "tuple[np.ndarray, int]":
         """Return the indices of the rows to keep, and how many rows, from the first on, are decided.
 
         Rows that are not decided have to be offered again, first, with the rows that follow them; what is kept does
@@ -174,6 +175,9 @@ class TriggerFilter:
 
         Shapes: steps (T,) increasing, losses (T,) with NaN where there is none -> (K,), a number up to T.
         """
+        # Whoever only reads what a schedule is shall not wait for it.
+        import numpy as np
+
         if not len(steps):
             return np.empty(0, np.intp), 0
         before, after = self._trigger.before, self._trigger.after

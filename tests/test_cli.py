@@ -120,7 +120,7 @@ def test_animate(recorded, suffix):
         (["record", "geometry", "--set", "density=2"], 2, ["density=2", "(0, 1]"]),
         (["record", "geometry", "--device", "warp"], 2, ["device='warp'", "cpu"]),
         (["record", "geometry", "--select", "Q"], 2, ["'Q'", "W, b"]),
-        (["record", "geometry", "--every", "0"], 2, ["--every"]),
+        (["record", "geometry", "--every", "0"], 2, ["every=0"]),
         (["record", "geometry", "-o", "nowhere/run.h5"], 1, ["nowhere", "create it"]),
         (["record", "geometry", "-o", "."], 1, ["directory"]),
         (["info", "nothing.h5"], 1, ["nothing.h5", "does not exist"]),

@@ -79,7 +79,7 @@ def test_force_replaces_a_recording(run):
         (["train.py", "--set", "lr=3", "--device", "cpu"], 2, ["lr=3, device=cpu", "after --"]),
         (["train.py", "--dry-run"], 2, ["--dry-run", "first step"]),
         (["train.py", "--lr", "3"], 2, ["--lr", "dyn record --help"]),
-        (["train.py", "--every", "0"], 2, ["--every"]),
+        (["train.py", "--every", "0"], 2, ["every"]),
         (["train.py", "-o", "taken.h5"], 1, ["taken.h5 exists", "--force"]),
         (["train.py", "-o", "nowhere/x.h5"], 1, ["nowhere", "create it"]),
         (["-m", "package.train", "-o", "."], 1, ["directory"]),

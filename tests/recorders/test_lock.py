@@ -77,8 +77,10 @@ def test_a_copy_of_the_descriptor_holds_on_until_it_is_closed_or_released(file):
     copy = os.dup(held.descriptor)
     os.close(held.descriptor)
     assert is_held(file)
-    Lock(copy).release()
+    taken_over, copy = Lock(copy), os.dup(copy)
+    taken_over.release()
     assert not is_held(file)
+    os.close(copy)
 
 
 def test_a_process_that_is_killed_holds_nothing(file):

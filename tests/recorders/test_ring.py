@@ -122,10 +122,10 @@ def test_names_come_up_while_another_mapping_reads(ring, monkeypatch):
     other, seen = Ring.open(ring.path), []
     put(ring, 0)
     set_word = ring._set_word
-    monkeypatch.setattr(ring, "_set_word", lambda *word: (seen.append(other.names), set_word(*word)))
+    monkeypatch.setattr(ring, "_set_word", lambda *word: seen.extend((other.names, set_word(*word), other.names)))
     assert ring.add_names(["größe"])
-    # Between the two writes of the change it saw those that were there.
-    assert seen == [["loss", "lr"]]
+    # Before the last of the writes it sees those that were there, and after it all of them.
+    assert seen == [["loss", "lr"], None, ["loss", "lr", "größe"]]
     assert other.names == ring.names == ["loss", "lr", "größe"]
     ring.rows["scalars"][0, -3] = 7
     (block,) = other.blocks(0, 1)

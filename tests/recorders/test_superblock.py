@@ -104,6 +104,14 @@ def test_a_file_that_was_cut_off_is_not_declared_whole(killed):
     assert killed.read_bytes() == before
 
 
+def test_a_file_that_was_given_up_ends_where_it_ends(killed):
+    size = killed.stat().st_size
+    too_long = cleared(killed.read_bytes()[:HEAD_BYTES], size + 1000)
+    with pytest.raises(RecordingError, match="truncated"):
+        cleared(too_long, size)
+    assert cleared(too_long, size, given_up=True) == cleared(head_of(killed), size)
+
+
 @pytest.mark.parametrize("byte", [11, 30, 44, 47])
 def test_a_damaged_head_is_not_made_valid(closed, byte):
     head = bytearray(head_of(closed))
