@@ -69,12 +69,18 @@ def _is_cut_off(path: Path) -> bool:
 
 
 def _open_as_found(path: Path) -> h5py.File:
-    """Open a closed file as any reader would, a live one without locking its writer out, a broken one as if mended."""
-    if is_pending(path):
+    """Open a closed file as any reader would, a live one without locking its writer out, a broken one as if mended.
+
+    Raises OSError while a live writer changes the file, which takes it a few milliseconds.
+    """
+    is_live = is_held(ring_path(path))
+    if is_pending(path) and not is_live:
         return open_patched(path)
     try:
-        return h5py.File(path, "r")
+        file = h5py.File(path, "r")
     except OSError:
-        if is_held(ring_path(path)):
-            return h5py.File(path, "r", swmr=True, locking=False)
-        return open_patched(path)
+        return h5py.File(path, "r", swmr=True, locking=False) if is_live else open_patched(path)
+    if is_pending(path):
+        file.close()
+        raise OSError("it is being changed")
+    return file

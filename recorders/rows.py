@@ -194,26 +194,35 @@ class RowFiller:
 
     def _put_rates(self) -> None:
         """Put the learning rates into the row, unless the user logged them."""
-        k, own = 0, self._own
+        k, numbers, own, rates = 0, self._numbers, self._own, self._rates
         own.clear()
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                if k == len(self._rates):
-                    self._rates.append(self._rate_place(f"lr_{k}" if k else "lr"))
-                rate, place = group.get("lr"), self._rates[k]
-                k += 1
-                if self._numbers[place] == self._numbers[place] or place in self._deferred:
-                    continue
-                if type(rate) is float:
-                    own[place] = self._numbers[place] = rate
+                rate = group.get("lr")
+                # The usual case first: a number for a place that has none, which differs from itself.
+                if (
+                    type(rate) is float
+                    and k < len(rates)
+                    and numbers[rates[k]] != numbers[rates[k]]
+                    and not self._deferred
+                ):
+                    own[rates[k]] = numbers[rates[k]] = rate
                 elif rate is not None:
-                    self._put(f"lr_{k - 1}" if k > 1 else "lr", as_number("lr", rate))
-                    own[place] = self._deferred.get(place, self._numbers[place])
+                    self._put_rate(k, rate)
+                    numbers = self._numbers
+                k += 1
 
-    def _rate_place(self, name: str) -> int:
-        if name not in self._places:
-            self._put(name, NAN)
-        return self._places[name]
+    def _put_rate(self, k: int, rate: Any) -> None:
+        name = f"lr_{k}" if k else "lr"
+        while k >= len(self._rates):
+            new = f"lr_{len(self._rates)}" if self._rates else "lr"
+            if new not in self._places:
+                self._put(new, NAN)
+            self._rates.append(self._places[new])
+        place = self._rates[k]
+        if self._is_absent(place):
+            self._put(name, as_number("lr", rate))
+            self._own[place] = self._deferred.get(place, self._numbers[place])
 
     def _advance(self) -> None:
         self.row += 1

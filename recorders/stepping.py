@@ -170,7 +170,7 @@ class Stepping:
     def _after_step(self, *_: Any) -> None:
         if not self._open:
             self._detach(within=_POST_HOOK)
-        elif os.getpid() == self._process:
+        else:
             self._end_row(within=_POST_HOOK)
 
     def _end_row(self, *, within: int | None) -> None:

@@ -122,8 +122,9 @@ def test_rows_that_were_never_committed_are_cut_off(store, path):
     store.append(block(0, 5))
     store.close("recording")
     atomic_change(path, lambda file: file["committed"].write_direct(np.array([3])))
+    Store(path).close("recording")
+    assert closed_rows(path) == [0, 1, 2]
     again = Store(path)
-    assert again.rows == 3
     again.append(block(3, 4, sign=-1))
     again.close("complete")
     assert closed_rows(path) == [0, 1, 2, -3]
@@ -195,8 +196,18 @@ def test_a_file_in_the_place_of_its_own_is_left_alone(store, path, tmp_path):
     with pytest.raises(RecordingError, match="its file was deleted or replaced"):
         store.append(block(3, 4, late=1))
     assert path.read_bytes() == foreign
+
+
+def test_giving_up_leaves_a_live_file_in_its_place_alone(store, path, tmp_path):
+    other = tmp_path / "other.h5"
+    create_file(other, [PROBE], ["loss"], config="{}", token="def")
+    live = Store(other)
+    live.append(block(0, 2))
+    flagged = other.read_bytes()
+    other.replace(path)
     store.abandon()
-    assert path.read_bytes() == foreign
+    assert path.read_bytes() == flagged
+    live.abandon()
 
 
 def test_the_training_may_change_its_folder(path, monkeypatch):
