@@ -1,4 +1,4 @@
-"""Weights that a module computes from its parameters: parametrizations and weight_norm."""
+"""Weights that a module computes from its parameters: parametrizations, and hooks of the old kind, as of pruning."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..dynamics.errors import RecordingError
@@ -36,8 +38,8 @@ def effective_weights(model: nn.Module, select: str | Sequence[str] | None) -> d
             for key, _ in module.get_submodule("parametrizations").named_children():
                 found[f"{prefix}{key}"] = EffectiveWeight(module, _parametrized(module, key))
         for hook in module._forward_pre_hooks.values():
-            if isinstance(hook, WeightNorm):
-                found[f"{prefix}{hook.name}"] = EffectiveWeight(module, _normed(module, hook))
+            if (hooked := _hooked(module, hook)) is not None:
+                found[f"{prefix}{hooked[0]}"] = EffectiveWeight(module, hooked[1])
     wanted = ["*"] if select is None else globs(select)
     return {name: weight for name, weight in found.items() if any(fnmatchcase(name, glob) for glob in wanted)}
 
@@ -61,9 +63,20 @@ def _parametrized(module: nn.Module, key: str) -> Callable[[nn.Module], Tensor]:
     return compute
 
 
-def _normed(module: nn.Module, hook: WeightNorm) -> Callable[[nn.Module], Tensor]:
+def _hooked(module: nn.Module, hook: object) -> tuple[str, Callable[[nn.Module], Tensor]] | None:
+    """Return the weight that a hook of the old kind computes before each forward pass, and its name."""
+    if isinstance(hook, WeightNorm):
+        return hook.name, _without_gradient(lambda: hook.compute_weight(module))
+    if isinstance(hook, SpectralNorm):
+        return hook.name, _without_gradient(lambda: hook.compute_weight(module, do_power_iteration=False))
+    if isinstance(hook, BasePruningMethod):
+        return hook._tensor_name, _without_gradient(lambda: hook.apply_mask(module))
+    return None
+
+
+def _without_gradient(function: Callable[[], Tensor]) -> Callable[[nn.Module], Tensor]:
     def compute(_: nn.Module) -> Tensor:
         with torch.no_grad():
-            return hook.compute_weight(module).detach()
+            return function().detach()
 
     return compute

@@ -13,7 +13,8 @@ from .distributed import is_shard, shard_channel, shard_places
 from .parameters import Features, Place, local, parameter_channels, parameter_places, unwrap
 from .parametrized import effective_weights
 from .ring import Ring
-from .taps import ParameterTensors, ParameterView, ProbeTap, Tap, call_probe, ring_dtype
+from .taps import ParameterView, ProbeTap, Tap, call_probe, ring_dtype
+from .tensors import ModuleCheck, ParameterTensors
 
 Probe = Callable[[nn.Module], Any]
 
@@ -54,7 +55,9 @@ class Sources:
             # There are more ranks than rows of some parameters.
             if tensor.numel():
                 by_device.setdefault(tensor.device, []).append(place)
-        views, taps, devices = [], [], []
+        views, devices = [], []
+        check = ModuleCheck(unwrap(self._model), self._places.values())
+        taps: list[Tap] = [check] if check.is_needed else []
         for device, places in by_device.items():
             if device.type == "cuda":
                 devices.append(DeviceParameters(places, ring, device))

@@ -1,6 +1,6 @@
 """How a tensor's present value gets into a row of the ring: a plain copy of memory wherever that is possible."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ..dynamics.errors import RecordingError, SettingError
 from .parameters import Place, local, numpy_dtype
-from .ring import Ring
 from .scalars import shown
 
 
@@ -69,47 +68,16 @@ class ParameterView:
         self.source = _bits(self.seen).numpy().reshape(-1).view(np.uint8).data
 
 
-class ParameterTensors:
-    """Copies many parameters, or large ones, by one call for all of them: torch uses its threads for that."""
-
-    def __init__(self, places: Sequence[Place], ring: Ring):
-        parameters = [local(place.parameter()) for place in places]
-        self._places = places
-        self._entries = [(place.owner, place.key) for place in places]
-        self._sharded = any(place.parameter() is not tensor for place, tensor in zip(places, parameters, strict=True))
-        self._shapes = [parameter.shape for parameter in parameters]
-        self._dtypes = [ring_dtype(parameter.dtype) for parameter in parameters]
-        self._ring = ring
-        self._targets: dict[int, list[Tensor]] = {}
-
-    def copy(self, slot: int) -> None:
-        """Put all of them into the row in that slot; raises RecordingError when one has another shape or is gone."""
-        parameters: list[Any] = [owner.get(key) for owner, key in self._entries]
-        if self._sharded or list(map(_shape, parameters)) != self._shapes:
-            parameters = [local(place.parameter()) for place in self._places]
-            for place, parameter, shape in zip(self._places, parameters, self._shapes, strict=True):
-                check_shape(place.name, parameter, shape)
-        with torch.no_grad():
-            torch._foreach_copy_(self._targets.get(slot) or self._make_targets(slot), parameters)
-
-    def _make_targets(self, slot: int) -> list[Tensor]:
-        starts, row = self._ring.layout.starts, self._ring.header_bytes + slot * self._ring.row_bytes
-        self._targets[slot] = [
-            torch.frombuffer(
-                self._ring.memory,
-                dtype=dtype,
-                count=shape.numel(),
-                offset=row + starts[f"parameters/{place.name}"],
-            ).view(shape)
-            for place, dtype, shape in zip(self._places, self._dtypes, self._shapes, strict=True)
-        ]
-        return self._targets[slot]
-
-
 class ProbeTap:
     """Copies what a function of the model returns into rows."""
 
-    def __init__(self, name: str, function: Callable[[nn.Module], Any], model: nn.Module, rows: np.ndarray):
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[nn.Module], Any],
+        model: nn.Module,
+        rows: np.ndarray,
+    ):
         self._name = name
         self._function = function
         self._model = model
@@ -162,10 +130,6 @@ def ring_dtype(dtype: torch.dtype, *, bits: bool = True) -> torch.dtype:
 def _resolved(tensor: Tensor) -> Tensor:
     """Return a tensor whose memory holds its values, not their conjugates or negatives."""
     return tensor.resolve_conj().resolve_neg()
-
-
-def _shape(parameter: Tensor | None) -> torch.Size | None:
-    return None if parameter is None else parameter.shape
 
 
 def _never(_: Tensor) -> bool:

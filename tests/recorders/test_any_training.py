@@ -100,6 +100,18 @@ def test_two_optimizers_with_every(path, every):
             np.testing.assert_array_equal(recording.scalars[name][:-1], range(0, 6, every))
 
 
+def test_a_module_that_is_replaced_ends_the_recording(path):
+    model, first, _ = two_layers()
+    with dyn.attach(model, first, path):
+        for _ in range(2):
+            backward(model)
+            first.step()
+        model[1] = nn.Linear(4, 2, bias=False)
+        with pytest.warns(RuntimeWarning, match="module '1' was replaced or taken out of the model"):
+            first.step()
+    assert len(dyn.open(path)) == 2
+
+
 def test_rows_are_taken_by_hand_where_there_is_no_optimizer(path):
     model = nn.Linear(3, 2)
     states = []

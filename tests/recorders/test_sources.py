@@ -11,7 +11,7 @@ from dyn.recorders.layout import RowLayout
 from dyn.recorders.ring import Ring
 from dyn.recorders.rows import RowFiller
 from dyn.recorders.sources import Sources
-from dyn.recorders.taps import ParameterTensors
+from dyn.recorders.tensors import ParameterTensors
 
 
 def layers(*sizes: int, dtype: torch.dtype = torch.float32) -> nn.ParameterList:

@@ -14,7 +14,8 @@ from dyn.recorders.layout import RowLayout
 from dyn.recorders.parameters import parameter_channels, parameter_places
 from dyn.recorders.ring import Ring
 from dyn.recorders.rows import RowFiller
-from dyn.recorders.taps import ParameterTensors, ParameterView, ProbeTap, call_probe, ring_dtype
+from dyn.recorders.taps import ParameterView, ProbeTap, call_probe, ring_dtype
+from dyn.recorders.tensors import ParameterTensors
 
 DTYPES = [
     torch.float32,
