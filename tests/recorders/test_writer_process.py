@@ -34,11 +34,24 @@ def ring(path):
 
 
 @pytest.fixture
-def write(path) -> Callable[..., None]:
-    """The process's main(), with this process's parent as the training unless told otherwise."""
+def write(path) -> Callable[..., int]:
+    """The process's main(), with this process's parent as the training unless told otherwise; its exit status."""
 
-    def run(training: int | None = None, trigger: dict | None = None) -> None:
-        main(str(ring_path(path)), str(path), os.getppid() if training is None else training, trigger)
+    def run(training: int | None = None, trigger: dict | None = None) -> int:
+        status = []
+
+        def target() -> None:
+            try:
+                main(str(ring_path(path)), str(path), os.getppid() if training is None else training, trigger)
+                status.append(0)
+            except SystemExit as exit:
+                status.append(exit.code)
+
+        # In a thread, so that one that never ends fails the test.
+        thread = threading.Thread(target=target, daemon=True)
+        thread.start()
+        thread.join(30)
+        return status[0]
 
     return run
 
@@ -61,7 +74,7 @@ def assert_rows(path, steps, status: str) -> None:
 def test_the_rows_of_a_training_that_has_ended(ring, path, write, state, status):
     fill(ring, 0, 5)
     ring.state = state
-    write()
+    assert write() == 0
     assert_rows(path, range(5), status)
     # The training deletes it.
     assert ring_path(path).exists()
@@ -70,14 +83,14 @@ def test_the_rows_of_a_training_that_has_ended(ring, path, write, state, status)
 
 def test_the_rows_of_a_training_that_is_gone(ring, path, write):
     fill(ring, 0, 5)
-    write(training=NO_PROCESS)
+    assert write(training=NO_PROCESS) == 0
     assert_rows(path, range(5), "aborted")
     assert not ring_path(path).exists()
 
 
 def test_rows_are_written_as_they_come_but_the_newest(ring, path, write):
     """Which may still get numbers from another optimizer, until the next one begins."""
-    thread = threading.Thread(target=write)
+    thread = threading.Thread(target=write, daemon=True)
     thread.start()
     for stop in (3, 9, 17, 22):
         fill(ring, ring.complete, stop)
@@ -100,7 +113,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_a_trigger_is_heeded(ring, path, write):
     fill(ring, 0, 13)
     ring.state = State.COMPLETE
-    write(trigger={"sparse": 5, "before": 2, "after": 2, "drop": 0.5, "span": 10})
+    assert write(trigger={"sparse": 5, "before": 2, "after": 2, "drop": 0.5, "span": 10}) == 0
     # The sparse rows, and the last one.
     assert_rows(path, [0, 5, 10, 12], "complete")
 
@@ -108,17 +121,13 @@ def test_a_trigger_is_heeded(ring, path, write):
 def test_what_fails_is_said_in_the_ring(ring, path, write):
     path.write_bytes(b"no recording")
     fill(ring, 0, 5)
-    with pytest.raises(SystemExit) as caught:
-        write()
-    assert caught.value.code == 1
+    assert write() == 1
     assert "file signature not found" in ring.message
     assert ring.tail == 0
 
 
 def test_without_a_ring_there_is_nothing_to_do(write):
-    with pytest.raises(SystemExit) as caught:
-        write()
-    assert caught.value.code == 1
+    assert write() == 1
 
 
 def test_it_loads_no_torch():
