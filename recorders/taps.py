@@ -1,6 +1,6 @@
 """How a tensor's present value gets into a row of the ring: a plain copy of memory wherever that is possible."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -132,7 +132,7 @@ def _resolved(tensor: Tensor) -> Tensor:
     return tensor.resolve_conj().resolve_neg()
 
 
-def copy_all(targets: list[Tensor], sources: Sequence[Tensor]) -> None:
+def copy_all(targets: list[Tensor], sources: list[Tensor]) -> None:
     """Copy each source into its target, all by one call of torch; no gradient is traced through it."""
     with torch.no_grad():
         torch._foreach_copy_(targets, sources)  # pyright: ignore[reportPrivateImportUsage]
