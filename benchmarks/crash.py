@@ -25,9 +25,7 @@ from pathlib import Path
 from struct import Struct
 
 import h5py
-import numpy as np
-import torch
-from torch import nn
+from counting import record, wrong_rows
 
 import dyn
 from dyn.recorders.creation import dataset_at
@@ -55,42 +53,18 @@ class Shared:
         return _WORDS.unpack_from(self.memory, 0)
 
 
-class Counting(nn.Module):
-    """A model whose gradient is -1 everywhere, so that SGD with rate 1 adds 1 to all parameters."""
-
-    def __init__(self, size: int):
-        super().__init__()
-        self.W = nn.Parameter(torch.zeros(3, size))
-        self.b = nn.Parameter(torch.zeros(size))
-
-
 def train(path: Path, shared: Shared, *, size: int, steps: int, late: int) -> None:
-    """Take *steps* steps, recorded; log a scalar of a new name after each *late* of them."""
-    torch.set_num_threads(1)
-    model = Counting(size)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    with warnings.catch_warnings(record=True) as caught, dyn.attach(model, optimizer, path, features=None) as recorder:
+    """Record so many steps, and tell of each."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        process = recorder._writer  # pyright: ignore[reportPrivateUsage]
-        writer = process.pid if isinstance(process, ProcessWriter) else 0
-        for k in range(steps):
-            for p in model.parameters():
-                p.grad = -torch.ones_like(p)
-            recorder.log(loss=float(k))
-            if k % late == late - 1 and k < 100 * late:
-                recorder.log(**{f"late{k // late}": float(k)})
-            optimizer.step()
-            shared.tell(k + 1, writer, len(caught))
-    shared.tell(steps, writer, len(caught))
 
+        def tell(taken: int, recorder: dyn.Recorder) -> None:
+            process = recorder._writer  # pyright: ignore[reportPrivateUsage]
+            shared.tell(taken, process.pid if isinstance(process, ProcessWriter) else 0, len(caught))
 
-def wrong_rows(step: np.ndarray, loss: np.ndarray, W: np.ndarray, b: np.ndarray) -> int:
-    """Return how many rows are not what they should be: row k holds k everywhere."""
-    rows = np.arange(len(step))
-    is_right = (step == rows) & ((loss == rows) | np.isnan(loss))
-    return int(
-        len(step) - np.count_nonzero(is_right & (rows[:, None, None] == W).all((1, 2)) & (b == rows[:, None]).all(1))
-    )
+        record(path, size=size, steps=steps, late=late, tell=tell)
+    taken, writer, _ = shared.told()
+    shared.tell(taken, writer, len(caught))
 
 
 def verdict(path: Path, steps: int) -> str:

@@ -39,6 +39,8 @@ class Drain:
         self.store = store
         # The filter, by the row that it was last told of.
         self._keep = {} if keep is None else {ring.tail: keep}
+        # The rows before this one were offered to it.
+        self._offered = 0
         self._derivations: list[Derivation] = []
         self._derived: list[str] = []
 
@@ -74,8 +76,9 @@ class Drain:
                 self._append(block)
                 start += len(block)
                 self.ring.tail = start
-        elif stop > start:
+        elif stop > start and (final or stop > self._offered):
             self._take_filtered(start, stop, final=final)
+            self._offered = stop
 
     def _take_filtered(self, start: int, stop: int, *, final: bool) -> None:
         # What it decides counts once the rows are moved; an interruption may come before.

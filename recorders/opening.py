@@ -1,6 +1,7 @@
 """Opening the file of a recording for reading, in whatever state it is."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -73,14 +74,25 @@ def _open_as_found(path: Path) -> h5py.File:
 
     Raises OSError while a live writer changes the file, which takes it a few milliseconds.
     """
-    is_live = is_held(ring_path(path))
-    if is_pending(path) and not is_live:
-        return open_patched(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError:
-        return h5py.File(path, "r", swmr=True, locking=False) if is_live else open_patched(path)
+    if not is_held(ring_path(path)):
+        if is_pending(path):
+            return open_patched(path)
+        try:
+            return h5py.File(path, "r")
+        except OSError:
+            return open_patched(path)
+    file = _open_live(path)
     if is_pending(path):
         file.close()
         raise OSError("it is being changed")
     return file
+
+
+def _open_live(path: Path) -> h5py.File:
+    """Open a file that somebody is writing; its writer may have it closed at this moment."""
+    # A plain reader would fail at what the writer does next, and a lock would be in its way. In a process that has the
+    # file open already, though, the same flags are asked for: those of its writer, or of another reader.
+    for flags in ({"swmr": True, "locking": False}, {"swmr": True}):
+        with suppress(OSError):
+            return h5py.File(path, "r", **flags)
+    return h5py.File(path, "r")

@@ -1,7 +1,6 @@
 """Recorder: a recording under way, and how it ends."""
 
 import atexit
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -13,12 +12,14 @@ from typing import Literal, Self
 from torch.optim import Optimizer
 
 from ..dynamics.errors import RecordingError, SettingError
+from .compiling import set_apart
 from .drain import Derivation
+from .phase import Phase
 from .ring import State
 from .rows import RowFiller
 from .schedule import Schedule
 from .start import Start
-from .stepping import Phase, Stepping
+from .stepping import Stepping
 from .writer import InlineWriter, Writer, WriterLostError, take_over
 
 # How often the end of a training that waits for no writer looks whether there is room for the final row, in seconds.
@@ -75,7 +76,7 @@ class Recorder(Stepping):
         """
         if not isinstance(self._writer, InlineWriter):
             raise SettingError("derive() computes in the training's own process; use attach(writer='inline')")
-        if self._open and os.getpid() == self._process:
+        if self._open:
             # The sample takes the slot of the row that is next.
             self._make_room()
             self._writer.derive(derivation, self._filler.present_parameters(), attributes)
@@ -85,7 +86,7 @@ class Recorder(Stepping):
         self._close(State.COMPLETE)
 
     def _close(self, state: State) -> None:
-        if not self._open or os.getpid() != self._process:
+        if not self._open:
             self._detach()
             return
         try:
@@ -122,11 +123,10 @@ class Recorder(Stepping):
             self._writer.close()
         self._ring.remove()
 
+    @set_apart
     def _fail(self, error: Exception, *, within: int | None = None) -> None:
         """End the recording, keep what is written readable, and let the training go on unless told otherwise."""
         self._detach(within=within)
-        if os.getpid() != self._process:
-            return
         try:
             # What was complete may still be written.
             self._finish(State.ABORTED)

@@ -44,8 +44,9 @@ class Recording:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self._closed = False
-        self._take_snapshot()
+        self._closed = self._is_live = False
+        self._file: h5py.File | None = None
+        patiently(self, self._take_snapshot)
 
     def __len__(self) -> int:
         return self._rows
@@ -64,14 +65,13 @@ class Recording:
     def close(self) -> None:
         """Close the file; slices taken so far stay valid."""
         self._closed = True
-        self._file.close()
+        self._let_go()
 
     def refresh(self) -> Self:
         """Take in the rows and scalars that were written since; does nothing on a finished recording."""
         self._opened()
         if self._is_live:
-            self._file.close()
-            self._take_snapshot()
+            patiently(self, self._take_snapshot)
         return self
 
     @property
@@ -156,29 +156,45 @@ class Recording:
         """Return the rows of an array that are not in the file; None where there are none of it."""
         return self._tail.get(path)
 
+    def reopen(self) -> bool:
+        """Open the file anew if it may have changed under its reader; False where that cannot be."""
+        may_have_changed = self._is_live or not self._file
+        if may_have_changed:
+            self._let_go()
+        return may_have_changed and not self._closed
+
+    def _let_go(self) -> None:
+        if self._file:
+            self._file.close()
+
     def _opened(self) -> h5py.File:
         if self._closed:
             raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
         # A recorder in this very process, when it closes the file, closes it for its readers too.
         if not self._file:
             self._file = open_file(self.path)
+            if self._file.attrs.get("token") != self._token:
+                raise RecordingError(f"{self.path} was replaced by another recording; open it again with dyn.open")
         return self._file
 
     def _attribute(self, name: str) -> str:
-        return patiently(lambda: str(self._opened().attrs[name]))
+        return patiently(self, lambda: str(self._opened().attrs[name]))
 
     def _take_snapshot(self) -> None:
+        self._let_go()
         # In this order: a row that leaves the ring between the two looks is found in the file.
         tail = read_tail(self.path)
+        self._is_live = tail is not None and tail.is_live
         self._file = open_file(self.path)
         check_format(self.path, self._file)
-        if tail is not None and tail.token != self._file.attrs.get("token"):
+        self._token = self._file.attrs.get("token")
+        if tail is not None and tail.token != self._token:
             # It belongs to a recording that lay here before, or that lies here since.
             tail = None
-        stored = self._attribute("status")
+        stored = str(self._file.attrs["status"])
         self._is_live = stored == "recording" and tail is not None and tail.is_live
         self._status = "aborted" if stored == "recording" and not self._is_live else stored
-        self.filed = patiently(lambda: int(dataset_at(self._opened(), "committed")[0]))
+        self.filed = int(dataset_at(self._file, "committed")[0])
         self._tail: dict[str, np.ndarray] = {}
         if tail is not None and tail.block is not None:
             self._put_behind(tail.block)
@@ -196,7 +212,7 @@ class Recording:
 
     def _list(self, group: str) -> list[str]:
         """Return the names of the arrays in a group, in the order of the file and then of the tail."""
-        found = patiently(lambda: array_paths(self._opened()))
+        found = array_paths(self._opened())
         names = [path.removeprefix(f"{group}/") for path in [*found, *self._tail] if path.startswith(f"{group}/")]
         return list(dict.fromkeys(names))
 

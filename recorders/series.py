@@ -1,7 +1,7 @@
 """Arrays of a recording that are read when they are sliced."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,8 +14,8 @@ from .layout import NAN
 
 T = TypeVar("T")
 
-# How often an array is looked for again when a recorder in this very process has closed the file meanwhile.
-_ATTEMPTS = 5
+# How often something is looked for again in a file that is being written, each time a little later, in seconds.
+_ATTEMPTS, _PAUSE = 8, 0.002
 
 
 class Source(Protocol):
@@ -31,6 +31,10 @@ class Source(Protocol):
 
     def tail(self, path: str) -> np.ndarray | None:
         """Return the rows of an array that are not in the file; None where there are none of it."""
+        ...
+
+    def reopen(self) -> bool:
+        """Open the file anew if it may have changed under its reader; False where that cannot be."""
         ...
 
 
@@ -125,7 +129,7 @@ class Series(NDArrayOperatorsMixin):
         return found
 
     def _dataset(self) -> h5py.Dataset | None:
-        return patiently(lambda: self._look())
+        return patiently(self._source, self._look)
 
     def _look(self) -> h5py.Dataset | None:
         node = self._source.node(self._path)
@@ -136,7 +140,7 @@ class Series(NDArrayOperatorsMixin):
         rows, rest = wanted[0], tuple(_slice(each) for each in wanted[1:])
         filed = min(self._source.filed, self._rows)
         first = range(rows.start, min(rows.stop, filed), rows.step)
-        parts = [patiently(lambda: self._read_file(first, rest))] if len(first) or not len(rows) else []
+        parts = [patiently(self._source, lambda: self._read_file(first, rest))] if len(first) or not len(rows) else []
         if last := rows[len(first) :]:
             parts.append(self._read_tail(range(last.start - filed, last.stop - filed, last.step), rest))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -158,11 +162,19 @@ class Series(NDArrayOperatorsMixin):
         return full[(slice(None), *rest)].astype(sample.dtype)
 
 
-def patiently(look: Callable[[], T]) -> T:
-    """Return what *look* finds, again if need be: a recorder in this very process may close the file at any moment."""
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(OSError, RuntimeError, ValueError, KeyError):
+def patiently(source: Source, look: Callable[[], T]) -> T:
+    """Return what *look* finds, in the file opened anew if need be.
+
+    While a recording is being written, its file is closed and changed from time to time, for a scalar of a new name:
+    what HDF5 has cached of it is wrong then, and a recorder in this very process closes it for its readers too.
+    """
+    for attempt in range(_ATTEMPTS - 1):
+        try:
             return look()
+        except (OSError, RuntimeError, ValueError, KeyError, RecordingError):
+            if not source.reopen():
+                raise
+        time.sleep(attempt * _PAUSE)
     return look()
 
 

@@ -1,17 +1,16 @@
 """Which steps of a training make a row, and when the row is filled and when it is complete."""
 
-import os
-import sys
 import warnings
-from collections.abc import Callable, Sequence
-from enum import Enum, auto
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from .compiling import keep_compiler_out, set_apart, uncompiled
+from .forks import when_forked
+from .phase import Phase
 from .rows import RowFiller
 from .schedule import EveryNth, Schedule
 from .start import Start
@@ -19,15 +18,8 @@ from .trigger import Trigger
 from .writer import Writer, WriterLostError, take_over
 
 _PRE_HOOK, _POST_HOOK = 0, 1
-
-
-class Phase(Enum):
-    """Where the training is: between steps, or in one that is recorded, or not, or belongs to the row before."""
-
-    BETWEEN = auto()
-    RECORDING = auto()
-    SKIPPING = auto()
-    JOINING = auto()
+# Python 3.11 takes longer to find a member of an enumeration than a global name.
+_BETWEEN, _RECORDING, _JOINING = Phase.BETWEEN, Phase.RECORDING, Phase.JOINING
 
 
 class Stepping:
@@ -56,14 +48,17 @@ class Stepping:
         self._in_closure = False
         self._from_closure: list[str] = []
         self._open = True
-        self._process = os.getpid()
+        # Whether a step is one of many alike: nothing but whether there is room decides on its row.
+        self._is_plain = self._is_dense and self._round is None
         self._began = perf_counter() - start.seconds
-        before, after = map(_uncompiled, (self._before_step, self._after_step))
+        keep_compiler_out()
         self._hooks = [
-            (optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after))
+            (optimizer.register_step_pre_hook(self._before_step), optimizer.register_step_post_hook(self._after_step))
             for optimizer in optimizers
         ]
+        when_forked(self)
 
+    @uncompiled
     def log(self, **scalars: float | Tensor) -> None:
         """Put numbers into the row of the step that is about to be taken; call it before ``optimizer.step()``.
 
@@ -75,14 +70,18 @@ class Stepping:
         if not self._open:
             return
         if not self._in_closure:
-            for name, value in scalars.items():
-                self._filler.log(name, value)
-        elif self._phase in (Phase.RECORDING, Phase.JOINING):
-            for name, value in scalars.items():
-                # What a further evaluation gives belongs to other parameters, even where the first one gave NaN.
-                if name not in self._from_closure:
-                    self._filler.log_once(name, value)
-                    self._from_closure.append(name)
+            self._filler.log(scalars)
+        else:
+            self._log_within(scalars)
+
+    @set_apart
+    def _log_within(self, scalars: Mapping[str, float | Tensor]) -> None:
+        """Put what a closure logged into the row of the step that it is called by."""
+        for name, value in scalars.items() if self._phase in (Phase.RECORDING, Phase.JOINING) else ():
+            # What a further evaluation gives belongs to other parameters, even where the first one gave NaN.
+            if name not in self._from_closure:
+                self._filler.log_once(name, value)
+                self._from_closure.append(name)
 
     def step(self, **scalars: float | Tensor) -> None:
         """Take a row by hand, where no optimizer's hook does it; call it before the parameters are updated.
@@ -91,16 +90,35 @@ class Stepping:
         those of the row, as for :meth:`log`.
         """
         self.log(**scalars)
-        if self._open and os.getpid() == self._process:
+        if self._open:
             self._begin_row(within=None)
-            self._end_row(within=None)
+            self._after_step(within=None)
 
+    @uncompiled
     def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self._open or os.getpid() != self._process:
-            # A forked child that trains on shares the ring with its parent, to whom the recording belongs.
+        # Each call costs a step as much as what it does: the usual case takes as few as can be.
+        filler, writer, now = self._filler, self._writer, perf_counter()
+        if self._is_plain and self._phase is _BETWEEN and filler.row < writer.limit and now <= writer.due:
+            self._phase = _RECORDING
+            try:
+                filler.fill(self._steps, now - self._began)
+            except Exception as error:
+                self._fail(error, within=_PRE_HOOK)
+        elif self._open:
+            self._before_unlike_step(optimizer)
+        else:
             return None
+        return self._with_watched_closure(args, kwargs) if kwargs or len(args) > 1 else None
+
+    @set_apart
+    def _before_unlike_step(self, optimizer: Optimizer) -> None:
+        """What is due before a step that is not like the one before it, or before every step of some recordings."""
         if self._round is None or self._begins_round(self._round, optimizer):
             self._begin_row(within=_PRE_HOOK)
+
+    @set_apart
+    def _with_watched_closure(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the arguments of a step with its closure replaced; None for a step without one."""
         # The optimizer itself is the first argument, a closure the second.
         if len(args) > 1 and args[1] is not None:
             return (args[0], self._watched(args[1]), *args[2:]), kwargs
@@ -167,15 +185,13 @@ class Stepping:
 
         return watched
 
-    def _after_step(self, *_: Any) -> None:
+    @uncompiled
+    def _after_step(self, *_: Any, within: int | None = _POST_HOOK) -> None:
         if not self._open:
-            self._detach(within=_POST_HOOK)
-        else:
-            self._end_row(within=_POST_HOOK)
-
-    def _end_row(self, *, within: int | None) -> None:
+            self._detach(within=within)
+            return
         phase = self._phase
-        if phase is Phase.RECORDING:
+        if phase is _RECORDING:
             try:
                 self._filler.commit()
             except Exception as error:
@@ -185,12 +201,12 @@ class Stepping:
                 self._recover()
                 self._filler.forget()
                 raise
-        if phase is not Phase.JOINING:
+        if phase is not _JOINING:
             self._steps += 1
-            self._recorded_last = phase is Phase.RECORDING
+            self._recorded_last = phase is _RECORDING
         elif self._from_closure:
             self._join_row()
-        self._phase = Phase.BETWEEN
+        self._phase = _BETWEEN
         if self._from_closure:
             self._from_closure.clear()
 
@@ -210,7 +226,7 @@ class Stepping:
         The hook in whose loop this runs stays, and does nothing. A pre-hook is taken off by the post-hook after it; a
         post-hook waits for close().
         """
-        self._open = False
+        self._open = self._is_plain = False
         for hooks in self._hooks:
             for k, hook in enumerate(hooks):
                 if within is None or (within == _POST_HOOK and k == _PRE_HOOK):
@@ -220,11 +236,6 @@ class Stepping:
         """End the recording, and let the training go on."""
         raise NotImplementedError
 
-    # What torch.compiler.disable() sets: a compiled training step that meets the hooks calls them.
-    for _hook in (_before_step, _after_step):
-        _hook._torchdynamo_disable = True  # pyright: ignore[reportFunctionMemberAccess]
-
-
-def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a hook that is not compiled, nor what it calls, where something is compiled; it costs a step 1 µs."""
-    return torch.compiler.disable(hook) if "torch._dynamo" in sys.modules else hook
+    def leave_to_parent(self) -> None:
+        """Record nothing: this is a forked child, which shares the ring with its parent."""
+        self._open = self._is_plain = False

@@ -81,9 +81,7 @@ class Store:
         columns = {"step": block.step, "time": block.time, **block.channels}
         columns.update((f"scalars/{name}", values) for name, values in block.scalars.items())
         for path, dataset in self._datasets.items():
-            dataset.resize(stop, axis=0)
-            if path in columns:
-                dataset[start:stop] = columns[path]
+            _extend(dataset.id, start, stop, columns.get(path))
         self._file.flush()
         # Before they count: rows that are offered again, after an interruption, replace those of their steps.
         self._last_step = int(block.step[-1])
@@ -156,6 +154,21 @@ def atomic_change(path: Path, change: Callable[[h5py.File], None]) -> None:
     """Change a closed recording, all of it or nothing, whenever the process dies."""
     with atomically(path) as file:
         change(file)
+
+
+def _extend(dataset: h5py.h5d.DatasetID, start: int, stop: int, values: np.ndarray | None) -> None:
+    """Make a dataset longer and write its new rows, those of none are left to its fill value.
+
+    h5py's slices do the same in three times as long, which is felt where a training writes small rows by itself.
+    """
+    space = dataset.get_space()
+    row = space.shape[1:]
+    dataset.set_extent((stop, *row))
+    if values is not None:
+        target = dataset.get_space()
+        target.select_hyperslab((start, *(0 for _ in row)), (stop - start, *row))
+        source = h5py.h5s.create_simple((stop - start, *row))
+        dataset.write(source, target, np.ascontiguousarray(values))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
 """How a tensor's present value gets into a row of the ring: a plain copy of memory wherever that is possible."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,52 +20,48 @@ class Tap(Protocol):
         ...
 
 
-class ParameterView:
-    """One parameter as the bytes that are copied into a row.
+class Copy(NamedTuple):
+    """The bytes of a parameter, and what they have to be asked before they are copied.
 
-    *source* is a view of the parameter's own memory, right as long as the parameter that the module has is *parameter*,
-    its storage, shape and strides are those of *seen*, which is_set_to() compares in one call, and its storage has not
-    moved, as share_memory() makes it: address() is *at*. Whoever copies asks for the three every time, so that what was
-    replaced is noticed and never recorded stale.
+    *source* is a view of the parameter's own memory, right as long as the parameter that the module has, present(key),
+    is *parameter*, its data begin where they did, address() is *at*, and it has the *shape* still, and is_whole(), with
+    its elements one after the other. Whoever copies asks for the four every time, so that what was replaced is noticed
+    and never recorded stale; torch's own is_set_to() would ask for less and take twice as long.
     """
 
-    __slots__ = (
-        "_dtype",
-        "_place",
-        "_shape",
-        "address",
-        "at",
-        "key",
-        "owner",
-        "parameter",
-        "path",
-        "same",
-        "seen",
-        "source",
-    )
+    present: Callable[[str], object]
+    key: str
+    parameter: Tensor
+    address: Callable[[], int]
+    at: int
+    shape: torch.Size
+    is_whole: Callable[[], bool]
+    source: memoryview
+
+
+class ParameterView:
+    """One parameter as bytes that are copied into a row."""
 
     def __init__(self, place: Place):
         parameter = local(place.parameter())
         self._place = place
         self._dtype = ring_dtype(parameter.dtype)
         self._shape = parameter.shape
-        self.owner = place.owner
-        self.key = place.key
         self.path = f"parameters/{place.name}"
-        self.look_again()
 
-    def look_again(self) -> None:
+    def look(self) -> Copy:
         """Find the parameter where it is now; raises RecordingError when its shape has changed."""
-        self.parameter = self._place.parameter()
-        tensor = local(self.parameter).detach()
-        check_shape(self._place.name, tensor, self._shape)
+        place, parameter = self._place, self._place.parameter()
+        tensor = local(parameter).detach()
+        check_shape(place.name, tensor, self._shape)
         is_plain = tensor.device.type == "cpu" and tensor.dtype == self._dtype and tensor.is_contiguous()
         is_plain = is_plain and not (tensor.is_conj() or tensor.is_neg())
         # One that is strided, elsewhere, or of another dtype than at first is copied twice, and looked at anew.
-        self.same = self.parameter.is_set_to if is_plain and self.parameter is local(self.parameter) else _never
-        self.seen = tensor if is_plain else _resolved(tensor.to("cpu", self._dtype)).contiguous()
-        self.address, self.at = self.parameter.data_ptr, self.seen.data_ptr()
-        self.source = _bits(self.seen).numpy().reshape(-1).view(np.uint8).data
+        seen = tensor if is_plain else _resolved(tensor.to("cpu", self._dtype)).contiguous()
+        is_plain = is_plain and parameter is local(parameter)
+        address, at = (parameter.data_ptr, seen.data_ptr()) if is_plain else (_nowhere, 0)
+        source = _bits(seen).numpy().reshape(-1).view(np.uint8).data
+        return Copy(place.owner.get, place.key, parameter, address, at, self._shape, parameter.is_contiguous, source)
 
 
 class ProbeTap:
@@ -138,8 +134,8 @@ def copy_all(targets: list[Tensor], sources: list[Tensor]) -> None:
         torch._foreach_copy_(targets, sources)  # pyright: ignore[reportPrivateImportUsage]
 
 
-def _never(_: Tensor) -> bool:
-    return False
+def _nowhere() -> int:
+    return -1
 
 
 def check_shape(name: str, tensor: Tensor, shape: torch.Size) -> None:

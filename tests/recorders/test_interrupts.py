@@ -3,6 +3,7 @@
 import itertools
 import sys
 from collections.abc import Callable
+from struct import Struct
 
 import numpy as np
 import pytest
@@ -15,8 +16,22 @@ from dyn.recorders.rows import RowFiller
 from dyn.recorders.store import Store
 from dyn.recorders.writer import InlineWriter
 
+
+class WatchedStruct(Struct):
+    """Packs a row in a function that can be watched, also by whoever bound pack_into() before."""
+
+    def pack_into(self, *arguments) -> None:
+        self.pack_row(*arguments)
+
+    def pack_row(self, *arguments) -> None:
+        super().pack_into(*arguments)
+
+
 FUNCTIONS = {
-    "row": [(RowFiller, name) for name in ("log", "fill", "commit", "_advance", "_add_place", "settle")],
+    "row": [
+        *((RowFiller, name) for name in ("log", "fill", "commit", "_add_place", "settle")),
+        (WatchedStruct, "pack_row"),
+    ],
     "drain": [(InlineWriter, "make_room"), (InlineWriter, "close"), (Drain, "take"), (Drain, "_append")],
     "store": [
         (Store, name) for name in ("append", "_append", "_commit", "_change", "_close_live", "_go_live", "close")
@@ -100,6 +115,7 @@ def interrupt_everywhere(make_run, around_each_call, as_truth, functions, *, goe
 def test_no_row_is_lost_or_misplaced(
     make_regression, path, monkeypatch, around_each_call, as_truth, functions, goes_on
 ):
+    monkeypatch.setattr("dyn.recorders.row_scalars.Struct", WatchedStruct)
     for name in ("_RING_ROWS", "_LEAST_ROWS"):
         monkeypatch.setattr(f"dyn.recorders.start.{name}", 2)
 

@@ -86,7 +86,7 @@ def begin(tmp_path, monkeypatch):
         rings.append(Ring.create(tmp_path / f"{len(rings)}.ring", layout, CAPACITY, ("loss", "lr")))
         device = Device(rings[-1], deque(delays))
         device.filler = RowFiller(device.ring, [], [], [device] if has_parameters else [], [])
-        monkeypatch.setattr("dyn.recorders.rows.DeviceScalar", device.scalar)
+        monkeypatch.setattr("dyn.recorders.row_scalars.DeviceScalar", device.scalar)
         return device
 
     yield make
@@ -115,7 +115,7 @@ def test_rows_land_in_order_and_are_waited_for_only_where_too_many_are_late(begi
     device = begin(delays, has_parameters=has_parameters)
     filler, checked = device.filler, 0
     for row, is_late in enumerate(are_late):
-        filler.log("loss", late(-row) if is_late else float(-row))
+        filler.log({"loss": late(-row) if is_late else float(-row)})
         filler.fill(-row, -row)
         filler.commit()
         assert device.under_way() <= DEPTH
@@ -132,7 +132,7 @@ def test_rows_land_in_order_and_are_waited_for_only_where_too_many_are_late(begi
 def test_what_arrives_at_once_is_never_waited_for(begin):
     device = begin([0] * 100)
     for row in range(20):
-        device.filler.log("loss", late(row))
+        device.filler.log({"loss": late(row)})
         device.filler.fill(row, 0.0)
         device.filler.commit()
         assert device.filler.complete == row + 1
@@ -142,7 +142,7 @@ def test_what_arrives_at_once_is_never_waited_for(begin):
 def test_a_row_of_the_host_waits_its_turn_behind_a_late_one(begin):
     device = begin([3], has_parameters=False)
     for row, loss in enumerate((late(0), -1.0, -2.0, -3.0)):
-        device.filler.log("loss", loss)
+        device.filler.log({"loss": loss})
         device.filler.fill(-row, -row)
         device.filler.commit()
         assert device.filler.complete == (0 if row < 3 else 4)
@@ -157,10 +157,10 @@ def test_what_is_logged_last_counts_wherever_it_is(begin):
     filler = device.filler
     for name, values in {"a": [late(1), 2.0], "b": [3.0, late(4)], "c": [late(5), late(6)]}.items():
         for value in values:
-            filler.log(name, value)
+            filler.log({name: value})
     filler.log_once("c", 7.0)
     filler.log_once("d", late(8))
-    filler.log("forgotten", late(9))
+    filler.log({"forgotten": late(9)})
     filler.forget(["forgotten"])
     filler.fill(0, 0.0)
     filler.commit()
@@ -174,8 +174,8 @@ def test_numbers_are_added_to_a_row_that_is_still_under_way(begin):
     device = begin([99] * 9)
     device.filler.fill(0, 0.0)
     device.filler.commit()
-    device.filler.log("loss", late(0))
-    device.filler.log("a", 2.0)
+    device.filler.log({"loss": late(0)})
+    device.filler.log({"a": 2.0})
     device.filler.amend()
     (block,) = device.ring.blocks(0, 1)
     assert (block.scalars["loss"][0], block.scalars["a"][0], device.ring.complete) == (0, 2, 1)
@@ -184,10 +184,10 @@ def test_numbers_are_added_to_a_row_that_is_still_under_way(begin):
 def test_an_interruption_while_it_waits_loses_no_row(begin, monkeypatch):
     device = begin([99] * 20, has_parameters=False)
     for row in range(DEPTH):
-        device.filler.log("loss", late(-row))
+        device.filler.log({"loss": late(-row)})
         device.filler.fill(-row, -row)
         device.filler.commit()
-    device.filler.log("loss", late(-DEPTH))
+    device.filler.log({"loss": late(-DEPTH)})
     device.filler.fill(-DEPTH, -DEPTH)
     with monkeypatch.context() as patch:
         patch.setattr(Copy, "wait", lambda _: 1 / 0)

@@ -197,17 +197,36 @@ def test_an_array_that_is_nowhere_is_damage():
         Series(source, "step", 3)[:]
 
 
-def test_a_file_that_is_closed_meanwhile_is_looked_at_again():
-    attempts = []
+class Changing:
+    """A source whose file is right once it was opened anew so often; or one that does not change."""
 
-    def look():
-        attempts.append(1)
-        if len(attempts) < 3:
-            raise ValueError("not a location")
+    def __init__(self, wrong: int, *, changes: bool = True):
+        self.wrong = wrong
+        self.changes = changes
+        self.opened = 0
+
+    def look(self) -> str:
+        if self.opened < self.wrong:
+            raise KeyError("addr overflow")
         return "found"
 
-    assert patiently(look) == "found"
-    with pytest.raises(ZeroDivisionError):
-        patiently(lambda: 1 / 0)
+    def reopen(self) -> bool:
+        self.opened += 1
+        return self.changes
+
+
+def test_what_a_change_of_the_file_hides_is_looked_for_in_the_file_opened_anew():
+    source = Changing(3)
+    assert patiently(source, source.look) == "found"
+    assert source.opened == 3
     with pytest.raises(KeyError):
-        patiently(lambda: {}["gone"])
+        patiently(Changing(100), Changing(100).look)
+
+
+def test_what_cannot_have_changed_is_looked_for_once():
+    source = Changing(1, changes=False)
+    with pytest.raises(KeyError):
+        patiently(source, source.look)
+    with pytest.raises(ZeroDivisionError):
+        patiently(source, lambda: 1 / 0)
+    assert source.opened == 1

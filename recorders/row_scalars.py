@@ -1,0 +1,110 @@
+"""The numbers of the next row: what was logged, and the learning rates."""
+
+from collections.abc import Mapping, Sequence
+from struct import Struct
+from typing import Any
+
+from torch import Tensor
+
+from ..dynamics.errors import SettingError
+from .channels import check_name
+from .compiling import set_apart, uncompiled
+from .device import DeviceScalar
+from .layout import NAN
+from .ring import Ring
+from .scalars import as_number
+
+
+class RowScalars:
+    """Holds the numbers of the next row until it is complete.
+
+    It is the part of :class:`RowFiller` that finds names, and one object with it, because every object that a step
+    touches costs it something.
+    """
+
+    def __init__(self, ring: Ring):
+        self._ring = ring
+        # Those that are not there yet, by place.
+        self._deferred: dict[int, DeviceScalar] = {}
+        # Names are found by their place from the end, which stays when a further one is put in front.
+        self._places: dict[str, int] = {}
+        self._numbers: list[float] = []
+        self._blank: list[float] = []
+        for name in ring.names:
+            self._add_place(name)
+        # The places of the learning rates, and what was put there for the present row by no user.
+        self._rates: list[int] = []
+        self._own: dict[int, float | DeviceScalar] = {}
+
+    @uncompiled
+    def log(self, scalars: Mapping[str, Any]) -> None:
+        """Put numbers into the next row."""
+        for name, value in scalars.items():
+            # What nearly every call brings is done here, and everything else one call deeper.
+            if type(value) is Tensor and value.is_cpu and value.numel() == 1:
+                value = value.item()
+            if type(value) is float and not self._deferred and name in self._places:
+                self._numbers[self._places[name]] = value
+            else:
+                self._put(name, value)
+
+    def log_once(self, name: str, value: Any) -> None:
+        """Put a number into the next row unless it has one of that name."""
+        place = self._places.get(name)
+        if place is None or self._own.pop(place, None) is not None or self._is_absent(place):
+            self._put(name, value)
+
+    def forget(self, names: Sequence[str] | None = None) -> None:
+        """Clear the numbers of the next row, all of them or those of the given names."""
+        if names is None:
+            self._numbers[:] = self._blank
+            self._deferred.clear()
+        else:
+            for name in names:
+                self._forget(self._places[name])
+
+    def _is_absent(self, place: int) -> bool:
+        return place not in self._deferred and self._numbers[place] != self._numbers[place]
+
+    def _forget(self, place: int) -> None:
+        self._numbers[place] = NAN
+        self._deferred.pop(place, None)
+
+    @set_apart
+    def _put(self, name: str, value: Any) -> None:
+        number = as_number(name, value)
+        place = self._places.get(name)
+        if place is None:
+            check_name(name, self._places, where="log()")
+            if name not in self._ring.names and not self._ring.add_names([name]):
+                raise SettingError(
+                    f"log({name}=…) is one scalar too many: a recording holds {self._ring.layout.room}; "
+                    "record many numbers as one array, by attach(probes={name: function})"
+                )
+            place = self._add_place(name)
+        self._deferred.pop(place, None)
+        if isinstance(number, Tensor):
+            self._deferred[place] = DeviceScalar(number)
+        else:
+            self._numbers[place] = number
+
+    def _add_place(self, name: str) -> int:
+        size = len(self._places) + 1
+        head, pack = self._ring.layout.step - 8 * size, Struct(f"<{size}dqdq").pack_into
+        blank, numbers = [NAN] * size, [NAN, *self._numbers]
+        # All of it or nothing: no Ctrl-C comes between plain assignments.
+        self._blank, self._numbers, self._head, self._pack, self._places[name] = blank, numbers, head, pack, -size
+        return -size
+
+    @set_apart
+    def _put_rate(self, k: int, rate: Any) -> None:
+        name = f"lr_{k}" if k else "lr"
+        while k >= len(self._rates):
+            new = f"lr_{len(self._rates)}" if self._rates else "lr"
+            if new not in self._places:
+                self._put(new, NAN)
+            self._rates.append(self._places[new])
+        place = self._rates[k]
+        if self._is_absent(place):
+            self._put(name, as_number("lr", rate))
+            self._own[place] = self._deferred.get(place, self._numbers[place])
