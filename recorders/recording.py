@@ -161,7 +161,7 @@ class Recording:
         may_have_changed = self._is_live or not self._file
         if may_have_changed:
             self._let_go()
-        return may_have_changed and not self._closed
+        return may_have_changed and not self._closed and self.path.exists()
 
     def _let_go(self) -> None:
         if self._file:
