@@ -23,7 +23,7 @@ from .trigger import Trigger, TriggerFilter
 
 # A reader that does not know of the ring is at most this far behind, in seconds, unless writing takes long: then no
 # more than one part in fifty of the training's time is spent on it.
-_LATENCY = 1.0
+_LATENCY = 2.0
 _WRITING_SHARE = 50
 # A row of more bytes takes a training longer to write than it takes a process to be told of it.
 _LARGE_ROW = 2**18
