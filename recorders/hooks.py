@@ -15,7 +15,6 @@ from .channels import row_bytes
 from .distributed import SilentRecorder, check_sharding, is_recorded_elsewhere, own_file
 from .parameters import Features
 from .recorder import Recorder
-from .rows import RowFiller
 from .schedule import parse_schedule
 from .sources import Probe, Sources
 from .start import begin
@@ -86,10 +85,11 @@ def attach(
         resume=resume,
     )
     try:
-        filler = RowFiller(start.ring, *sources.taps(start.ring), optimizers)
         emptier = start_writer(start, trigger, wait=on_full == "wait")
         price = row_bytes(sources.channels)
-        return Recorder(start, filler, emptier, optimizers, schedule, bytes_per_row=price, on_error=on_error)
+        return Recorder(
+            start, sources.taps(start.ring), emptier, optimizers, schedule, bytes_per_row=price, on_error=on_error
+        )
     except BaseException:
         # Nobody records into it, so that the next attempt need not be refused.
         start.ring.remove()

@@ -16,7 +16,7 @@ from .compiling import set_apart
 from .drain import Derivation
 from .phase import Phase
 from .ring import State
-from .rows import RowFiller
+from .rows import Copies
 from .schedule import Schedule
 from .start import Start
 from .stepping import Stepping
@@ -36,7 +36,7 @@ class Recorder(Stepping):
     def __init__(
         self,
         start: Start,
-        filler: RowFiller,
+        copies: Copies,
         writer: Writer,
         optimizers: Sequence[Optimizer],
         schedule: Schedule,
@@ -44,7 +44,7 @@ class Recorder(Stepping):
         bytes_per_row: int,
         on_error: Literal["warn", "raise"],
     ):
-        super().__init__(start, filler, writer, optimizers, schedule)
+        super().__init__(start, copies, writer, optimizers, schedule)
         self.bytes_per_row = bytes_per_row
         self._on_error = on_error
         atexit.register(self._at_exit)
@@ -79,7 +79,7 @@ class Recorder(Stepping):
         if self._open:
             # The sample takes the slot of the row that is next.
             self._make_room()
-            self._writer.derive(derivation, self._filler.present_parameters(), attributes)
+            self._writer.derive(derivation, self._present_parameters(), attributes)
 
     def close(self) -> None:
         """Add the final row, write everything, close the file and take the hooks off; calling it again does nothing."""
@@ -93,9 +93,9 @@ class Recorder(Stepping):
             if self._phase is not Phase.BETWEEN:
                 # A step was interrupted: what was logged for it belongs to parameters that may be gone.
                 self._recover()
-                self._filler.forget()
+                self._forget()
             # A close that was interrupted may have got this far.
-            if not self._filler.recover(self._steps):
+            if not self._recover_row(self._steps):
                 self._add_final_row()
             self._finish(state)
         except Exception as error:
@@ -104,16 +104,16 @@ class Recorder(Stepping):
             self._detach()
 
     def _add_final_row(self) -> None:
-        self._filler.settle()
+        self._settle()
         while not self._make_room():
             sleep(_PAUSE)
-        self._ring.announce_final(self._filler.row)
-        self._filler.fill(self._steps, perf_counter() - self._began)
-        self._filler.commit()
+        self._ring.announce_final(self._row)
+        self._fill(self._steps, perf_counter() - self._began)
+        self._commit()
 
     def _finish(self, state: State) -> None:
         """Have the rows written and the file closed; the ring has done its duty then."""
-        self._filler.settle()
+        self._settle()
         self._ring.note(waited=self._writer.waited, skipped=self._skipped)
         self._ring.state = state
         try:
@@ -137,7 +137,7 @@ class Recorder(Stepping):
             self._ring.release()
         # What HDF5 says has lines.
         reason = " ".join(str(error).split())
-        message = f"the recording {self.path} ended after {self._filler.complete} rows: {reason}"
+        message = f"the recording {self.path} ended after {self._complete} rows: {reason}"
         if self._on_error == "raise":
             raise RecordingError(message) from error
         warnings.warn(f"{message}; the training goes on", RuntimeWarning, stacklevel=5)

@@ -24,6 +24,8 @@ class RowScalars:
 
     def __init__(self, ring: Ring):
         self._ring = ring
+        # Whether what is logged belongs to the next row as it comes.
+        self._is_listening = True
         # Those that are not there yet, by place.
         self._deferred: dict[int, DeviceScalar] = {}
         # Names are found by their place from the end, which stays when a further one is put in front.
@@ -37,8 +39,17 @@ class RowScalars:
         self._own: dict[int, float | DeviceScalar] = {}
 
     @uncompiled
-    def log(self, scalars: Mapping[str, Any]) -> None:
-        """Put numbers into the next row."""
+    def log(self, **scalars: float | Tensor) -> None:
+        """Put numbers into the row of the step that is about to be taken; call it before ``optimizer.step()``.
+
+        Within a step, from a closure, the first value given belongs to the row, since it was computed at the row's
+        parameters. After the last step the numbers go into the final row. Tensors must have one element; those on a
+        CUDA device are fetched when they are there, so nothing waits for them.
+        Raises SettingError for a value that is no number.
+        """
+        if not self._is_listening:
+            self._log_otherwise(scalars)
+            return
         for name, value in scalars.items():
             # What nearly every call brings is done here, and everything else one call deeper.
             if type(value) is Tensor and value.is_cpu and value.numel() == 1:
@@ -48,25 +59,29 @@ class RowScalars:
             else:
                 self._put(name, value)
 
-    def log_once(self, name: str, value: Any) -> None:
+    def _log_otherwise(self, scalars: Mapping[str, float | Tensor]) -> None:
+        """Take the numbers that are not just for the next row."""
+        raise NotImplementedError
+
+    def _log_once(self, name: str, value: Any) -> None:
         """Put a number into the next row unless it has one of that name."""
         place = self._places.get(name)
         if place is None or self._own.pop(place, None) is not None or self._is_absent(place):
             self._put(name, value)
 
-    def forget(self, names: Sequence[str] | None = None) -> None:
+    def _forget(self, names: Sequence[str] | None = None) -> None:
         """Clear the numbers of the next row, all of them or those of the given names."""
         if names is None:
             self._numbers[:] = self._blank
             self._deferred.clear()
         else:
             for name in names:
-                self._forget(self._places[name])
+                self._clear(self._places[name])
 
     def _is_absent(self, place: int) -> bool:
         return place not in self._deferred and self._numbers[place] != self._numbers[place]
 
-    def _forget(self, place: int) -> None:
+    def _clear(self, place: int) -> None:
         self._numbers[place] = NAN
         self._deferred.pop(place, None)
 

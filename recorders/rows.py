@@ -15,6 +15,9 @@ from .ring import Ring
 from .row_scalars import RowScalars
 from .taps import ParameterView, Tap
 
+# What copies a model into rows, as Sources.taps() makes it.
+Copies = tuple[Sequence[ParameterView], Sequence[Tap], Sequence[DeviceParameters]]
+
 _NUMBER, _MARK = Struct("<d"), Struct("<q")
 
 
@@ -36,7 +39,7 @@ class RowFiller(RowScalars):
     ):
         super().__init__(ring)
         starts = ring.layout.starts
-        self.row = 0
+        self._row = 0
         self._memory = memoryview(ring.memory)
         self._first, self._capacity, self._row_bytes = ring.header_bytes, ring.capacity, ring.row_bytes
         # Where the row lies that was filled last.
@@ -52,15 +55,15 @@ class RowFiller(RowScalars):
         self._step, self._seconds = 0, 0.0
 
     @property
-    def complete(self) -> int:
+    def _complete(self) -> int:
         """How many rows are complete."""
-        return self._flights[0].row if self._flights else self.row
+        return self._flights[0].row if self._flights else self._row
 
     @uncompiled
-    def fill(self, step: int, seconds: float) -> None:
+    def _fill(self, step: int, seconds: float) -> None:
         """Put the state of the training into the next row."""
         self._step, self._seconds = step, seconds
-        memory, base = self._memory, self._first + self.row % self._capacity * self._row_bytes
+        memory, base = self._memory, self._first + self._row % self._capacity * self._row_bytes
         self._base = base
         for start, stop, present, key, parameter, address, at, shape, is_whole, source in self._copies:
             if present(key) is parameter and address() == at and parameter.shape == shape and is_whole():
@@ -85,39 +88,39 @@ class RowFiller(RowScalars):
                 k += 1
 
     @uncompiled
-    def commit(self) -> None:
+    def _commit(self) -> None:
         """Declare the row complete."""
         if self._stages or self._deferred or self._flights:
             self._depart()
         else:
-            self._pack(self._memory, self._base + self._head, *self._numbers, self._step, self._seconds, self.row + 1)
-        self.row += 1
+            self._pack(self._memory, self._base + self._head, *self._numbers, self._step, self._seconds, self._row + 1)
+        self._row += 1
         self._numbers[:] = self._blank
 
-    def amend(self) -> None:
+    def _amend(self) -> None:
         """Put the numbers that were logged since into the row that was completed last."""
-        self.settle()
-        head = self._base_of(self.row - 1) + self._head
+        self._settle()
+        head = self._base_of(self._row - 1) + self._head
         for place, number in enumerate(self._numbers):
             if number == number:
                 _NUMBER.pack_into(self._memory, head + 8 * place, number)
         self._numbers[:] = self._blank
 
-    def recover(self, step: int) -> bool:
+    def _recover_row(self, step: int) -> bool:
         """After an interruption: whether the row of *step* had been completed all the same."""
-        mark = _MARK.unpack_from(self._memory, self._base_of(self.row) + self._ring.layout.step + 16)[0]
-        if mark == self.row + 1 or (self._flights and self._flights[-1].row == self.row):
-            self.row += 1
+        mark = _MARK.unpack_from(self._memory, self._base_of(self._row) + self._ring.layout.step + 16)[0]
+        if mark == self._row + 1 or (self._flights and self._flights[-1].row == self._row):
+            self._row += 1
             self._numbers[:] = self._blank
         # The next try may be one with another learning rate.
         for place, rate in self._own.items():
             if self._deferred.get(place, self._numbers[place]) is rate:
-                self._forget(place)
+                self._clear(place)
         if self._flights:
             return self._flights[-1].step == step
-        return self.row > 0 and self._ring.rows["step"][(self.row - 1) % self._ring.capacity] == step
+        return self._row > 0 and self._ring.rows["step"][(self._row - 1) % self._ring.capacity] == step
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Wait for whatever is on its way from a device, and complete its rows."""
         self._land(most=0)
         for place, scalar in self._deferred.items():
@@ -125,17 +128,17 @@ class RowFiller(RowScalars):
             self._numbers[place] = scalar.number()
         self._deferred.clear()
 
-    def present_parameters(self) -> dict[str, np.ndarray]:
+    def _present_parameters(self) -> dict[str, np.ndarray]:
         """Return the parameters as they are now, by name, each as one row (1, *shape); no row is completed."""
         logged, deferred = [*self._numbers], {**self._deferred}
-        self.fill(self._step, self._seconds)
+        self._fill(self._step, self._seconds)
         self._numbers[:] = self._blank
         self._numbers[len(self._numbers) - len(logged) :], self._deferred = logged, deferred
         for stage in self._stages:
             stage.wait()
             stage.land(self._memory, self._base)
         self._stages = []
-        slot = self.row % self._ring.capacity
+        slot = self._row % self._ring.capacity
         channels = [channel for channel in self._ring.layout.channels if channel.group == "parameters"]
         return {channel.name: self._ring.rows[channel.path][slot : slot + 1] for channel in channels}
 
@@ -157,15 +160,17 @@ class RowFiller(RowScalars):
     @set_apart
     def _copy_others(self) -> None:
         for tap in self._taps:
-            tap.copy(self.row % self._capacity)
+            tap.copy(self._row % self._capacity)
         if self._devices:
             self._land(most=DEPTH - 1)
-            self._stages = [device.start(self.row) for device in self._devices]
+            self._stages = [device.start(self._row) for device in self._devices]
 
     @set_apart
     def _depart(self) -> None:
         """Leave the row to be completed when its values are there; those before it come first."""
-        flight = Flight(self._base, [*self._numbers], self._step, self._seconds, self.row, self._stages, self._deferred)
+        flight = Flight(
+            self._base, [*self._numbers], self._step, self._seconds, self._row, self._stages, self._deferred
+        )
         self._flights.append(flight)
         self._stages, self._deferred = [], {}
         self._land(most=DEPTH)

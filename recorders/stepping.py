@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from .compiling import keep_compiler_out, set_apart, uncompiled
 from .forks import when_forked
 from .phase import Phase
-from .rows import RowFiller
+from .rows import Copies, RowFiller
 from .schedule import EveryNth, Schedule
 from .start import Start
 from .trigger import Trigger
@@ -22,7 +22,7 @@ _PRE_HOOK, _POST_HOOK = 0, 1
 _BETWEEN, _RECORDING, _JOINING = Phase.BETWEEN, Phase.RECORDING, Phase.JOINING
 
 
-class Stepping:
+class Stepping(RowFiller):
     """The hooks of a recording: a row is filled before an optimizer's step and completed after it.
 
     How the recording ends is left to :class:`Recorder`. The two are one object, because one more call at each step
@@ -30,11 +30,15 @@ class Stepping:
     """
 
     def __init__(
-        self, start: Start, filler: RowFiller, writer: Writer, optimizers: Sequence[Optimizer], schedule: Schedule
+        self,
+        start: Start,
+        copies: Copies,
+        writer: Writer,
+        optimizers: Sequence[Optimizer],
+        schedule: Schedule,
     ):
+        super().__init__(start.ring, *copies, optimizers)
         self.path = start.path
-        self._ring = start.ring
-        self._filler = filler
         self._writer = writer
         self._schedule = schedule
         self._is_dense = isinstance(schedule, Trigger) or (isinstance(schedule, EveryNth) and schedule.every == 1)
@@ -45,7 +49,6 @@ class Stepping:
         # With several optimizers, those that have stepped since the row began.
         self._round: set[int] | None = set() if len(optimizers) > 1 else None
         self._recorded_last = False
-        self._in_closure = False
         self._from_closure: list[str] = []
         self._open = True
         # Whether a step is one of many alike: nothing but whether there is room decides on its row.
@@ -58,29 +61,13 @@ class Stepping:
         ]
         when_forked(self)
 
-    @uncompiled
-    def log(self, **scalars: float | Tensor) -> None:
-        """Put numbers into the row of the step that is about to be taken; call it before ``optimizer.step()``.
-
-        Within a step, from a closure, the first value given belongs to the row, since it was computed at the row's
-        parameters. After the last step the numbers go into the final row. Tensors must have one element; those on a
-        CUDA device are fetched when they are there, so nothing waits for them.
-        Raises SettingError for a value that is no number.
-        """
-        if not self._open:
-            return
-        if not self._in_closure:
-            self._filler.log(scalars)
-        else:
-            self._log_within(scalars)
-
     @set_apart
-    def _log_within(self, scalars: Mapping[str, float | Tensor]) -> None:
-        """Put what a closure logged into the row of the step that it is called by."""
+    def _log_otherwise(self, scalars: Mapping[str, float | Tensor]) -> None:
+        """Put what a closure logged into the row of the step that calls it; what comes after the end goes nowhere."""
         for name, value in scalars.items() if self._phase in (Phase.RECORDING, Phase.JOINING) else ():
             # What a further evaluation gives belongs to other parameters, even where the first one gave NaN.
             if name not in self._from_closure:
-                self._filler.log_once(name, value)
+                self._log_once(name, value)
                 self._from_closure.append(name)
 
     def step(self, **scalars: float | Tensor) -> None:
@@ -97,11 +84,11 @@ class Stepping:
     @uncompiled
     def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Each call costs a step as much as what it does: the usual case takes as few as can be.
-        filler, writer, now = self._filler, self._writer, perf_counter()
-        if self._is_plain and self._phase is _BETWEEN and filler.row < writer.limit and now <= writer.due:
+        writer, now = self._writer, perf_counter()
+        if self._is_plain and self._phase is _BETWEEN and self._row < writer.limit and now <= writer.due:
             self._phase = _RECORDING
             try:
-                filler.fill(self._steps, now - self._began)
+                self._fill(self._steps, now - self._began)
             except Exception as error:
                 self._fail(error, within=_PRE_HOOK)
         elif self._open:
@@ -140,9 +127,9 @@ class Stepping:
     def _join_row(self) -> None:
         """Put what was logged since the round's row was completed into that row, if there is one."""
         if self._recorded_last:
-            self._filler.amend()
+            self._amend()
         else:
-            self._filler.forget()
+            self._forget()
 
     def _begin_row(self, *, within: int | None) -> None:
         try:
@@ -151,24 +138,24 @@ class Stepping:
             now = perf_counter()
             if not (self._is_dense or self._schedule.wants(self._steps)):
                 self._leave_out()
-            elif (self._filler.row >= self._writer.limit or now > self._writer.due) and not self._make_room():
+            elif (self._row >= self._writer.limit or now > self._writer.due) and not self._make_room():
                 self._skipped += 1
                 self._leave_out()
             else:
                 self._phase = Phase.RECORDING
-                self._filler.fill(self._steps, now - self._began)
+                self._fill(self._steps, now - self._began)
         except Exception as error:
             self._fail(error, within=within)
 
     def _leave_out(self) -> None:
         self._phase = Phase.SKIPPING
-        self._filler.forget()
+        self._forget()
 
     def _recover(self) -> None:
         """After a step that did not return: its row stands if it was completed, else what its closure logged goes."""
-        is_complete = self._phase is Phase.RECORDING and self._filler.recover(self._steps)
+        is_complete = self._phase is Phase.RECORDING and self._recover_row(self._steps)
         if not is_complete and self._from_closure:
-            self._filler.forget(self._from_closure)
+            self._forget(self._from_closure)
         self._from_closure.clear()
         self._steps += is_complete
         self._phase = Phase.BETWEEN
@@ -177,11 +164,11 @@ class Stepping:
         """Return *closure* so that log() knows when it is called from within."""
 
         def watched() -> Any:
-            self._in_closure = True
+            self._is_listening = False
             try:
                 return closure()
             finally:
-                self._in_closure = False
+                self._is_listening = self._open
 
         return watched
 
@@ -193,13 +180,13 @@ class Stepping:
         phase = self._phase
         if phase is _RECORDING:
             try:
-                self._filler.commit()
+                self._commit()
             except Exception as error:
                 self._fail(error, within=within)
             except BaseException:
                 # Before anything is logged for the next row.
                 self._recover()
-                self._filler.forget()
+                self._forget()
                 raise
         if phase is not _JOINING:
             self._steps += 1
@@ -212,13 +199,13 @@ class Stepping:
 
     def _make_room(self) -> bool:
         try:
-            return self._writer.make_room(self._filler.row)
+            return self._writer.make_room(self._row)
         except WriterLostError as lost:
             self._writer = take_over(self._writer, self._ring, self.path, self._trigger)
             warnings.warn(
                 f"{self.path}: {lost}; the training writes the recording itself", RuntimeWarning, stacklevel=5
             )
-            return self._writer.make_room(self._filler.row)
+            return self._writer.make_room(self._row)
 
     def _detach(self, *, within: int | None = None) -> None:
         """Take the hooks off; *within* one of them, as far as torch's loop over the hooks bears it.
@@ -226,7 +213,7 @@ class Stepping:
         The hook in whose loop this runs stays, and does nothing. A pre-hook is taken off by the post-hook after it; a
         post-hook waits for close().
         """
-        self._open = self._is_plain = False
+        self._open = self._is_plain = self._is_listening = False
         for hooks in self._hooks:
             for k, hook in enumerate(hooks):
                 if within is None or (within == _POST_HOOK and k == _PRE_HOOK):
@@ -238,4 +225,4 @@ class Stepping:
 
     def leave_to_parent(self) -> None:
         """Record nothing: this is a forked child, which shares the ring with its parent."""
-        self._open = self._is_plain = False
+        self._open = self._is_plain = self._is_listening = False

@@ -134,8 +134,8 @@ def as_bytes(tensor: Tensor) -> bytes:
 def take(filler: RowFiller, model: nn.Module) -> dict[str, bytes]:
     """Take a row, change every parameter, and return what they were before."""
     before = {name: as_bytes(p) for name, p in model.named_parameters()}
-    filler.fill(filler.row, 0.0)
-    filler.commit()
+    filler._fill(filler._row, 0.0)
+    filler._commit()
     with torch.no_grad():
         for p in model.parameters():
             p.copy_((p.double() + 1 if not p.is_complex() else p + 1).to(p.dtype))
@@ -148,8 +148,8 @@ def test_each_row_has_the_parameters_of_its_step(where, begin):
     rows = []
     for _ in range(7):
         rows.append(take(filler, model))
-        assert filler.row - filler.complete <= DEPTH
-    filler.settle()
+        assert filler._row - filler._complete <= DEPTH
+    filler._settle()
     assert ring.complete_after(0) == 7
     for k, row in enumerate(rows):
         for name, value in row.items():
@@ -161,7 +161,7 @@ def test_what_lies_between_in_the_row_is_left_alone(where, begin):
     filler, ring = begin(model, among="[02]")
     ring.rows["parameters/1"][:] = 99
     take(filler, model)
-    filler.settle()
+    filler._settle()
     assert (ring.rows["parameters/1"] == 99).all()
     np.testing.assert_array_equal(ring.rows["parameters/0"][0], range(5))
 
@@ -183,7 +183,7 @@ def test_what_was_replaced_is_never_recorded_stale(where, begin, replace):
     replace(model)
     expected = as_bytes(model[0].float())
     take(filler, model)
-    filler.settle()
+    filler._settle()
     assert ring.rows["parameters/0"][1].tobytes() == expected
 
 
@@ -195,7 +195,7 @@ def test_another_shape_or_none_is_an_error(where, begin):
         take(filler, model)
     model._parameters["0"] = None
     with pytest.raises(RecordingError, match="'0' was taken out of the model"):
-        filler.fill(0, 0.0)
+        filler._fill(0, 0.0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64, torch.int64, torch.bool], ids=str)

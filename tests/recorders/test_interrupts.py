@@ -29,7 +29,7 @@ class WatchedStruct(Struct):
 
 FUNCTIONS = {
     "row": [
-        *((RowFiller, name) for name in ("log", "fill", "commit", "_add_place", "settle")),
+        *((RowFiller, name) for name in ("log", "_fill", "_commit", "_add_place", "_settle")),
         (WatchedStruct, "pack_row"),
     ],
     "drain": [(InlineWriter, "make_room"), (InlineWriter, "close"), (Drain, "take"), (Drain, "_append")],

@@ -27,14 +27,14 @@ class Rows:
     def take(self, **scalars: float) -> dict[str, float]:
         """Take a row with these numbers; return those that it has."""
         for name, value in scalars.items():
-            self.filler.log({name: value})
-        self.filler.fill(10 * self.filler.row, 0.5)
-        self.filler.commit()
+            self.filler.log(**{name: value})
+        self.filler._fill(10 * self.filler._row, 0.5)
+        self.filler._commit()
         return self[-1]
 
     def __getitem__(self, back: int) -> dict[str, float]:
         """The numbers of the row so many before the next one; NaN is none."""
-        slot = (self.filler.row + back) % CAPACITY
+        slot = (self.filler._row + back) % CAPACITY
         block = self.ring.block(self.ring.rows[slot : slot + 1])
         return {name: float(column[0]) for name, column in block.scalars.items() if not np.isnan(column[0])}
 
@@ -65,10 +65,14 @@ def sgd(*rates: object) -> torch.optim.Optimizer:
 def test_a_row_is_complete_once_it_is_committed(rows):
     for k in range(2 * CAPACITY):
         start = max(0, k - CAPACITY + 1)
-        rows.filler.fill(7 * k, k / 2)
-        assert (rows.filler.row, rows.filler.complete, rows.ring.complete_after(start)) == (k, k, k - start)
-        rows.filler.commit()
-        assert (rows.filler.row, rows.filler.complete, rows.ring.complete_after(start)) == (k + 1, k + 1, k + 1 - start)
+        rows.filler._fill(7 * k, k / 2)
+        assert (rows.filler._row, rows.filler._complete, rows.ring.complete_after(start)) == (k, k, k - start)
+        rows.filler._commit()
+        assert (rows.filler._row, rows.filler._complete, rows.ring.complete_after(start)) == (
+            k + 1,
+            k + 1,
+            k + 1 - start,
+        )
         row = rows.ring.rows[k % CAPACITY]
         assert (row["step"], row["time"]) == (7 * k, k / 2)
         np.testing.assert_array_equal(row["probes/twice"], 2 * row["parameters/bias"])
@@ -87,35 +91,35 @@ def test_numbers_are_those_of_one_row(rows):
 
 def test_what_is_logged_last_counts(rows):
     assert rows.take(loss=1) == {"loss": 1}
-    rows.filler.log({"loss": 1.0})
+    rows.filler.log(loss=1.0)
     assert rows.take(loss=torch.tensor(2)) == {"loss": 2}
 
 
 def test_what_is_logged_once_stays(rows):
     for name, value in (("loss", 1.0), ("loss", 2.0), ("new", 3), ("new", 4)):
-        rows.filler.log_once(name, value)
+        rows.filler._log_once(name, value)
     assert rows.take() == {"loss": 1, "new": 3}
-    rows.filler.log({"loss": 1.0})
-    rows.filler.log_once("loss", 2.0)
+    rows.filler.log(loss=1.0)
+    rows.filler._log_once("loss", 2.0)
     assert rows.take() == {"loss": 1}
 
 
 def test_forgetting(rows):
     for name in ("loss", "a", "b"):
-        rows.filler.log({name: 1.0})
-    rows.filler.forget(["a", "loss"])
+        rows.filler.log(**{name: 1.0})
+    rows.filler._forget(["a", "loss"])
     assert rows.take() == {"b": 1}
-    rows.filler.log({"a": 1.0})
-    rows.filler.forget()
+    rows.filler.log(a=1.0)
+    rows.filler._forget()
     assert rows.take(b=2) == {"b": 2}
 
 
 def test_numbers_can_be_added_to_the_row_before(rows):
     for k in range(2 * CAPACITY):
         rows.take(loss=k, a=k)
-        rows.filler.log({"a": 10.0 + k})
-        rows.filler.log({"b": 20.0 + k})
-        rows.filler.amend()
+        rows.filler.log(a=10.0 + k)
+        rows.filler.log(b=20.0 + k)
+        rows.filler._amend()
         assert rows[-1] == {"loss": k, "a": 10 + k, "b": 20 + k}
         assert rows.ring.rows["step"][k % CAPACITY] == 10 * k
         assert rows.ring.complete_after(max(0, k - 2)) == min(k + 1, 3)
@@ -132,7 +136,7 @@ def test_a_ring_holds_so_many_scalars_and_says_the_way_out(rows):
 @pytest.mark.parametrize("name", ["", "a/..", "a\0b", "\udc80", "loss/0"])
 def test_a_name_that_cannot_be_used_is_refused_at_once(rows, name):
     with pytest.raises(SettingError, match=r"in log\(\)"):
-        rows.filler.log({name: 1.0})
+        rows.filler.log(**{name: 1.0})
     assert rows.take(loss=1) == {"loss": 1}
 
 
@@ -162,11 +166,11 @@ def test_learning_rates_of_several_groups_and_optimizers(start):
 def test_a_learning_rate_that_the_user_logs_stays(start):
     rows = start(sgd(0.1, 0.2))
     assert rows.take(lr=7, lr_1=torch.tensor(8.0)) == {"lr": 7, "lr_1": 8}
-    rows.filler.fill(0, 0.0)
+    rows.filler._fill(0, 0.0)
     # Within the step, from a closure.
-    rows.filler.log_once("lr", 9)
-    rows.filler.log_once("lr", 10)
-    rows.filler.commit()
+    rows.filler._log_once("lr", 9)
+    rows.filler._log_once("lr", 10)
+    rows.filler._commit()
     assert rows[-1] == pytest.approx({"lr": 9, "lr_1": 0.2})
     assert rows.take() == {"lr": 0.1, "lr_1": 0.2}
 
@@ -174,22 +178,22 @@ def test_a_learning_rate_that_the_user_logs_stays(start):
 def test_the_next_try_of_a_step_has_its_own_learning_rate(start):
     optimizer = sgd(0.1, 0.2)
     rows = start(optimizer)
-    rows.filler.log({"loss": 1.0})
-    rows.filler.fill(0, 0.0)
+    rows.filler.log(loss=1.0)
+    rows.filler._fill(0, 0.0)
     # The step raises; its number stays, since it was logged before it.
     optimizer.param_groups[0]["lr"] = 0.5
-    rows.filler.log({"lr_1": 7.0})
-    assert not rows.filler.recover(0)
+    rows.filler.log(lr_1=7.0)
+    assert not rows.filler._recover_row(0)
     assert rows.take() == {"loss": 1, "lr": 0.5, "lr_1": 7}
 
 
 def test_a_step_that_was_interrupted_before_its_row_was_complete(rows):
-    assert not rows.filler.recover(0)
+    assert not rows.filler._recover_row(0)
     rows.take(loss=1)
-    rows.filler.fill(10, 0.0)
-    assert not rows.filler.recover(10)
+    rows.filler._fill(10, 0.0)
+    assert not rows.filler._recover_row(10)
     assert rows.take(loss=2) == {"loss": 2}
-    assert (rows.filler.row, rows.ring.complete_after(0)) == (2, 2)
+    assert (rows.filler._row, rows.ring.complete_after(0)) == (2, 2)
 
 
 @pytest.mark.parametrize("within", [True, False], ids=["within commit()", "after it"])
@@ -199,29 +203,29 @@ def test_a_step_that_was_interrupted_when_its_row_was_complete(rows, monkeypatch
         raise KeyboardInterrupt
 
     rows.take(loss=1)
-    rows.filler.log({"loss": 2.0})
-    rows.filler.fill(10, 0.0)
+    rows.filler.log(loss=2.0)
+    rows.filler._fill(10, 0.0)
     with monkeypatch.context() as patch:
         if within:
             pack = rows.filler._pack
             patch.setattr(rows.filler, "_pack", interrupted)
             with pytest.raises(KeyboardInterrupt):
-                rows.filler.commit()
+                rows.filler._commit()
         else:
-            rows.filler.commit()
-    assert rows.filler.recover(10)
-    assert (rows.filler.row, rows[-1]) == (2, {"loss": 2})
+            rows.filler._commit()
+    assert rows.filler._recover_row(10)
+    assert (rows.filler._row, rows[-1]) == (2, {"loss": 2})
     assert rows.take(loss=3) == {"loss": 3}
     assert rows.ring.complete_after(0) == 3
 
 
 def test_the_present_parameters_are_no_row(rows):
     rows.take(loss=1)
-    rows.filler.log({"loss": 2.0})
-    present = rows.filler.present_parameters()
+    rows.filler.log(loss=2.0)
+    present = rows.filler._present_parameters()
     assert {name: value.shape for name, value in present.items()} == {"weight": (1, 1, 2), "bias": (1, 1)}
     np.testing.assert_array_equal(present["weight"][0], rows.model.weight.detach())
-    assert (rows.filler.row, rows.ring.complete_after(0)) == (1, 1)
+    assert (rows.filler._row, rows.ring.complete_after(0)) == (1, 1)
     assert rows.take() == {"loss": 2}
 
 

@@ -74,7 +74,7 @@ class Device:
         return Copy(self.delays.popleft(), value.as_subclass(Tensor).item(), self)
 
     def under_way(self) -> int:
-        return self.filler.row - self.filler.complete
+        return self.filler._row - self.filler._complete
 
 
 @pytest.fixture
@@ -115,38 +115,38 @@ def test_rows_land_in_order_and_are_waited_for_only_where_too_many_are_late(begi
     device = begin(delays, has_parameters=has_parameters)
     filler, checked = device.filler, 0
     for row, is_late in enumerate(are_late):
-        filler.log({"loss": late(-row) if is_late else float(-row)})
-        filler.fill(-row, -row)
-        filler.commit()
+        filler.log(loss=late(-row) if is_late else float(-row))
+        filler._fill(-row, -row)
+        filler._commit()
         assert device.under_way() <= DEPTH
-        assert device.ring.complete_after(checked) == filler.complete - checked
-        for complete in range(checked, filler.complete):
+        assert device.ring.complete_after(checked) == filler._complete - checked
+        for complete in range(checked, filler._complete):
             check(device, complete, has_parameters=has_parameters)
-        checked = filler.complete
+        checked = filler._complete
     assert all(count >= DEPTH for count in device.waited)
-    filler.settle()
-    assert filler.complete == filler.row == len(are_late)
+    filler._settle()
+    assert filler._complete == filler._row == len(are_late)
     check(device, len(are_late) - 1, has_parameters=has_parameters)
 
 
 def test_what_arrives_at_once_is_never_waited_for(begin):
     device = begin([0] * 100)
     for row in range(20):
-        device.filler.log({"loss": late(row)})
-        device.filler.fill(row, 0.0)
-        device.filler.commit()
-        assert device.filler.complete == row + 1
+        device.filler.log(loss=late(row))
+        device.filler._fill(row, 0.0)
+        device.filler._commit()
+        assert device.filler._complete == row + 1
     assert not device.waited
 
 
 def test_a_row_of_the_host_waits_its_turn_behind_a_late_one(begin):
     device = begin([3], has_parameters=False)
     for row, loss in enumerate((late(0), -1.0, -2.0, -3.0)):
-        device.filler.log({"loss": loss})
-        device.filler.fill(-row, -row)
-        device.filler.commit()
-        assert device.filler.complete == (0 if row < 3 else 4)
-        assert device.ring.complete_after(0) == device.filler.complete
+        device.filler.log(loss=loss)
+        device.filler._fill(-row, -row)
+        device.filler._commit()
+        assert device.filler._complete == (0 if row < 3 else 4)
+        assert device.ring.complete_after(0) == device.filler._complete
     assert not device.waited
     for row in range(4):
         check(device, row, has_parameters=False)
@@ -157,14 +157,14 @@ def test_what_is_logged_last_counts_wherever_it_is(begin):
     filler = device.filler
     for name, values in {"a": [late(1), 2.0], "b": [3.0, late(4)], "c": [late(5), late(6)]}.items():
         for value in values:
-            filler.log({name: value})
-    filler.log_once("c", 7.0)
-    filler.log_once("d", late(8))
-    filler.log({"forgotten": late(9)})
-    filler.forget(["forgotten"])
-    filler.fill(0, 0.0)
-    filler.commit()
-    filler.settle()
+            filler.log(**{name: value})
+    filler._log_once("c", 7.0)
+    filler._log_once("d", late(8))
+    filler.log(forgotten=late(9))
+    filler._forget(["forgotten"])
+    filler._fill(0, 0.0)
+    filler._commit()
+    filler._settle()
     (block,) = device.ring.blocks(0, 1)
     found = {name: column[0] for name, column in block.scalars.items() if not np.isnan(column[0])}
     assert found == {"a": 2, "b": 4, "c": 6, "d": 8}
@@ -172,11 +172,11 @@ def test_what_is_logged_last_counts_wherever_it_is(begin):
 
 def test_numbers_are_added_to_a_row_that_is_still_under_way(begin):
     device = begin([99] * 9)
-    device.filler.fill(0, 0.0)
-    device.filler.commit()
-    device.filler.log({"loss": late(0)})
-    device.filler.log({"a": 2.0})
-    device.filler.amend()
+    device.filler._fill(0, 0.0)
+    device.filler._commit()
+    device.filler.log(loss=late(0))
+    device.filler.log(a=2.0)
+    device.filler._amend()
     (block,) = device.ring.blocks(0, 1)
     assert (block.scalars["loss"][0], block.scalars["a"][0], device.ring.complete) == (0, 2, 1)
 
@@ -184,24 +184,24 @@ def test_numbers_are_added_to_a_row_that_is_still_under_way(begin):
 def test_an_interruption_while_it_waits_loses_no_row(begin, monkeypatch):
     device = begin([99] * 20, has_parameters=False)
     for row in range(DEPTH):
-        device.filler.log({"loss": late(-row)})
-        device.filler.fill(-row, -row)
-        device.filler.commit()
-    device.filler.log({"loss": late(-DEPTH)})
-    device.filler.fill(-DEPTH, -DEPTH)
+        device.filler.log(loss=late(-row))
+        device.filler._fill(-row, -row)
+        device.filler._commit()
+    device.filler.log(loss=late(-DEPTH))
+    device.filler._fill(-DEPTH, -DEPTH)
     with monkeypatch.context() as patch:
         patch.setattr(Copy, "wait", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            device.filler.commit()
-    assert device.filler.recover(-DEPTH)
-    device.filler.settle()
-    assert device.filler.row == device.ring.complete_after(0) == DEPTH + 1
+            device.filler._commit()
+    assert device.filler._recover_row(-DEPTH)
+    device.filler._settle()
+    assert device.filler._row == device.ring.complete_after(0) == DEPTH + 1
     for row in range(DEPTH + 1):
         check(device, row, has_parameters=False)
 
 
 def test_the_present_parameters_have_arrived(begin):
     device = begin([99])
-    device.filler.present_parameters()
+    device.filler._present_parameters()
     assert device.ring.rows["probes/w"][0] == 100
     assert device.ring.complete_after(0) == 0

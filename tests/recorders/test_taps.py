@@ -60,9 +60,9 @@ class Recorded:
         self.filler = RowFiller(self.ring, views, taps, [], [])
 
     def take_row(self) -> int:
-        self.filler.fill(0, 0.0)
-        self.filler.commit()
-        return (self.filler.row - 1) % self.ring.capacity
+        self.filler._fill(0, 0.0)
+        self.filler._commit()
+        return (self.filler._row - 1) % self.ring.capacity
 
     def bytes_of(self, slot: int, name: str = "p") -> bytes:
         return self.ring.rows[f"parameters/{name}"][slot].tobytes()
