@@ -29,7 +29,7 @@ def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
 
 def set_apart(function: Callable[P, T]) -> Callable[P, T]:
     """Return *function* so that neither it nor anything that it calls is compiled; for what few steps call."""
-    disabled: list[Callable[P, T]] = []
+    disabled: list[Any] = []
 
     @functools.wraps(function)
     def apart(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -9,6 +9,7 @@ from time import perf_counter, sleep
 from types import TracebackType
 from typing import Literal, Self
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ..dynamics.errors import RecordingError, SettingError
@@ -32,6 +33,8 @@ class Recorder(Stepping):
     Use it in a ``with`` block, or call :meth:`close`. Closing, or a failure of the recording, takes the hooks off and
     leaves no trace on model or optimizer.
     """
+
+    __slots__ = ("_on_error", "bytes_per_row")
 
     def __init__(
         self,
@@ -66,6 +69,17 @@ class Recorder(Stepping):
     def waited(self) -> float:
         """Seconds that the training has waited for the writer."""
         return self._writer.waited
+
+    def step(self, **scalars: float | Tensor) -> None:
+        """Take a row by hand, where no optimizer's hook does it; call it before the parameters are updated.
+
+        For loops that update parameters themselves, and for CUDA graphs, whose replay runs no hook. The numbers are
+        those of the row, as for :meth:`log`.
+        """
+        self.log(**scalars)
+        if self._open:
+            self._begin_row(within=None)
+            self._after_step(within=None)
 
     def derive(self, derivation: Derivation, **attributes: str) -> None:
         """Record a quantity computed from the recorded parameters, in batches, when rows are written.

@@ -22,6 +22,20 @@ class RowScalars:
     touches costs it something.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_blank",
+        "_deferred",
+        "_head",
+        "_is_listening",
+        "_numbers",
+        "_own",
+        "_pack",
+        "_places",
+        "_rates",
+        "_ring",
+    )
+
     def __init__(self, ring: Ring):
         self._ring = ring
         # Whether what is logged belongs to the next row as it comes.
@@ -52,12 +66,15 @@ class RowScalars:
             return
         for name, value in scalars.items():
             # What nearly every call brings is done here, and everything else one call deeper.
-            if type(value) is Tensor and value.is_cpu and value.numel() == 1:
-                value = value.item()
-            if type(value) is float and not self._deferred and name in self._places:
-                self._numbers[self._places[name]] = value
-            else:
-                self._put(name, value)
+            try:
+                number = value.item() if type(value) is Tensor and value.is_cpu else value
+                if type(number) is float and not self._deferred:
+                    self._numbers[self._places[name]] = number
+                    continue
+            except (KeyError, RuntimeError):
+                # A name that is new; a tensor of several elements.
+                pass
+            self._put(name, value)
 
     def _log_otherwise(self, scalars: Mapping[str, float | Tensor]) -> None:
         """Take the numbers that are not just for the next row."""
@@ -120,6 +137,7 @@ class RowScalars:
                 self._put(new, NAN)
             self._rates.append(self._places[new])
         place = self._rates[k]
+        self._own.pop(place, None)
         if self._is_absent(place):
             self._put(name, as_number("lr", rate))
             self._own[place] = self._deferred.get(place, self._numbers[place])

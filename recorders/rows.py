@@ -29,6 +29,25 @@ class RowFiller(RowScalars):
     packed write, whose last word is the mark.
     """
 
+    __slots__ = (
+        "_base",
+        "_capacity",
+        "_copies",
+        "_devices",
+        "_first",
+        "_flights",
+        "_memory",
+        "_optimizers",
+        "_row",
+        "_row_bytes",
+        "_seconds",
+        "_stages",
+        "_starts",
+        "_step",
+        "_taps",
+        "_views",
+    )
+
     def __init__(
         self,
         ring: Ring,
@@ -74,13 +93,12 @@ class RowFiller(RowScalars):
             self._copy_others()
         # The learning rates, unless the user logged them.
         k, numbers, rates, own = 0, self._numbers, self._rates, self._own
-        own.clear()
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 rate = group.get("lr")
                 # The usual case first: a number for a place that has none, which differs from itself.
-                is_usual = type(rate) is float and k < len(rates) and not self._deferred
-                if is_usual and numbers[rates[k]] != numbers[rates[k]]:
+                has_place = k < len(rates) and not self._deferred
+                if type(rate) is float and has_place and numbers[rates[k]] != numbers[rates[k]]:
                     own[rates[k]] = numbers[rates[k]] = rate
                 elif rate is not None:
                     self._put_rate(k, rate)

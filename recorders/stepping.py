@@ -29,6 +29,26 @@ class Stepping(RowFiller):
     would cost more than what it does.
     """
 
+    __slots__ = (
+        "_began",
+        "_due",
+        "_from_closure",
+        "_hooks",
+        "_is_dense",
+        "_is_plain",
+        "_limit",
+        "_open",
+        "_phase",
+        "_recorded_last",
+        "_round",
+        "_schedule",
+        "_skipped",
+        "_steps",
+        "_trigger",
+        "_writer",
+        "path",
+    )
+
     def __init__(
         self,
         start: Start,
@@ -40,6 +60,8 @@ class Stepping(RowFiller):
         super().__init__(start.ring, *copies, optimizers)
         self.path = start.path
         self._writer = writer
+        # As its writer has them; kept here because each object that a step touches costs it something.
+        self._limit, self._due = writer.limit, writer.due
         self._schedule = schedule
         self._is_dense = isinstance(schedule, Trigger) or (isinstance(schedule, EveryNth) and schedule.every == 1)
         self._trigger = schedule if isinstance(schedule, Trigger) else None
@@ -70,22 +92,11 @@ class Stepping(RowFiller):
                 self._log_once(name, value)
                 self._from_closure.append(name)
 
-    def step(self, **scalars: float | Tensor) -> None:
-        """Take a row by hand, where no optimizer's hook does it; call it before the parameters are updated.
-
-        For loops that update parameters themselves, and for CUDA graphs, whose replay runs no hook. The numbers are
-        those of the row, as for :meth:`log`.
-        """
-        self.log(**scalars)
-        if self._open:
-            self._begin_row(within=None)
-            self._after_step(within=None)
-
     @uncompiled
     def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Each call costs a step as much as what it does: the usual case takes as few as can be.
-        writer, now = self._writer, perf_counter()
-        if self._is_plain and self._phase is _BETWEEN and self._row < writer.limit and now <= writer.due:
+        now = perf_counter()
+        if self._is_plain and self._phase is _BETWEEN and self._row < self._limit and now <= self._due:
             self._phase = _RECORDING
             try:
                 self._fill(self._steps, now - self._began)
@@ -138,7 +149,7 @@ class Stepping(RowFiller):
             now = perf_counter()
             if not (self._is_dense or self._schedule.wants(self._steps)):
                 self._leave_out()
-            elif (self._row >= self._writer.limit or now > self._writer.due) and not self._make_room():
+            elif (self._row >= self._limit or now > self._due) and not self._make_room():
                 self._skipped += 1
                 self._leave_out()
             else:
@@ -198,6 +209,11 @@ class Stepping(RowFiller):
             self._from_closure.clear()
 
     def _make_room(self) -> bool:
+        has_room = self._ask_for_room()
+        self._limit, self._due = self._writer.limit, self._writer.due
+        return has_room
+
+    def _ask_for_room(self) -> bool:
         try:
             return self._writer.make_room(self._row)
         except WriterLostError as lost:
