@@ -32,7 +32,10 @@ def record(
     tell: Callable[[int, dyn.Recorder], Any] = lambda *_: None,
     **options: Any,
 ) -> None:
-    """Take *steps* steps, recorded; log a scalar of a new name after each *late* of them; tell of each step."""
+    """Take *steps* steps, recorded; log a scalar of a new name after each *late* of them.
+
+    *tell* hears of each step, and says whether it was the last one.
+    """
     torch.set_num_threads(1)
     model = Counting(size)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
@@ -44,7 +47,8 @@ def record(
             if k % late == late - 1 and k < _MOST_LATE * late:
                 recorder.log(**{f"late{k // late}": float(k)})
             optimizer.step()
-            tell(k + 1, recorder)
+            if tell(k + 1, recorder):
+                break
 
 
 def wrong_rows(step: np.ndarray, loss: np.ndarray, W: np.ndarray, b: np.ndarray, *, first: int = 0) -> int:

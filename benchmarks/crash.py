@@ -34,7 +34,9 @@ from dyn.recorders.paths import ring_path
 from dyn.recorders.repair import repair
 from dyn.recorders.writer import ProcessWriter
 
-_WORDS = Struct("<3q")
+_WORDS, _STOP = Struct("<3q"), Struct("<q")
+# How many steps a training goes on whose writer was killed.
+_FURTHER = 40
 _BIG = 2**17
 
 
@@ -48,6 +50,14 @@ class Shared:
         """Say it."""
         _WORDS.pack_into(self.memory, 0, steps, writer, warned)
 
+    def stop_after(self, steps: int) -> None:
+        """Have the training end after so many steps."""
+        _STOP.pack_into(self.memory, _WORDS.size, steps)
+
+    def is_last(self, steps: int) -> bool:
+        """Whether a training ends after so many steps."""
+        return 0 < _STOP.unpack_from(self.memory, _WORDS.size)[0] <= steps
+
     def told(self) -> tuple[int, int, int]:
         """Return what was said last."""
         return _WORDS.unpack_from(self.memory, 0)
@@ -58,9 +68,10 @@ def train(path: Path, shared: Shared, *, size: int, steps: int, late: int) -> No
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
 
-        def tell(taken: int, recorder: dyn.Recorder) -> None:
+        def tell(taken: int, recorder: dyn.Recorder) -> bool:
             process = recorder._writer  # pyright: ignore[reportPrivateUsage]
             shared.tell(taken, process.pid if isinstance(process, ProcessWriter) else 0, len(caught))
+            return shared.is_last(taken)
 
         record(path, size=size, steps=steps, late=late, tell=tell)
     taken, writer, _ = shared.told()
@@ -115,8 +126,8 @@ def kill_once(chance: random.Random, whom: str) -> str:
     size = 8 if whom == "training" and chance.random() < 0.5 else _BIG // 4
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "run.h5")
-        steps, late = (10**9, chance.choice((7, 300, 5000))) if whom != "writer" else (60, 20)
-        child = forked(lambda: train(path, shared, size=size, steps=steps, late=late))
+        late = chance.choice((7, 300, 5000))
+        child = forked(lambda: train(path, shared, size=size, steps=10**9, late=late))
         while not shared.told()[0] and os.waitpid(child, os.WNOHANG) == (0, 0):
             time.sleep(0.001)
         time.sleep(chance.random() * (0.6 if size == 8 else 1.2))
@@ -126,6 +137,7 @@ def kill_once(chance: random.Random, whom: str) -> str:
                 os.kill(process, signal.SIGKILL)
             except ProcessLookupError:
                 return "nobody to kill"
+        shared.stop_after(shared.told()[0] + _FURTHER)
         os.waitpid(child, 0)
         return verdict(path, shared.told()[0])
 
@@ -162,17 +174,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
+    victims = ("training", "writer", "both")
+    trials = {victim: len(range(k, arguments.kills, len(victims))) for k, victim in enumerate(victims)}
     bad = 0
-    for what, count in (("training", 0), ("writer", 0), ("both", 0), ("disk", arguments.full)):
-        count = (
-            count or len(range(("training", "writer", "both").index(what), arguments.kills, 3))
-            if what != "disk"
-            else count
-        )
-        if not count:
-            continue
+    for what, count in {**trials, "disk": arguments.full}.items():
         verdicts = Counter(fill_once(chance) if what == "disk" else kill_once(chance, what) for _ in range(count))
-        bad += count - verdicts["good"] - verdicts["nobody to kill"]
+        bad += count - verdicts["good"]
         print(f"{what:9s} {'full' if what == 'disk' else 'killed'} {count:4d} times: {dict(verdicts)}", flush=True)
     sys.exit(1 if bad else 0)
 
