@@ -5,6 +5,7 @@ process. A block's ratio is its time over that of the twin's block beside it; th
 with the microseconds that each step took longer. Everything a way does counts, writing included, while the training
 runs.
 
+    pip install -c constraints.txt -e '.[bench]'
     python benchmarks/overhead.py [toy|autoencoder|mlp|transformer …] [--blocks 60] [--ways dyn …]
 """
 
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 import h5py
@@ -104,8 +106,7 @@ def tensorboard_histograms(workload: Workload, folder: Path, stack: ExitStack) -
 
 def wandb_watch(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
     os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", WANDB_DIR=str(folder))
-    import wandb
-
+    wandb = import_module("wandb")
     run = wandb.init(project="overhead", dir=folder)
     stack.callback(run.finish)
     run.watch(workload.model, log="parameters", log_freq=1)
