@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..dynamics.errors import SettingError
@@ -13,6 +14,9 @@ from .device import DeviceScalar
 from .layout import NAN
 from .ring import Ring
 from .scalars import as_number
+
+# No learning rate.
+_UNSEEN = object()
 
 
 class RowScalars:
@@ -26,6 +30,7 @@ class RowScalars:
         "__weakref__",
         "_blank",
         "_deferred",
+        "_has_no_gpu",
         "_head",
         "_is_listening",
         "_numbers",
@@ -40,6 +45,8 @@ class RowScalars:
         self._ring = ring
         # Whether what is logged belongs to the next row as it comes.
         self._is_listening = True
+        # Without one, no tensor has to be asked where it is.
+        self._has_no_gpu = not torch.cuda.is_available()
         # Those that are not there yet, by place.
         self._deferred: dict[int, DeviceScalar] = {}
         # Names are found by their place from the end, which stays when a further one is put in front.
@@ -48,8 +55,9 @@ class RowScalars:
         self._blank: list[float] = []
         for name in ring.names:
             self._add_place(name)
-        # The places of the learning rates, and what was put there for the present row by no user.
-        self._rates: list[int] = []
+        # The learning rates as they were last seen, and one that is to come. Plain numbers stand in the blank row.
+        self._rates: list[Any] = [_UNSEEN]
+        # Of those that are tensors, what was put into the present row, by place.
         self._own: dict[int, float | DeviceScalar] = {}
 
     @uncompiled
@@ -67,7 +75,7 @@ class RowScalars:
         for name, value in scalars.items():
             # What nearly every call brings is done here, and everything else one call deeper.
             try:
-                number = value.item() if type(value) is Tensor and value.is_cpu else value
+                number = value.item() if type(value) is Tensor and (self._has_no_gpu or value.is_cpu) else value
                 if type(number) is float and not self._deferred:
                     self._numbers[self._places[name]] = number
                     continue
@@ -83,7 +91,7 @@ class RowScalars:
     def _log_once(self, name: str, value: Any) -> None:
         """Put a number into the next row unless it has one of that name."""
         place = self._places.get(name)
-        if place is None or self._own.pop(place, None) is not None or self._is_absent(place):
+        if place is None or self._is_absent(place) or self._has_own_rate(place):
             self._put(name, value)
 
     def _forget(self, names: Sequence[str] | None = None) -> None:
@@ -96,10 +104,15 @@ class RowScalars:
                 self._clear(self._places[name])
 
     def _is_absent(self, place: int) -> bool:
-        return place not in self._deferred and self._numbers[place] != self._numbers[place]
+        """Whether nobody has logged a number for a place; a learning rate may stand there."""
+        number = self._numbers[place]
+        return place not in self._deferred and (number != number or number is self._blank[place])
+
+    def _has_own_rate(self, place: int) -> bool:
+        return place in self._own and self._deferred.get(place, self._numbers[place]) is self._own[place]
 
     def _clear(self, place: int) -> None:
-        self._numbers[place] = NAN
+        self._numbers[place] = self._blank[place]
         self._deferred.pop(place, None)
 
     @set_apart
@@ -123,21 +136,28 @@ class RowScalars:
     def _add_place(self, name: str) -> int:
         size = len(self._places) + 1
         head, pack = self._ring.layout.step - 8 * size, Struct(f"<{size}dqdq").pack_into
-        blank, numbers = [NAN] * size, [NAN, *self._numbers]
+        blank, numbers = [NAN, *self._blank], [NAN, *self._numbers]
         # All of it or nothing: no Ctrl-C comes between plain assignments.
         self._blank, self._numbers, self._head, self._pack, self._places[name] = blank, numbers, head, pack, -size
         return -size
 
     @set_apart
     def _put_rate(self, k: int, rate: Any) -> None:
+        """Put a learning rate that is new, or a tensor whose number may be, into the row unless the user logged it."""
+        while k + 1 >= len(self._rates):
+            self._rates.append(_UNSEEN)
+        if rate is None and self._rates[k] is _UNSEEN:
+            self._rates[k] = None
+            return
         name = f"lr_{k}" if k else "lr"
-        while k >= len(self._rates):
-            new = f"lr_{len(self._rates)}" if self._rates else "lr"
-            if new not in self._places:
-                self._put(new, NAN)
-            self._rates.append(self._places[new])
-        place = self._rates[k]
-        self._own.pop(place, None)
-        if self._is_absent(place):
-            self._put(name, as_number("lr", rate))
-            self._own[place] = self._deferred.get(place, self._numbers[place])
+        if name not in self._places:
+            self._put(name, NAN)
+        place, number = self._places[name], NAN if rate is None else as_number("lr", rate)
+        is_free = self._is_absent(place) or self._has_own_rate(place)
+        is_plain = not isinstance(rate, Tensor) and not isinstance(number, Tensor)
+        self._blank[place] = number if is_plain else NAN
+        if is_free:
+            self._put(name, number)
+            self._own = {**self._own, place: self._deferred.get(place, self._numbers[place])}
+        # A tensor is the same one, with another number in it.
+        self._rates[k] = rate if is_plain else _UNSEEN

@@ -91,18 +91,11 @@ class RowFiller(RowScalars):
                 self._copy_anew(start)
         if self._taps or self._devices:
             self._copy_others()
-        # The learning rates, unless the user logged them.
-        k, numbers, rates, own = 0, self._numbers, self._rates, self._own
+        k, rates = 0, self._rates
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                rate = group.get("lr")
-                # The usual case first: a number for a place that has none, which differs from itself.
-                has_place = k < len(rates) and not self._deferred
-                if type(rate) is float and has_place and numbers[rates[k]] != numbers[rates[k]]:
-                    own[rates[k]] = numbers[rates[k]] = rate
-                elif rate is not None:
-                    self._put_rate(k, rate)
-                    numbers = self._numbers
+                if group.get("lr") is not rates[k]:
+                    self._put_rate(k, group.get("lr"))
                 k += 1
 
     @uncompiled
@@ -120,7 +113,7 @@ class RowFiller(RowScalars):
         self._settle()
         head = self._base_of(self._row - 1) + self._head
         for place, number in enumerate(self._numbers):
-            if number == number:
+            if number == number and number is not self._blank[place]:
                 _NUMBER.pack_into(self._memory, head + 8 * place, number)
         self._numbers[:] = self._blank
 
@@ -131,8 +124,8 @@ class RowFiller(RowScalars):
             self._row += 1
             self._numbers[:] = self._blank
         # The next try may be one with another learning rate.
-        for place, rate in self._own.items():
-            if self._deferred.get(place, self._numbers[place]) is rate:
+        for place in self._own:
+            if self._has_own_rate(place):
                 self._clear(place)
         if self._flights:
             return self._flights[-1].step == step

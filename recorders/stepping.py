@@ -185,10 +185,10 @@ class Stepping(RowFiller):
 
     @uncompiled
     def _after_step(self, *_: Any, within: int | None = _POST_HOOK) -> None:
+        phase = self._phase
         if not self._open:
             self._detach(within=within)
             return
-        phase = self._phase
         if phase is _RECORDING:
             try:
                 self._commit()
