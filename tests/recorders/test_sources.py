@@ -33,8 +33,8 @@ def fill(tmp_path):
         views, taps, devices = sources.taps(ring)
         filler = RowFiller(ring, views, taps, devices, [])
         for _ in range(rows):
-            filler.fill(0, 0.0)
-            filler.commit()
+            filler._fill(0, 0.0)
+            filler._commit()
             with torch.no_grad():
                 for parameter in model.parameters():
                     change(parameter)

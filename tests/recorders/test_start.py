@@ -238,7 +238,7 @@ def test_an_attempt_that_fails_leaves_nothing_behind(regression, path, monkeypat
     assert files_in(path.parent) == {}
 
 
-@pytest.mark.parametrize("broken", ["start_writer", "RowFiller", "Recorder"])
+@pytest.mark.parametrize("broken", ["start_writer", "row_bytes", "Recorder"])
 def test_an_attempt_that_fails_late_locks_nobody_out(regression, path, monkeypatch, broken):
     with monkeypatch.context() as patch:
         patch.setattr(f"dyn.recorders.hooks.{broken}", lambda *_, **__: 1 / 0)
