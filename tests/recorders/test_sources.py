@@ -38,7 +38,7 @@ def fill(tmp_path):
             with torch.no_grad():
                 for parameter in model.parameters():
                     change(parameter)
-        filler.settle()
+        filler._settle()
         return ring, (views, taps, devices)
 
     yield take
