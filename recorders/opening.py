@@ -12,6 +12,7 @@ from .format import FORMAT, FORMAT_VERSION
 from .journal import is_pending, open_patched
 from .lock import is_held
 from .paths import ring_path
+from .store import close_everywhere
 
 # A writer that makes a dataset for a late scalar closes its file for a moment; a reader waits that long, in seconds.
 _PATIENCE = 2.0
@@ -96,3 +97,17 @@ def _open_live(path: Path) -> h5py.File:
         with suppress(OSError):
             return h5py.File(path, "r", **flags)
     return h5py.File(path, "r")
+
+
+def close_stale(file: h5py.File | None) -> None:
+    """Close what this process has open of a file that another one has changed, for all its readers.
+
+    HDF5 keeps one state for a file however often a process opens it. Where its writer is this process, that is right.
+    """
+    if not file:
+        return
+    handles = [each for each in h5py.h5f.get_obj_ids(file.id, h5py.h5f.OBJ_FILE) if isinstance(each, h5py.h5f.FileID)]
+    if any(handle.get_intent() & h5py.h5f.ACC_RDWR for handle in handles):
+        file.close()
+    else:
+        close_everywhere(file)

@@ -4,6 +4,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+# A training of unknown length is warned where the disk has room for fewer rows than this: a hundred thousand steps are
+# common, more of a large model are not.
+_FEW_ROWS = 100_000
+
 
 @dataclass(frozen=True)
 class Price:
@@ -31,6 +35,14 @@ class Price:
             f"{self.bytes_per_row:,} bytes a row, {self.rows:,} rows, {readable(self.total_bytes)} in all; "
             f"{readable(self.free_bytes)} free, it {verdict}"
         )
+
+
+def room_for_rows(bytes_per_row: int, folder: Path) -> str:
+    """Say what a row takes and what is free, and warn of little room, for a recording of unknown length."""
+    free = shutil.disk_usage(folder).free
+    rows = free // max(1, bytes_per_row)
+    warning = f", room for {rows:,} rows: --every and --select record less" if rows < _FEW_ROWS else ""
+    return f"{bytes_per_row:,} bytes a row; {readable(free)} free{warning}"
 
 
 def readable(size: float) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,9 +14,11 @@ import numpy as np
 from ..dynamics.errors import MissingExtraError, RecordingError
 from .block import Block
 from .creation import array_paths, dataset_at
-from .opening import check_format, open_file
+from .opening import check_format, close_stale, open_file
 from .series import Named, Series, patiently
+from .superblock import HEAD_BYTES
 from .tail import read_tail
+from .turns import reading
 
 if TYPE_CHECKING:
     import xarray
@@ -44,7 +47,11 @@ class Recording:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self._closed = self._is_live = False
+        self._closed = False
+        # Until it turns out that nobody writes it.
+        self._is_live = self.path.is_file()
+        # The file and its superblock, as found at the last look and as they were when it was opened.
+        self._found = self._state = (0, b"")
         self._file: h5py.File | None = None
         patiently(self, self._take_snapshot)
 
@@ -156,6 +163,20 @@ class Recording:
         """Return the rows of an array that are not in the file; None where there are none of it."""
         return self._tail.get(path)
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """While it lasts, the file is not changed but for rows that are added; what was changed before is read anew."""
+        if not self._is_live:
+            yield
+            return
+        with reading(self.path) as descriptor:
+            found = (os.fstat(descriptor).st_ino, os.pread(descriptor, HEAD_BYTES, 0)) if descriptor >= 0 else (0, b"")
+            # The superblock tells how long the file was after a change. Another file there does not change this one.
+            if self._file and found[0] == self._state[0] and found != self._state:
+                close_stale(self._file)
+            self._found = found
+            yield
+
     def reopen(self) -> bool:
         """Open the file anew if it may have changed under its reader; False where that cannot be."""
         may_have_changed = self._is_live or not self._file
@@ -172,7 +193,7 @@ class Recording:
             raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
         # A recorder in this very process, when it closes the file, closes it for its readers too.
         if not self._file:
-            self._file = open_file(self.path)
+            self._file, self._state = open_file(self.path), self._found
             if self._file.attrs.get("token") != self._token:
                 raise RecordingError(f"{self.path} was replaced by another recording; open it again with dyn.open")
         return self._file
@@ -185,7 +206,7 @@ class Recording:
         # In this order: a row that leaves the ring between the two looks is found in the file.
         tail = read_tail(self.path)
         self._is_live = tail is not None and tail.is_live
-        self._file = open_file(self.path)
+        self._file, self._state = open_file(self.path), self._found
         check_format(self.path, self._file)
         self._token = self._file.attrs.get("token")
         if tail is not None and tail.token != self._token:

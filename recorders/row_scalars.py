@@ -154,8 +154,8 @@ class RowScalars:
             self._put(name, NAN)
         place, number = self._places[name], NAN if rate is None else as_number("lr", rate)
         is_free = self._is_absent(place) or self._has_own_rate(place)
-        is_plain = not isinstance(rate, Tensor) and not isinstance(number, Tensor)
-        self._blank[place] = number if is_plain else NAN
+        is_plain = not isinstance(rate, Tensor)
+        self._blank[place] = number if is_plain and isinstance(number, float) else NAN
         if is_free:
             self._put(name, number)
             self._own = {**self._own, place: self._deferred.get(place, self._numbers[place])}

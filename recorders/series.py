@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -31,6 +32,10 @@ class Source(Protocol):
 
     def tail(self, path: str) -> np.ndarray | None:
         """Return the rows of an array that are not in the file; None where there are none of it."""
+        ...
+
+    def turn(self) -> AbstractContextManager[Any]:
+        """While it lasts, the file is not changed but for rows that are added."""
         ...
 
     def reopen(self) -> bool:
@@ -170,12 +175,14 @@ def patiently(source: Source, look: Callable[[], T]) -> T:
     """
     for attempt in range(_ATTEMPTS - 1):
         try:
-            return look()
+            with source.turn():
+                return look()
         except (OSError, RuntimeError, ValueError, KeyError, RecordingError):
             if not source.reopen():
                 raise
         time.sleep(attempt * _PAUSE)
-    return look()
+    with source.turn():
+        return look()
 
 
 def _absent(dtype: np.dtype) -> Any:

@@ -16,6 +16,7 @@ from .channels import Channel
 from .creation import LIBVER, add_channel, add_scalar, array_paths, dataset_at
 from .journal import atomically
 from .superblock import clear_in_place
+from .turns import changing
 
 
 class Store:
@@ -100,8 +101,9 @@ class Store:
             file.attrs["status"] = status
 
         try:
-            self._close_live()
-            atomic_change(self.path, finish)
+            with changing(self.path):
+                self._close_live()
+                atomic_change(self.path, finish)
         except Exception:
             self.abandon()
             raise
@@ -115,7 +117,7 @@ class Store:
         if self.is_open:
             with Path(os.devnull).open("r+b") as nowhere:
                 os.dup2(nowhere.fileno(), self._file.id.get_vfd_handle())
-            _close_everywhere(self._file)
+            close_everywhere(self._file)
             if _identity(self.path) == self._identity:
                 with suppress(OSError, RecordingError):
                     clear_in_place(self.path, given_up=True)
@@ -128,7 +130,7 @@ class Store:
 
     def _change(self, change: Callable[[h5py.File], None]) -> None:
         # A thread that reads the file in this process waits, or it would have it open when it is opened for writing.
-        with phil:
+        with changing(self.path), phil:
             self._close_live()
             atomic_change(self.path, change)
             self._file = _open(self.path)
@@ -141,7 +143,7 @@ class Store:
 
     def _close_live(self) -> None:
         self._is_live = False
-        _close_everywhere(self._file)
+        close_everywhere(self._file)
         if _identity(self.path) != self._identity:
             raise RecordingError("its file was deleted or replaced")
 
@@ -187,11 +189,11 @@ def _open(path: Path) -> h5py.File:
         return h5py.File(path, "r+", libver=LIBVER, locking=False)
     except OSError:
         # A reader in this very process has it open.
-        _close_everywhere(h5py.File(path, "r"))
+        close_everywhere(h5py.File(path, "r"))
         return h5py.File(path, "r+", libver=LIBVER)
 
 
-def _close_everywhere(file: h5py.File) -> None:
+def close_everywhere(file: h5py.File) -> None:
     """Close *file* and whatever else this process has open of it.
 
     HDF5 keeps one state for a file however often a process opens it: with a reader in the same process it would stay

@@ -1,7 +1,6 @@
 """A recording for every optimizer that a process steps, made at its first step."""
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -16,7 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from ..dynamics.errors import SettingError
 from .losses import Account, Ledger, replaced
 from .paths import free_path
-from .price import readable
+from .price import room_for_rows
 
 if TYPE_CHECKING:
     from .recorder import Recorder
@@ -132,8 +131,7 @@ class Tracking:
         recorder = attach(owned.model, optimizer, self._folder / path, **options)
         self._recorders[path] = recorder
         account.log = lambda loss: recorder.log(loss=loss)
-        free = readable(shutil.disk_usage(recorder.path.parent).free)
-        size = f"{recorder.bytes_per_row:,} bytes a row; {free} free"
+        size = room_for_rows(recorder.bytes_per_row, recorder.path.parent)
         self._say(f"{path}: recording {owned.label} ({about['optimizer']}), {size}")
 
     def _say(self, message: str) -> None:

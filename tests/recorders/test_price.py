@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import pytest
 
-from dyn.recorders.price import Price, readable
+from dyn.recorders.price import Price, readable, room_for_rows
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
@@ -53,3 +53,15 @@ def test_a_path_without_a_folder_lies_in_the_present_one(tmp_path, monkeypatch):
 )
 def test_readable(size, words):
     assert readable(size) == words
+
+
+@pytest.mark.parametrize(
+    ("free", "says"),
+    [
+        (3 * 10**8, "3,000 bytes a row; 300 MB free"),
+        (3 * 10**8 - 1, "3,000 bytes a row; 300 MB free, room for 99,999 rows: --every and --select record less"),
+    ],
+)
+def test_a_recording_of_unknown_length_is_warned_where_there_is_little_room(tmp_path, monkeypatch, free, says):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(10**12, 0, free))
+    assert room_for_rows(3000, tmp_path) == says

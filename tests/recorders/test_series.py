@@ -1,6 +1,7 @@
 """Series: slices as NumPy's, arithmetic as NumPy's, wherever the rows are."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -190,7 +191,8 @@ def test_whole_numbers_that_are_absent_are_zero(regression, path):
 
 
 def test_an_array_that_is_nowhere_is_damage():
-    source = SimpleNamespace(path=Path("run.h5"), filed=3, node=lambda _: None, tail=lambda _: None)
+    absent = {"node": lambda _: None, "tail": lambda _: None}
+    source = SimpleNamespace(path=Path("run.h5"), filed=3, **absent, turn=nullcontext, reopen=lambda: False)
     with pytest.raises(RecordingError, match=r"run.h5 is damaged: it has no array step"):
         Series(source, "step", 3).shape  # noqa: B018
     with pytest.raises(RecordingError, match="damaged"):
@@ -209,6 +211,9 @@ class Changing:
         if self.opened < self.wrong:
             raise KeyError("addr overflow")
         return "found"
+
+    def turn(self):
+        return nullcontext()
 
     def reopen(self) -> bool:
         self.opened += 1
