@@ -31,8 +31,15 @@ _ROWS = 200
 
 def record_for_ever(path: Path, size: int, late: int, writer: str) -> None:
     """Record one training after the other, so that files come to their end and begin as well."""
-    for seed in itertools.count():
-        record(path, size=size, steps=random.Random(seed).randint(2_000, 40_000), late=late, writer=writer)
+    reader = os.getppid()
+
+    def is_alone(*_: object) -> bool:
+        """Whether the reader is gone, however it ended."""
+        return os.getppid() != reader
+
+    for seed in itertools.takewhile(lambda _: not is_alone(), itertools.count()):
+        steps = random.Random(seed).randint(2_000, 40_000)
+        record(path, size=size, steps=steps, late=late, writer=writer, tell=is_alone)
 
 
 def look(recording: dyn.Recording, chance: random.Random) -> int:

@@ -1,6 +1,6 @@
 """Keeping torch.compile out of the hooks: a compiled training step that meets them shall call them as they are.
 
-``torch.compiler.disable`` would do, but its wrapper costs a toy training's step as much as the rest of the hook.
+``torch.compiler.disable`` would do, but its wrappers cost a toy training's step as much as copying its parameters.
 """
 
 import functools

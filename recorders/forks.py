@@ -26,4 +26,6 @@ def _leave_all() -> None:
         thing.leave_to_parent()
 
 
-os.register_at_fork(after_in_child=_leave_all)
+# Windows has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)

@@ -15,6 +15,7 @@ class Thing:
         self.is_mine = False
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 # A process with threads should not fork; this child does nothing but look.
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_leaves_everything_to_its_parent():

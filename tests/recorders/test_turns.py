@@ -20,37 +20,25 @@ def test_readers_read_together(file):
         assert first != second
 
 
-def test_a_change_waits_for_a_reader(file):
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(turns.reading, turns.changing), (turns.changing, turns.reading), (turns.changing, turns.changing)],
+)
+def test_who_comes_second_waits(file, first, second):
     order = []
 
-    def change() -> None:
-        with turns.changing(file):
-            order.append("changed")
+    def come_second() -> None:
+        with second(file):
+            order.append("second")
 
-    with turns.reading(file):
-        thread = threading.Thread(target=change)
+    with first(file):
+        thread = threading.Thread(target=come_second)
         thread.start()
-        # Long enough for it to be made, if it did not wait.
+        # Long enough for it to get in, if it did not wait.
         time.sleep(0.05)
-        order.append("read")
+        order.append("first")
     thread.join()
-    assert order == ["read", "changed"]
-
-
-def test_a_reader_waits_for_a_change(file):
-    order = []
-
-    def read() -> None:
-        with turns.reading(file):
-            order.append("read")
-
-    with turns.changing(file):
-        thread = threading.Thread(target=read)
-        thread.start()
-        time.sleep(0.05)
-        order.append("changed")
-    thread.join()
-    assert order == ["changed", "read"]
+    assert order == ["first", "second"]
 
 
 def test_a_training_does_not_wait_for_ever(file, monkeypatch):
