@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -120,21 +121,31 @@ def _add(
 ) -> h5py.Dataset:
     row_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
     chunk_bytes = min(_CHUNK_BYTES, max(_SMALLEST_CHUNK_BYTES, _FIRST_CHUNKS_BYTES // many))
+    chunk_rows = min(_CHUNK_ROWS, max(1, chunk_bytes // row_bytes))
     _require_group(file, path.rpartition("/")[0])
     dataset = file.create_dataset(
         path,
         shape=(rows, *shape),
         # HDF5 has no chunks without elements: an axis of none, in a shard that is empty, counts as one that may grow.
         maxshape=(None, *(size or None for size in shape)),
-        chunks=(min(_CHUNK_ROWS, max(1, chunk_bytes // row_bytes)), *(max(1, size) for size in shape)),
+        chunks=(chunk_rows, *(max(1, size) for size in shape)),
         dtype=dtype,
         fillvalue=dtype.type(NAN) if dtype.kind in "fc" else None,
+        # Rows that are there already hold the fill value.
+        **({} if rows or chunk_rows > 1 else _placed_at_once()),
     )
     if path != "step":
         dataset.dims[0].attach_scale(dataset_at(file, "step"))
     for axis, (name, size) in enumerate(zip(axes, shape, strict=True), start=1):
         dataset.dims[axis].attach_scale(_dimension(file, name.replace("/", "."), size))
     return dataset
+
+
+def _placed_at_once() -> dict[str, Any]:
+    """Return the settings of a dataset whose chunks get their place in the file when it grows, and nothing in it."""
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    return {"dcpl": settings, "fill_time": "never"}
 
 
 def _require_group(file: h5py.File, path: str) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .channels import Channel
+from .direct import LARGE, PAGE
 
-MAGIC = b"DYNRING1"
+MAGIC = b"DYNRING2"
 NAN = float("nan")
 # The header's words, 8 bytes each, and after them the names of the scalars, what a writer says of its end, the schema.
 _NAMES = ("magic", "header", "capacity", "tail", "state", "waited", "skipped", "names", "message", "schema", "final")
@@ -16,7 +17,7 @@ WORDS = {name: 8 * k for k, name in enumerate(_NAMES)}
 NAMES_START, NAMES_ROOM = 128, 2**15 - 128
 MESSAGE_START, MESSAGE_ROOM = NAMES_START + NAMES_ROOM, 1024
 SCHEMA_START = MESSAGE_START + MESSAGE_ROOM
-_PAGE, _ALIGNMENT = 4096, 64
+_ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class RowLayout:
     @property
     def starts(self) -> dict[str, int]:
         """Where each channel begins, by path."""
-        starts, at = {}, _aligned(self.step + 24, _ALIGNMENT)
+        starts, at = {}, self.step + 24
         for channel in self.channels:
-            starts[channel.path] = at
-            at = _aligned(at + channel.nbytes, _ALIGNMENT)
+            starts[channel.path] = _aligned(at, _alignment(channel.nbytes))
+            at = starts[channel.path] + channel.nbytes
         return starts
 
     @property
@@ -50,12 +51,13 @@ class RowLayout:
         """How many bytes a row takes in the ring."""
         starts = self.starts
         ends = (starts[channel.path] + channel.nbytes for channel in self.channels)
-        return _aligned(max(ends, default=self.step + 24), _ALIGNMENT)
+        largest = max((channel.nbytes for channel in self.channels), default=0)
+        return _aligned(max(ends, default=self.step + 24), _alignment(largest))
 
     @property
     def header_bytes(self) -> int:
         """How many bytes come before the first row."""
-        return _aligned(SCHEMA_START + len(self.schema()), _PAGE)
+        return _aligned(SCHEMA_START + len(self.schema()), PAGE)
 
     def dtype(self) -> np.dtype:
         """Return a row as NumPy sees it."""
@@ -86,6 +88,11 @@ def rows_within(channels: Sequence[Channel], room: int, *, most_bytes: int, most
     """Return how many rows a ring of at most that size has, at least two."""
     size = RowLayout("", room, tuple(channels)).row_bytes
     return max(2, min(most_rows, most_bytes // size))
+
+
+def _alignment(size: int) -> int:
+    """Return what the start of so many bytes is a multiple of: large ones can go to the disk without being copied."""
+    return PAGE if size >= LARGE else _ALIGNMENT
 
 
 def _aligned(size: int, to: int) -> int:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,10 +14,15 @@ from h5py.h5i import dec_ref
 from ..dynamics.errors import RecordingError
 from .block import Block
 from .channels import Channel
+from .columns import Columns
 from .creation import LIBVER, add_channel, add_scalar, array_paths, dataset_at
+from .direct import LARGE, PAGE
 from .journal import atomically
 from .superblock import clear_in_place
 from .turns import changing
+
+# What is large begins on a page, so that it can be written directly.
+_OPTIONS: dict[str, Any] = {"libver": LIBVER, "alignment_threshold": LARGE, "alignment_interval": PAGE}
 
 
 class Store:
@@ -46,7 +52,7 @@ class Store:
     @property
     def arrays(self) -> Mapping[str, h5py.Dataset]:
         """The arrays that have an entry for each row, by path."""
-        return self._datasets
+        return self._columns.datasets
 
     def add_scalars(self, names: Iterable[str], attributes: Mapping[str, str] | None = None) -> None:
         """Make a dataset for each new scalar; rows before it hold NaN."""
@@ -72,17 +78,16 @@ class Store:
             raise
 
     def _append(self, block: Block) -> None:
-        unknown = [name for name in block.scalars if f"scalars/{name}" not in self._datasets]
+        unknown = [name for name in block.scalars if f"scalars/{name}" not in self.arrays]
         if unknown:
             self.add_scalars(unknown)
         if block.step[0] <= self._last_step:
             # A training that was continued takes these steps again, or the final row got its loss.
-            self._commit(int(np.searchsorted(self._datasets["step"][: self.rows], block.step[0])))
+            self._commit(int(np.searchsorted(self.arrays["step"][: self.rows], block.step[0])))
         start, stop = self.rows, self.rows + len(block)
         columns = {"step": block.step, "time": block.time, **block.channels}
         columns.update((f"scalars/{name}", values) for name, values in block.scalars.items())
-        for path, dataset in self._datasets.items():
-            _extend(dataset.id, start, stop, columns.get(path))
+        self._columns.extend(start, stop, columns)
         self._file.flush()
         # Before they count: rows that are offered again, after an interruption, replace those of their steps.
         self._last_step = int(block.step[-1])
@@ -117,6 +122,9 @@ class Store:
         if self.is_open:
             with Path(os.devnull).open("r+b") as nowhere:
                 os.dup2(nowhere.fileno(), self._file.id.get_vfd_handle())
+            if self._is_live:
+                self._columns.close()
+                self._columns.fill_places()
             close_everywhere(self._file)
             if _identity(self.path) == self._identity:
                 with suppress(OSError, RecordingError):
@@ -138,10 +146,12 @@ class Store:
 
     def _go_live(self) -> None:
         self._file.swmr_mode = True
-        self._datasets = {name: dataset_at(self._file, name) for name in array_paths(self._file)}
+        self._columns = Columns(self._file, self.path)
         self._is_live = True
 
     def _close_live(self) -> None:
+        if self._is_live:
+            self._columns.close()
         self._is_live = False
         close_everywhere(self._file)
         if _identity(self.path) != self._identity:
@@ -158,21 +168,6 @@ def atomic_change(path: Path, change: Callable[[h5py.File], None]) -> None:
         change(file)
 
 
-def _extend(dataset: h5py.h5d.DatasetID, start: int, stop: int, values: np.ndarray | None) -> None:
-    """Make a dataset longer and write its new rows, those of none are left to its fill value.
-
-    h5py's slices do the same in three times as long, which is felt where a training writes small rows by itself.
-    """
-    space = dataset.get_space()
-    row = space.shape[1:]
-    dataset.set_extent((stop, *row))
-    if values is not None:
-        target = dataset.get_space()
-        target.select_hyperslab((start, *(0 for _ in row)), (stop - start, *row))
-        source = h5py.h5s.create_simple((stop - start, *row))
-        dataset.write(source, target, np.ascontiguousarray(values))
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from another one at the same path, None where there is none."""
     with suppress(FileNotFoundError):
@@ -184,13 +179,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _open(path: Path) -> h5py.File:
     """Open the file for writing, even while a reader in another process holds a lock on it."""
     try:
-        return h5py.File(path, "r+", libver=LIBVER)
+        return h5py.File(path, "r+", **_OPTIONS)
     except BlockingIOError:
-        return h5py.File(path, "r+", libver=LIBVER, locking=False)
+        return h5py.File(path, "r+", **_OPTIONS, locking=False)
     except OSError:
         # A reader in this very process has it open.
         close_everywhere(h5py.File(path, "r"))
-        return h5py.File(path, "r+", libver=LIBVER)
+        return h5py.File(path, "r+", **_OPTIONS)
 
 
 def close_everywhere(file: h5py.File) -> None:

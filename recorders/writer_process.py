@@ -11,8 +11,8 @@ from .ring import Ring, State
 from .store import Store
 from .trigger import Trigger, TriggerFilter
 
-# How long a writer without rows sleeps, in seconds.
-_IDLE = 0.001
+# How long a writer without rows sleeps, in seconds: at first, and at most, since to look costs the training as well.
+_SHORTEST_SLEEP, _LONGEST_SLEEP = 0.001, 0.016
 
 
 def main(ring: str, recording: str, training: int, trigger: dict[str, Any] | None) -> None:
@@ -29,7 +29,7 @@ def main(ring: str, recording: str, training: int, trigger: dict[str, Any] | Non
 
 
 def _write(drain: Drain, training: int) -> None:
-    ring = drain.ring
+    ring, sleep = drain.ring, _SHORTEST_SLEEP
     while True:
         # In this order: rows that were completed before the end are counted after it was seen.
         is_orphan = os.getppid() != training
@@ -43,4 +43,7 @@ def _write(drain: Drain, training: int) -> None:
         # The newest row may still get numbers.
         drain.take(ring.complete - 1)
         if ring.tail == tail:
-            time.sleep(_IDLE)
+            time.sleep(sleep)
+            sleep = min(2 * sleep, _LONGEST_SLEEP)
+        else:
+            sleep = _SHORTEST_SLEEP

@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from ..dynamics.errors import SettingError
 from ..dynamics.projection import projection
 from ..recorders.recording import Recording
+from ..recorders.selection import Selection, select
+from .colours import REPRESENTED, feature_colours
 from .levels import draw_levels, draw_loss
 from .movie import MOVIE_SUFFIXES, check_movie, open_movie
 from .output import check_output, replaced_when_done
 from .polyhedron import Polyhedron
-from .selection import REPRESENTED, Selection, select
-from .style import INK, style
+from .style import INK, escaped, style
 
 _DPI = 100
 # The camera turns by this much over the whole movie: enough to see depth, too little to be what moves.
@@ -76,7 +77,7 @@ class Scene:
         self._is_flat = W.shape[1] < 3
         self._points = np.einsum("am,tmn->tna", basis.astype(np.float32), W.astype(np.float32, copy=False))
         with style(), matplotlib.rc_context({"font.size": 10 * size[1] / 720}):
-            self._build(size, selection.colours(D[-1]), W.shape[1])
+            self._build(size, feature_colours(selection, D[-1]), W.shape[1])
         self._canvas.draw()
         self._background = self._canvas.copy_from_bbox(self._figure.bbox)
 
@@ -118,7 +119,7 @@ class Scene:
         space = self._figure.add_axes((0.0, 0.04, 0.5, 0.86))
         upper = self._figure.add_axes((0.565, 0.40, 0.325, 0.50))
         lower = self._figure.add_axes((0.565, 0.10, 0.325, 0.25), sharex=upper)
-        self._figure.text(0.02, 0.945, selection.title, fontsize=12 * size[1] / 720, weight="bold", color=INK)
+        self._figure.text(0.02, 0.945, escaped(selection.title), fontsize=12 * size[1] / 720, weight="bold", color=INK)
         self._figure.text(0.02, 0.025, _caption(m, selection), fontsize=9 * size[1] / 720, color="#666666")
         draw_levels(upper, selection)
         draw_loss(lower, selection)

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from ..dynamics.levels import LEVELS
 from ..recorders.recording import Recording
+from ..recorders.selection import Selection, select
+from .colours import feature_colours
 from .decimate import decimate
-from .selection import Selection, select
-from .style import FAINT, INK, LINE, new_panels, spread, style
+from .style import FAINT, INK, LINE, escaped, new_panels, spread, style
 
 _FIGURE_SIZE = (8.0, 5.8)
 _TOP = 1.06
@@ -47,7 +48,7 @@ def plot_levels(
         else:
             figure, upper = ax.figure, ax
         draw_levels(upper, selection)
-        upper.set_title(selection.title)
+        upper.set_title(escaped(selection.title))
         if log_steps:
             upper.set_xscale("symlog", linthresh=10)
     assert isinstance(figure, Figure)
@@ -57,7 +58,7 @@ def plot_levels(
 def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
     """Draw D of every feature and the level lines; unrepresented features are faint and lie underneath."""
     step, D = selection.step, selection.dimensionality
-    colours = selection.colours(D[-1])
+    colours = feature_colours(selection, D[-1])
     x, lines = decimate(step, D)
     order = sorted(range(D.shape[1]), key=lambda i: colours[i] != FAINT)
     collection = LineCollection(

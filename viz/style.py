@@ -52,6 +52,11 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.rc_context(_RC)
 
 
+def escaped(text: str) -> str:
+    """Return *text* as matplotlib shows it letter by letter: a dollar sign in a file's name is no formula."""
+    return text.replace("$", r"\$")
+
+
 def palette(count: int) -> list[str]:
     """Return *count* colours, repeating when there are more than the palette has."""
     return [PALETTE[k % len(PALETTE)] for k in range(count)]

@@ -8,9 +8,9 @@ from PIL import Image
 
 import dyn
 from dyn.dynamics.errors import MissingExtraError, OutputExistsError, SettingError
+from dyn.recorders.selection import select
 from dyn.viz import animate
 from dyn.viz.animation import Scene
-from dyn.viz.selection import select
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What a picture shows of a recording: one parameter with features, of one member if it is an ensemble."""
+"""What an analysis or a picture looks at in a recording: one matrix of features, of one member if it is an ensemble."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,16 +6,12 @@ from typing import Any
 import numpy as np
 
 from ..dynamics.errors import RecordingError, SettingError, unknown_name
-from ..recorders.recording import Recording, catalogue_entry
-from .style import FAINT, palette
-
-# Below this dimensionality a feature counts as not represented.
-REPRESENTED = 0.1
+from .recording import Recording, catalogue_entry
 
 
 @dataclass(frozen=True)
 class Selection:
-    """One matrix of features of a recording, and how it is named and coloured."""
+    """One matrix of features of a recording, and how it is named."""
 
     recording: Recording
     parameter: str
@@ -61,21 +57,12 @@ class Selection:
         n = self.recording.features[self.parameter]["dimensionality"].shape[-1]
         return np.arange(n) // (n // count) if count > 1 else None
 
-    def colours(self, final: np.ndarray) -> list[str]:
-        """Return a colour for each feature: its set's, or its own if it ends represented, a faint one otherwise."""
-        if self.sets is not None:
-            return [palette(int(self.sets.max()) + 1)[k] for k in self.sets]
-        represented = final > REPRESENTED
-        own = iter(palette(int(represented.sum())))
-        return [next(own) if shown else FAINT for shown in represented]
-
     @property
     def title(self) -> str:
         """What the picture shows, in one line."""
         settings = self.experiment
         if not settings:
-            # A dollar sign in a file's name is no formula.
-            return f"{self.recording.path.stem}: {self.parameter}".replace("$", r"\$")
+            return f"{self.recording.path.stem}: {self.parameter}"
         linear = "linear, " if self._of_member(settings["nonlinearity"]) == "linear" else ""
         member = "" if self.instance is None else f", instance {self.instance} of {settings['n_instances']}"
         return (
@@ -89,7 +76,7 @@ class Selection:
 
 
 def select(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Selection:
-    """Return what to show: by default the first parameter with features, and of an ensemble the first member.
+    """Return what to look at: by default the first parameter with features, and of an ensemble the first member.
 
     Raises RecordingError where there is nothing to show, SettingError for a parameter or instance that is not there.
     """
