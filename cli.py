@@ -25,6 +25,7 @@ def _complete_target(_ctx: click.Context, _param: click.Parameter, incomplete: s
 
 _RECORDING = click.argument("file", type=click.Path(path_type=Path))
 _FORCE = click.option("--force", is_flag=True, help="Replace an existing output.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _INSTANCE = click.option("--instance", type=int, metavar="K", help="Which member of an ensemble [default: 0].")
 _PARAMETER = click.option("--parameter", metavar="NAME", help="Whose features [default: the first that has any].")
 
@@ -103,7 +104,7 @@ def record(
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_JSON
 def experiments(as_json: bool) -> None:
     """List the experiments of the catalogue."""
     from .dynamics.experiments import EXPERIMENTS
@@ -117,15 +118,35 @@ def experiments(as_json: bool) -> None:
 
 @main.command()
 @_RECORDING
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_JSON
 def info(file: Path, as_json: bool) -> None:
-    """Say what a recording holds."""
+    """Say what a recording holds, and what happened in it."""
     from .recorders.recording import open_recording
+    from .recorders.story import tell
     from .recorders.summary import summarize
 
     with open_recording(file) as recording:
         summary = summarize(recording)
-    click.echo(json.dumps(summary.as_dict(), indent=2) if as_json else str(summary))
+        story = tell(recording) if recording.features and len(recording) else None
+    if as_json:
+        click.echo(json.dumps(summary.as_dict() | {"story": story and story.as_dict()}, indent=2))
+    else:
+        click.echo("\n".join(str(each) for each in (summary, story) if each))
+
+
+@main.command()
+@_RECORDING
+@_JSON
+@_PARAMETER
+@_INSTANCE
+def jumps(file: Path, as_json: bool, **options: Any) -> None:
+    """Say which features jumped between energy levels, when, from where to where, and what the loss did."""
+    from .recorders.recording import open_recording
+    from .recorders.story import tell
+
+    with open_recording(file) as recording:
+        story = tell(recording, **options)
+    click.echo(json.dumps(story.as_dict()["jumps"], indent=2) if as_json else story.jump_lines)
 
 
 @main.command()

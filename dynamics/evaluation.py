@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .experiments import Experiment
 from .models import instance_seed
+from .modular_addition import AdditionEvaluation
+from .recipe import Experiment
 from .training import build_features, build_model, weighted_loss
 
 _EVALUATION_STREAM = 2**31 + 1
@@ -30,13 +31,15 @@ class PopulationLoss:
     def __init__(self, experiment: Experiment):
         self.size = experiment.evaluation_size
         self.seed = instance_seed(experiment.seed, _EVALUATION_STREAM)
-        self._output = build_model(experiment.with_settings(device="cpu")).output
+        model = build_model(experiment.with_settings(device="cpu"))
+        self._names = [name for name, _ in model.named_parameters()]
+        self._output, self._target = model.output, model.target
         self._weights = torch.tensor(experiment.loss_weights())
         features = build_features(experiment)
         instances = (experiment.n_instances,) if experiment.n_instances else ()
         generator = torch.Generator().manual_seed(self.seed)
         silent, single = features.probability_of_silence(), features.probability_of_single()
-        singles = max(1, round(_SINGLE_SHARE * self.size))
+        singles = max(1, round(_SINGLE_SHARE * self.size)) if features.units > 1 else self.size
         # Each part with its probability.
         self._parts = [
             (silent.float(), torch.zeros(*instances, 1, experiment.n_features)),
@@ -53,10 +56,31 @@ class PopulationLoss:
 
     def __call__(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the loss of each row of *parameters*; W (T, [instances,] m, n) -> (T, [instances]), float64."""
-        rows = zip(torch.from_numpy(parameters["W"]), torch.from_numpy(parameters["b"]), strict=True)
+        rows = zip(*(torch.from_numpy(parameters[name]) for name in self._names), strict=True)
         with torch.inference_mode():
-            return torch.stack([self._loss(W, b) for W, b in rows]).double().numpy()
+            return torch.stack([self._loss(row) for row in rows]).double().numpy()
 
-    def _loss(self, W: Tensor, b: Tensor) -> Tensor:
-        losses = [share * weighted_loss(x, self._output(x, W, b), self._weights) for share, x in self._parts]
+    def _loss(self, row: tuple[Tensor, ...]) -> Tensor:
+        losses = [
+            share * weighted_loss(self._target(x), self._output(x, *row), self._weights) for share, x in self._parts
+        ]
         return torch.stack(losses).sum(0)
+
+
+class FeatureEvaluation:
+    """What is known of the recorded parameters of a model of features: expected_loss, the PopulationLoss."""
+
+    measures = ("expected_loss",)
+
+    def __init__(self, experiment: Experiment):
+        self._population = PopulationLoss(experiment)
+        self.description = self._population.description
+
+    def __call__(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return each measure of each row, (T, [instances])."""
+        return {"expected_loss": self._population(parameters)}
+
+
+def evaluation_of(experiment: Experiment) -> type[FeatureEvaluation] | type[AdditionEvaluation]:
+    """Return what evaluates recorded parameters of the experiment; call it with the experiment to begin."""
+    return AdditionEvaluation if experiment.model == "modular-addition" else FeatureEvaluation

@@ -1,8 +1,8 @@
 """What the models are trained on: sparse features, alone or in sets.
 
-A feature is zero with probability S and otherwise uniform on [0, 1]; density p = 1 - S. Features that share a *unit*
-share one coin: on their own each feature is its own unit; correlated features are switched on a whole set at a time;
-of an anticorrelated set at most one feature is on.
+A feature is zero with probability S and otherwise uniform on [0, 1], or on [-1, 1] where it is signed; density
+p = 1 - S. Features that share a *unit* share one coin: on their own each feature is its own unit; correlated features
+are switched on a whole set at a time; of an anticorrelated set at most one feature is on.
 
 Source: Toy Models of Superposition, "Experiment Setup" and "The Geometry of Correlated Superposition".
 """
@@ -19,12 +19,15 @@ class FeatureDistribution:
 
     density is one number, or one for each instance; correlation is independent, correlated or anticorrelated; sets is
     how many equal sets of neighbouring features there are, and is read only where the features are (anti)correlated.
+    Where *signed*, a feature that is on is uniform on [-1, 1]. One anticorrelated set of density 1 is one-hot data:
+    always exactly one feature is on.
     """
 
     n_features: int
     density: float | tuple[float, ...]
     correlation: str = "independent"
     sets: int = 1
+    signed: bool = False
 
     @property
     def units(self) -> int:
@@ -43,8 +46,8 @@ class FeatureDistribution:
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Draw x of shape (*shape, n); *shape* is (batch,), or (instances, batch) for an ensemble."""
         p = self._per_instance(generator)
-        on = self._features_of(torch.rand(*shape, self.units, **_like(generator)) < p, generator)
-        return torch.rand(on.shape, **_like(generator)) * on
+        on = torch.rand(*shape, self.units, **_like(generator)) < p
+        return self._switch(on, torch.rand(*shape, self._places_needed, **_like(generator)))
 
     def spread_single(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return x of shape (*shape, n) whose mean is that over all x with exactly one unit on.
@@ -55,7 +58,7 @@ class FeatureDistribution:
         """
         chosen = (self._places(shape, generator) * self.units).floor()
         on = torch.arange(self.units, device=generator.device) == chosen
-        return self._kronecker(shape, self.n_features, generator).float() * self._features_of(on, generator)
+        return self._switch(on, self._kronecker(shape, self._places_needed, generator).float())
 
     def spread_several(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return x of shape (*shape, n) whose mean is that over all x with two units on or more.
@@ -72,8 +75,9 @@ class FeatureDistribution:
         weight = S**index * (1 - S ** (self.units - 1 - index))
         cumulated = weight.cumsum(-1) / weight.sum(-1, keepdim=True)
         first = (self._places(shape, generator) > cumulated[..., :-1]).sum(-1, keepdim=True)
-        # One sequence for both, since two would run in step with each other.
-        place, even = self._kronecker(shape, 1 + self.n_features, generator).split([1, self.n_features], dim=-1)
+        # One sequence for all of them, since two would run in step with each other.
+        columns = [1, self._places_needed]
+        place, even = self._kronecker(shape, sum(columns), generator).split(columns, dim=-1)
         rest = self.units - 1 - first
         # At p = 1 the lower logarithm is -inf and the quotient 0: the next unit is always on.
         further = (torch.log1p(-place * (1 - S**rest)) / torch.log1p(-p.double())).floor().clamp(min=0)
@@ -84,8 +88,25 @@ class FeatureDistribution:
         on = later | (unit == first) | (unit == second)
         if self.correlation == "independent":
             # Below p the chance is itself evenly spread, which serves for the magnitude.
-            return torch.where(later, chance / p, even.float()) * on
-        return even.float() * self._features_of(on, generator)
+            even = torch.where(later, chance / p, even.float())
+        return self._switch(on, even.float())
+
+    @property
+    def _places_needed(self) -> int:
+        """How many numbers in [0, 1) say what the features are that are on."""
+        return self.sets if self.correlation == "anticorrelated" else self.n_features
+
+    def _switch(self, on: Tensor, place: Tensor) -> Tensor:
+        """Return x, shape (..., n), from the units that are on, (..., units), and places in [0, 1), (..., needed)."""
+        size = self.n_features // self.sets
+        if self.correlation == "correlated":
+            on = on.repeat_interleave(size, dim=-1)
+        if self.correlation == "anticorrelated":
+            # The place chooses the feature, and its place among those that choose the same one is the magnitude.
+            place = (place * size).repeat_interleave(size, dim=-1)
+            chosen = place.floor() == torch.arange(size, device=on.device).repeat(self.sets)
+            on, place = on.repeat_interleave(size, dim=-1) & chosen, place % 1
+        return (2 * place - 1 if self.signed else place) * on
 
     def _places(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return ascending numbers, one in each of N equal parts of [0, 1]; shape (*shape, 1), float64."""
@@ -102,23 +123,10 @@ class FeatureDistribution:
         p = torch.tensor(self.density, device=generator.device)
         return p[:, None, None] if p.ndim else p
 
-    def _features_of(self, on: Tensor, generator: torch.Generator) -> Tensor:
-        """Turn the units that are on, shape (..., units), into the features that are on, shape (..., n)."""
-        if self.correlation != "independent":
-            on = on.repeat_interleave(self.n_features // self.sets, dim=-1)
-        if self.correlation == "anticorrelated":
-            on = on & self._one_of_each_set(on.shape, generator)
-        return on
-
     def _stratified(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return uniform numbers of *shape* (..., N, units) with one in each of N equal parts of [0, 1]."""
         order = torch.rand(shape, **_like(generator)).argsort(dim=-2)
         return (order + torch.rand(shape, **_like(generator))) / shape[-2]
-
-    def _one_of_each_set(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
-        size = self.n_features // self.sets
-        chosen = torch.randint(size, (*shape[:-1], self.sets, 1), **_like(generator))
-        return (chosen == torch.arange(size, device=generator.device)).flatten(-2)
 
 
 def _like(generator: torch.Generator) -> dict:

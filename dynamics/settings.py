@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 from .errors import SettingError, unknown_name
 
 if TYPE_CHECKING:
-    from .experiments import Experiment
+    from .recipe import Experiment
 
 CHOICES = {
+    "model": ("toy", "absolute-value", "modular-addition"),
     "nonlinearity": ("relu", "linear"),
     "correlation": ("independent", "correlated", "anticorrelated"),
     "reduction": ("sum", "mean"),
     "optimizer": ("adam", "adamw", "sgd"),
     "schedule": ("constant", "linear", "cosine"),
 }
-_POSITIVE = ("n_features", "n_hidden", "n_instances", "sets", "lr", "batch_size", "steps", "evaluation_size")
-_NOT_NEGATIVE = ("init_std", "weight_decay", "seed")
+_COUNTS = ("n_features", "n_hidden", "n_instances", "repeat", "sets", "batch_size", "steps", "evaluation_size", "every")
+_POSITIVE = (*_COUNTS, "lr")
+_NOT_NEGATIVE = ("init_std", "weight_decay", "seed", "importance", "importance_extra")
 _POWER_LAW = re.compile(r"\s*([0-9.eE+-]+)\s*\^\s*i\s*")
 _KINDS = {int: "a whole number", float: "a number", str: "text", tuple: "a comma-separated list", type(None): "none"}
 
@@ -43,15 +45,22 @@ def check_settings(experiment: "Experiment") -> None:
     """Hold every setting of *experiment* to its type and range; raises SettingError naming the first that fails."""
     for name, kinds in _kinds(experiment).items():
         _check_value(name, getattr(experiment, name), kinds)
-    for name in ("density", "nonlinearity"):
-        value = getattr(experiment, name)
-        if isinstance(value, tuple) and len(value) != experiment.n_instances:
-            raise SettingError(
-                f"{name} has {len(value)} values for n_instances={experiment.n_instances}; give one value, or one each"
-            )
     if experiment.n_features % experiment.sets:
         raise SettingError(f"sets={experiment.sets} does not divide n_features={experiment.n_features} evenly")
     expand_importance(experiment.importance, experiment.n_features)
+    if experiment.model != "toy":
+        _check_other_model(experiment)
+
+
+def _check_other_model(experiment: "Experiment") -> None:
+    """Hold what is not a toy model to the settings that mean something to it."""
+    if experiment.nonlinearity != "relu":
+        raise SettingError(f"nonlinearity={experiment.nonlinearity!r} is for model=toy, not {experiment.model}")
+    pairs = experiment.n_features**2
+    if experiment.model == "modular-addition" and experiment.batch_size >= pairs:
+        raise SettingError(
+            f"batch_size={experiment.batch_size} leaves none of the {pairs} sums for the test; train on fewer"
+        )
 
 
 def expand_importance(importance: float | tuple[float, ...] | str, n_features: int) -> tuple[float, ...]:
@@ -140,7 +149,7 @@ def _check_range(name: str, value: Any) -> None:
         raise SettingError(f"density={value} is not in (0, 1]; it is the probability that a feature is on")
     if name in _POSITIVE and not value > 0:
         raise SettingError(f"{name}={value} is not greater than 0")
-    if name in (*_NOT_NEGATIVE, "importance") and isinstance(value, int | float) and not value >= 0:
+    if name in _NOT_NEGATIVE and isinstance(value, int | float) and not value >= 0:
         raise SettingError(f"{name}={value} is less than 0")
 
 

@@ -3,14 +3,16 @@
 import math
 import re
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import SettingError
-from .experiments import Experiment
 from .features import FeatureDistribution
-from .models import ToyModel, instance_seed
+from .models import AbsoluteValueModel, ToyModel, instance_seed
+from .modular_addition import AdditionTable, ModularAddition
+from .recipe import Experiment
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 _SCHEDULES = {
@@ -18,6 +20,7 @@ _SCHEDULES = {
     "linear": lambda done: 1.0 - done,
     "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
 }
+_MODELS = {"absolute-value": AbsoluteValueModel, "modular-addition": ModularAddition}
 # The second half of a stream's key; initial weights use the indices of the instances, which are never negative.
 _DATA_STREAM = 2**31
 
@@ -32,8 +35,7 @@ class Training:
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
         self.model = build_model(experiment)
-        self.features = build_features(experiment)
-        self.weights = torch.tensor(experiment.loss_weights(), device=experiment.device)
+        self.task = build_task(experiment)
         self.optimizer = _OPTIMIZERS[experiment.optimizer](
             self.model.parameters(), lr=experiment.lr, weight_decay=experiment.weight_decay
         )
@@ -46,8 +48,7 @@ class Training:
     def __iter__(self) -> Iterator[Tensor]:
         for k in range(len(self)):
             self._set_learning_rate(k)
-            x = self.sample()
-            loss = weighted_loss(x, self.model(x), self.weights)
+            loss = self.task.loss(self.model, self.sample())
             self.optimizer.zero_grad()
             # The sum, so that each member's gradient is the one it would have alone.
             loss.sum().backward()
@@ -60,32 +61,61 @@ class Training:
             group["lr"] = self.experiment.lr * factor
 
     def sample(self) -> Tensor:
-        """Draw one minibatch; shape ([instances,] batch, n)."""
-        experiment = self.experiment
+        """Draw one minibatch; shape ([instances,] batch, n) for features."""
+        return self.task.sample(self._generator)
+
+
+class Task(Protocol):
+    """What a model is trained to do: data, and the loss on them."""
+
+    def sample(self, generator: torch.Generator, /) -> Tensor:
+        """Draw one minibatch."""
+        ...
+
+    def loss(self, model: nn.Module, x: Tensor, /) -> Tensor:
+        """Return the mean loss of a minibatch; shape () or (instances,)."""
+        ...
+
+
+class FeatureTask:
+    """Sparse features, and the weighted squared error of what the model makes of them."""
+
+    def __init__(self, experiment: Experiment):
         instances = (experiment.n_instances,) if experiment.n_instances else ()
-        return self.features.sample((*instances, experiment.batch_size), self._generator)
+        self.features = build_features(experiment)
+        self.weights = torch.tensor(experiment.loss_weights(), device=experiment.device)
+        self._shape = (*instances, experiment.batch_size)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one minibatch; shape ([instances,] batch, n)."""
+        return self.features.sample(self._shape, generator)
+
+    def loss(self, model: nn.Module, x: Tensor) -> Tensor:
+        """Return the mean loss of a minibatch; shape () or (instances,)."""
+        return weighted_loss(model.target(x), model(x), self.weights)
 
 
 def weighted_loss(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-    """Return L = Σ_i w_i (x_i - y_i)², averaged over the batch; shapes (..., batch, n), (n,) -> (...).
+    """Return L = Σ_i w_i (x_i - y_i)², averaged over the batch; shapes (..., batch, n), (n,) or (..., n) -> (...).
 
     The weights are the importances I_i, divided by n where an experiment's loss is the mean over features.
     Source: Toy Models of Superposition, "Experiment Setup".
     """
-    return ((x - y).square() @ weights).mean(-1)
+    errors = (x - y).square()
+    # A product with one vector is the faster one.
+    weighted = errors @ weights if weights.ndim == 1 else (errors @ weights[..., None])[..., 0]
+    return weighted.mean(-1)
 
 
-def build_model(experiment: Experiment) -> ToyModel:
+def build_model(experiment: Experiment) -> nn.Module:
     """Return the experiment's model with its first weights, on its device; SettingError where there is no such."""
     _check_device(experiment.device)
-    model = ToyModel(
-        experiment.n_features,
-        experiment.n_hidden,
-        n_instances=experiment.n_instances,
-        nonlinearity=experiment.nonlinearity,
-        init_std=experiment.init_std,
-        seed=experiment.seed,
-    )
+    sizes = experiment.n_features, experiment.n_hidden
+    start = {"n_instances": experiment.n_instances, "init_std": experiment.init_std, "seed": experiment.seed}
+    if experiment.model == "toy":
+        model = ToyModel(*sizes, **start, nonlinearity=experiment.per_instance("nonlinearity"))
+    else:
+        model = _MODELS[experiment.model](*sizes, **start)
     return model.to(experiment.device)
 
 
@@ -99,7 +129,16 @@ def _check_device(name: str) -> None:
 
 
 def build_features(experiment: Experiment) -> FeatureDistribution:
-    """Return the distribution that the experiment's data come from."""
+    """Return the distribution that the experiment's features come from."""
     return FeatureDistribution(
-        experiment.n_features, experiment.density, correlation=experiment.correlation, sets=experiment.sets
+        experiment.n_features,
+        experiment.per_instance("density"),
+        correlation=experiment.correlation,
+        sets=experiment.sets,
+        signed=experiment.model == "absolute-value",
     )
+
+
+def build_task(experiment: Experiment) -> Task:
+    """Return what the experiment's model is trained to do."""
+    return AdditionTable(experiment) if experiment.model == "modular-addition" else FeatureTask(experiment)

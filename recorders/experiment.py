@@ -1,7 +1,7 @@
 """Running an experiment of the catalogue with the recorder attached."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..dynamics.evaluation import PopulationLoss
-from ..dynamics.experiments import Experiment
+from ..dynamics.evaluation import evaluation_of
+from ..dynamics.recipe import Experiment
 from ..dynamics.training import Training, build_model
 from .channels import row_bytes
 from .hooks import attach
@@ -25,17 +25,17 @@ def record_experiment(
     experiment: Experiment,
     path: str | os.PathLike[str],
     *,
-    every: Any = 1,
+    every: Any = None,
     select: str | Sequence[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
 ) -> Path:
     """Train *experiment*, record it into *path* and return that path.
 
-    Besides W, b, the minibatch loss and the features, each row gets expected_loss, the population loss at its
-    parameters. For an ensemble both are the mean over its members, and the probes loss_of_instance and
-    expected_loss_of_instance hold the members' own, (T, instances). *progress* wraps the steps, such as tqdm. Raises
-    what attach() raises.
+    Besides the parameters, the minibatch loss and the features, each row gets expected_loss, the population loss at its
+    parameters, and what else the experiment evaluates. For an ensemble these are means over its members, and the probes
+    loss_of_instance, expected_loss_of_instance … hold the members' own, (T, instances). *every* None is the
+    experiment's own choice. *progress* wraps the steps, such as tqdm. Raises what attach() raises.
     """
     training = Training(experiment)
     latest = torch.full((experiment.n_instances or 1,), torch.nan, device=experiment.device)
@@ -45,8 +45,9 @@ def record_experiment(
             training.model,
             training.optimizer,
             path,
-            every=every,
+            every=experiment.every if every is None else every,
             select=select,
+            features=_features(training.model, select),
             probes={"loss_of_instance": lambda _: latest} if experiment.n_instances else None,
             config={"experiment": experiment.as_dict()},
             overwrite=overwrite,
@@ -54,9 +55,9 @@ def record_experiment(
             writer="inline",
         ) as recorder,
     ):
-        population = PopulationLoss(experiment)
-        if _has_expected_loss(training.model, select):
-            recorder.derive(lambda parameters: _expected_loss(population, parameters), estimate=population.description)
+        if _has_all_parameters(training.model, select):
+            evaluation = evaluation_of(experiment)(experiment)
+            recorder.derive(lambda rows: _with_means(evaluation(rows)), estimate=evaluation.description)
         try:
             for loss in progress(training):
                 recorder.log(loss=loss.mean())
@@ -78,23 +79,31 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def price(experiment: Experiment, path: str | os.PathLike[str], *, every: Any = 1, select: Any = None) -> Price:
+def price(experiment: Experiment, path: str | os.PathLike[str], *, every: Any = None, select: Any = None) -> Price:
     """Return what recording *experiment* into *path* would take, without training anything."""
     model = build_model(experiment)
     members = experiment.n_instances or 0
-    # For an ensemble each member's minibatch loss (float32), and where it is recorded the expected loss (float64).
-    expected = 8 * (1 + members) if _has_expected_loss(model, select) else 0
-    per_row = row_bytes(Sources(model, select, "auto", {}).channels) + 4 * members + expected
-    return Price.of(per_row, parse_schedule(every).expected_rows(experiment.steps), Path(path))
+    # For an ensemble each member's minibatch loss (float32), and of what is evaluated the mean and each one (float64).
+    measures = len(evaluation_of(experiment).measures) if _has_all_parameters(model, select) else 0
+    evaluated = 8 * (1 + members) * measures
+    per_row = row_bytes(Sources(model, select, _features(model, select), {}).channels) + 4 * members + evaluated
+    schedule = parse_schedule(experiment.every if every is None else every)
+    return Price.of(per_row, schedule.expected_rows(experiment.steps), Path(path))
 
 
-def _has_expected_loss(model: nn.Module, select: Any) -> bool:
-    return {"W", "b"} <= parameter_places(model, select).keys()
+def _features(model: nn.Module, select: Any) -> dict[str, Any]:
+    """Return which axis of which recorded parameter holds features."""
+    recorded = parameter_places(model, select)
+    return {name: axis for name, axis in model.feature_axes.items() if name in recorded}
 
 
-def _expected_loss(population: PopulationLoss, parameters: Any) -> dict[str, np.ndarray]:
-    loss = population(parameters)
-    if loss.ndim == 1:
-        return {"expected_loss": loss}
+def _has_all_parameters(model: nn.Module, select: Any) -> bool:
+    return dict(model.named_parameters()).keys() <= parameter_places(model, select).keys()
+
+
+def _with_means(measures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return (T,) measures as they are, and of (T, instances) the mean and, under another name, each one."""
+    ensembles = {name: values for name, values in measures.items() if values.ndim > 1}
+    means = {name: values.mean(axis=1) for name, values in ensembles.items()}
     # One name, two places: a number a row is a scalar, the members' own are a probe.
-    return {"expected_loss": loss.mean(axis=1), "expected_loss_of_instance": loss}
+    return {**measures, **means, **{f"{name}_of_instance": values for name, values in ensembles.items()}}

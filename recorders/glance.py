@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..dynamics.levels import LEVELS
+from ..dynamics.levels import LEVELS, level_indices
 from .recording import Recording
 from .series import Series
-from .summary import count_levels, level_indices
+from .summary import TOLERANCE, count_levels
 
 # The scalars' last values are sought in this many rows, and the speed is that of the last seconds of them.
 _TAIL = 4096
@@ -138,7 +138,7 @@ def _look_at_features(recording: Recording, series: Series, previous: FeatureGla
 
 def _latest_changes(recording: Recording, sample: Sample) -> list[LevelChange]:
     """Find the features that came to rest at another level than before, the latest last."""
-    settled = _settled(level_indices(sample.values))
+    settled = _settled(level_indices(sample.values, TOLERANCE))
     rows, *features = (found[-_CHANGES:].tolist() for found in np.nonzero(settled[1:] != settled[:-1]))
     changes = []
     for row, *feature in zip(rows, *features, strict=True):

@@ -1,5 +1,6 @@
 """What an analysis or a picture looks at in a recording: one matrix of features, of one member if it is an ensemble."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +32,18 @@ class Selection:
     @property
     def weights(self) -> np.ndarray:
         """The matrix in every row with features as columns, (T, m, n)."""
+        return self.weights_at(slice(None))
+
+    def weights_at(self, rows: slice) -> np.ndarray:
+        """Return the matrix in some of the rows, read without the others; (rows, m, n)."""
         series = self.recording.parameters[self.parameter]
-        W = series[:] if self.instance is None else series[:, self.instance]
+        W = series[rows] if self.instance is None else series[rows, self.instance]
         return W.swapaxes(-1, -2) if series.attrs["features"] == "rows" else W
+
+    @property
+    def elements(self) -> int:
+        """How many elements the matrix has."""
+        return math.prod(self.recording.parameters[self.parameter].shape[-2:])
 
     def loss(self, name: str) -> np.ndarray | None:
         """Return the loss of that name, of the chosen member where each has its own; None where it was not logged."""

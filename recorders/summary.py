@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..dynamics.levels import LEVELS
+from ..dynamics.levels import LEVELS, level_indices
 from .recording import Recording, catalogue_entry
 
 # How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
-_TOLERANCE = 0.03
-_DIMENSIONALITIES = np.array([float(level.dimensionality) for level in LEVELS])
+TOLERANCE = 0.03
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
     counts = {}
     if unknown := int(np.count_nonzero(~np.isfinite(dimensionality))):
         counts["not a number"] = unknown
-    found = level_indices(dimensionality)
+    found = level_indices(dimensionality, TOLERANCE)
     counts.update(
         (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
         for k, level in enumerate(LEVELS)
@@ -108,12 +107,6 @@ def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
     if between := found.size - sum(counts.values()):
         counts["between levels"] = between
     return counts
-
-
-def level_indices(dimensionality: np.ndarray) -> np.ndarray:
-    """Return the index into LEVELS of the level that each feature is at, −1 where it is at none; same shape."""
-    distance = np.abs(dimensionality[..., None] - _DIMENSIONALITIES)
-    return np.where(distance.min(axis=-1) <= _TOLERANCE, distance.argmin(axis=-1), -1)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

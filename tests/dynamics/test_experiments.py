@@ -2,10 +2,12 @@
 
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 
 from dyn.dynamics.errors import SettingError
-from dyn.dynamics.experiments import DESCRIPTION, EXPERIMENTS, find_experiment
+from dyn.dynamics.experiments import EXPERIMENTS, find_experiment
+from dyn.dynamics.recipe import DESCRIPTION
 
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 RECIPES = {
@@ -41,7 +43,59 @@ RECIPES = {
         "batch_size": 1024,
         "reduction": "mean",
     },
+    "demonstration-80": {"n_features": 80, "n_hidden": 20, "density": (0.001, *DENSITIES), "importance": "0.9^i"},
+    "phase-2x1": {"n_features": 2, "n_hidden": 1, "importance": 1.0, "repeat": 10, "n_instances": 1440},
+    "phase-3x2": {"n_features": 3, "n_hidden": 2, "importance": 1.0, "repeat": 10, "n_instances": 1440},
+    "uniform-geometry": {"n_features": 200, "n_hidden": 20, "importance": 1.0, "n_instances": 20},
+    "correlated": {"n_features": 4, "n_hidden": 2, "sets": 2, "correlation": "correlated"},
+    "anticorrelated": {"n_features": 4, "n_hidden": 2, "sets": 2, "correlation": "anticorrelated"},
+    "pca-collapse": {
+        "n_features": 6,
+        "n_hidden": 2,
+        "sets": 3,
+        "correlation": "correlated",
+        "density": (0.7, 0.35, 0.175, 0.1, 0.03),
+        "repeat": 40,
+        "init_std": 0.1,
+        "schedule": "linear",
+    },
+    "absolute-value": {"model": "absolute-value", "n_features": 3, "n_hidden": 6, "density": 1.0},
+    "absolute-value-superposition": {
+        "model": "absolute-value",
+        "n_features": 100,
+        "n_hidden": 40,
+        "importance": "0.8^i",
+        "density": DENSITIES,
+    },
+    "adversarial": {"model": "toy", "importance": 1.0, "reduction": "sum"},
+    "k-gons": {"n_features": 6, "n_hidden": 2, "correlation": "anticorrelated", "sets": 1, "density": 1.0},
+    "grokking": {"model": "modular-addition", "optimizer": "adamw"},
 }
+
+
+def test_every_entry_has_its_recipe_here():
+    assert {*RECIPES} == {*EXPERIMENTS}
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "count"),
+    [
+        ("phase-2x1", 0.01, 1, 12),
+        ("phase-3x2", 0.01, 1, 12),
+        # The paper's p = 20^-linspace(0, 1, 20) and 400^-linspace(.5, 1, 5).
+        ("uniform-geometry", 1, 1 / 20, 20),
+        ("correlated", 1 / 20, 1 / 400, 5),
+        ("anticorrelated", 1 / 20, 1 / 400, 5),
+    ],
+)
+def test_densities_are_evenly_spaced_in_their_logarithm(name, first, last, count):
+    # Six digits are kept.
+    np.testing.assert_allclose(EXPERIMENTS[name].density, np.geomspace(first, last, count), rtol=1e-5)
+
+
+def test_importances_of_the_extra_feature_run_from_a_tenth_to_ten():
+    for name in ("phase-2x1", "phase-3x2"):
+        np.testing.assert_allclose(EXPERIMENTS[name].importance_extra, np.geomspace(0.1, 10, 12), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -54,7 +108,7 @@ def test_an_entry_says_what_it_is(name):
     entry = EXPERIMENTS[name]
     assert entry.name == name
     assert entry.title
-    assert "Toy Models of Superposition" in entry.source
+    assert "Toy Models of Superposition" in entry.source or "arXiv" in entry.source
     assert len(entry.importance_vector()) == entry.n_features
     assert {*entry.settings} == {*vars(entry)} - {*DESCRIPTION}
 
@@ -77,28 +131,3 @@ def test_find_experiment():
         find_experiment("geometri")
     with pytest.raises(SettingError, match="known: intro, demonstration"):
         find_experiment("xxxxxxx")
-
-
-def test_with_settings_changes_a_copy(tiny):
-    changed = tiny.with_settings(steps=3, seed=5)
-    assert (changed.steps, changed.seed, changed.n_features) == (3, 5, tiny.n_features)
-    assert (tiny.steps, tiny.seed) == (12, 0)
-    with pytest.raises(SettingError, match="did you mean steps"):
-        tiny.with_settings(step=3)
-    with pytest.raises(SettingError, match="unknown setting 'name'"):
-        tiny.with_settings(name="other")
-
-
-def test_a_list_brings_its_number_of_instances(tiny):
-    assert tiny.with_settings(density=(0.1, 0.2)).n_instances == 2
-    assert EXPERIMENTS["intro"].with_settings(density=(0.1,) * 5).n_instances == 5
-    assert EXPERIMENTS["intro"].with_settings(density=0.1).n_instances == 3
-    assert tiny.with_settings(density=(0.1, 0.2), nonlinearity=("relu", "linear")).n_instances == 2
-    with pytest.raises(SettingError, match="density has 2 values for n_instances=3"):
-        tiny.with_settings(density=(0.1, 0.2), nonlinearity=("relu",) * 3)
-
-
-def test_loss_weights(tiny):
-    four = tiny.with_settings(importance=(4.0, 2.0, 1.0, 0.0))
-    assert four.loss_weights() == (4.0, 2.0, 1.0, 0.0)
-    assert four.with_settings(reduction="mean").loss_weights() == (1.0, 0.5, 0.25, 0.0)

@@ -46,6 +46,35 @@ def test_magnitudes_are_uniform_and_independent():
         assert (abs(found.mean(0) - mean) < SIGMAS * np.sqrt(variance / SAMPLES)).all()
 
 
+@pytest.mark.parametrize("how", ["sample", "spread_single", "spread_several"])
+@pytest.mark.parametrize("correlation", CORRELATIONS)
+def test_signed_values_are_uniform_on_both_sides_of_zero(how, correlation):
+    x = draw(FeatureDistribution(4, 0.4, correlation=correlation, sets=2, signed=True), how=how)
+    assert abs(x).max() <= 1
+    for values in (column[column != 0] for column in x.T):
+        # The moments of U[-1, 1]: mean 0 and mean square 1/3, the variances 1/3 and 4/45.
+        assert abs(values.mean()) < SIGMAS * np.sqrt(1 / 3 / len(values))
+        assert abs((values**2).mean() - 1 / 3) < SIGMAS * np.sqrt(4 / 45 / len(values))
+
+
+@pytest.mark.parametrize("how", ["sample", "spread_single"])
+def test_one_anticorrelated_set_of_density_one_is_one_hot(how):
+    x = draw(FeatureDistribution(5, 1.0, correlation="anticorrelated", sets=1), how=how)
+    # A magnitude of exactly 0 is as good as any other.
+    assert ((x > 0).sum(1) <= 1).all()
+    assert (x > 0).any(1).mean() > 0.999
+    assert_frequencies(x > 0, 1 / 5)
+
+
+def test_spread_one_hot_samples_are_even():
+    x = draw(FeatureDistribution(5, 1.0, correlation="anticorrelated", sets=1), how="spread_single", shape=(500,))
+    counts = (x > 0).sum(0)
+    # The choice runs evenly through the features, and the magnitude evenly within each: independent draws would scatter
+    # by 9 and by 0.03.
+    assert (abs(counts - 100) <= 2).all()
+    assert (abs((x**2).sum(0) / counts - 1 / 3) < 0.01).all()
+
+
 def test_independent_features_are_on_together_by_chance():
     x = draw(FeatureDistribution(2, 0.3)) > 0
     assert_frequencies(x.all(1, keepdims=True), 0.3**2)

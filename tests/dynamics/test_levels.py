@@ -2,9 +2,11 @@
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
-from dyn.dynamics.levels import LEVELS, nearest_level
+from dyn.dynamics.levels import LEVELS, find_levels, level_indices, nearest_level, occupancy
+from dyn.dynamics.synthetic import Plan, plant
 
 KNOWN = {"1": "dedicated", "3/4": "tetrahedron", "2/3": "triangle", "1/2": "digon", "2/5": "pentagon"}
 KNOWN |= {"3/8": "square antiprism", "0": "not represented"}
@@ -38,3 +40,34 @@ def test_between_levels_there_is_none(value):
 def test_the_tolerance_decides():
     assert nearest_level(0.55) is None
     assert nearest_level(0.55, tolerance=0.06) is not None
+
+
+def test_indices_name_the_level_of_every_value():
+    D = np.array([[1.0, 0.51, 0.45], [0.0, np.nan, 0.385]])
+    assert level_indices(D).tolist() == [[0, 3, -1], [6, -1, 5]]
+
+
+def test_occupancy_counts_the_features_at_each_level():
+    D = np.array([[0.5, 0.5, 0.0, 0.9], [1.0, 0.5, np.inf, 0.0]])
+    assert occupancy(D).tolist() == [[0, 0, 0, 2, 0, 0, 1], [1, 0, 0, 1, 0, 0, 1]]
+
+
+def test_plateaus_are_the_planted_ones():
+    trajectory = plant(Plan(rows=3000, features=6, noise=0.05, ramp=(0.002, 0.05)), seed=2)
+    plateaus = find_levels(trajectory.signal, trajectory.step)
+    for feature in range(6):
+        mine = [plateau for plateau in plateaus if plateau.feature == feature]
+        jumps = [jump for jump in trajectory.jumps if feature in jump.features]
+        assert len(mine) == len(jumps) + 1
+        assert (mine[0].start, mine[-1].end) == (0, 2999)
+        for plateau, jump in zip(mine, jumps, strict=False):
+            level = jump.before[jump.features.index(feature)]
+            assert plateau.level is not None
+            assert float(plateau.level.dimensionality) == pytest.approx(level)
+            # Noise of a twentieth of a jump of at most 1, over a hundred rows or more; and a tail of the ramp.
+            assert plateau.value == pytest.approx(level, abs=0.02)
+
+
+def test_a_feature_that_rests_nowhere_known_has_a_plateau_without_a_level():
+    (plateau,) = find_levels(np.full((100, 1), 0.45))
+    assert (plateau.start, plateau.end, plateau.value, plateau.level) == (0, 99, pytest.approx(0.45), None)

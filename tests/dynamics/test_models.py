@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dyn.dynamics.models import ToyModel, instance_seed
+from dyn.dynamics.models import AbsoluteValueModel, ToyModel, instance_seed
 
 
 def by_hand(model: ToyModel, x: torch.Tensor, member: int, *, linear: bool) -> np.ndarray:
@@ -74,6 +74,39 @@ def test_output_is_forward_at_other_parameters():
     W, b, x = torch.ones(2, 5), -torch.ones(5), torch.full((1, 5), 0.2)
     # W^T W x = 2 Σ x = 2 for each feature.
     torch.testing.assert_close(model.output(x, W, b), torch.ones(1, 5))
+
+
+@pytest.mark.parametrize("n_instances", [None, 3])
+def test_the_absolute_value_model_is_the_formula(n_instances):
+    model = AbsoluteValueModel(4, 6, n_instances=n_instances)
+    generator = torch.Generator().manual_seed(0)
+    torch.nn.init.normal_(model.b, generator=generator)
+    lead = (n_instances,) if n_instances else ()
+    assert (model.W1.shape, model.W2.shape, model.b.shape) == ((*lead, 6, 4), (*lead, 4, 6), (*lead, 4))
+    x = 2 * torch.rand(*lead, 8, 4, generator=generator) - 1
+    y = model(x).detach().numpy().reshape(-1, 8, 4)
+    arrays = [p.detach().double().numpy() for p in (model.W1, model.W2, model.b)]
+    W1, W2, b = (array.reshape(-1, *array.shape[len(lead) :]) for array in arrays)
+    for member, samples in enumerate(x.double().numpy().reshape(-1, 8, 4)):
+        h = np.maximum(samples @ W1[member].T, 0)
+        # Single precision on numbers of order one.
+        np.testing.assert_allclose(y[member], np.maximum(h @ W2[member].T + b[member], 0), atol=1e-5)
+
+
+def test_one_neuron_for_each_sign_computes_absolute_values():
+    model = AbsoluteValueModel(3, 6)
+    W1 = torch.cat([torch.eye(3), -torch.eye(3)])
+    x = torch.tensor([[0.5, -0.25, 0.0], [-1.0, 1.0, -0.125]])
+    torch.testing.assert_close(model.output(x, W1, abs(W1).mT, torch.zeros(3)), x.abs())
+    torch.testing.assert_close(model.target(x), x.abs())
+
+
+def test_the_weights_of_the_absolute_value_model_are_not_tied():
+    model = AbsoluteValueModel(4, 6)
+    assert not torch.equal(model.W1.mT, model.W2)
+    single, pair = AbsoluteValueModel(5, 2, seed=3), AbsoluteValueModel(5, 2, n_instances=2, seed=3)
+    assert torch.equal(pair.W1[0], single.W1)
+    assert torch.equal(pair.W2[0], single.W2)
 
 
 def test_different_keys_name_different_streams():

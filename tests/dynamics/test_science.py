@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from dyn.dynamics.evaluation import PopulationLoss
-from dyn.dynamics.experiments import EXPERIMENTS, Experiment
+from dyn.dynamics.absolute_value import neurons_per_sign
+from dyn.dynamics.adversarial import adversarial_increase
+from dyn.dynamics.collapse import collapsed_sets, set_cosines
+from dyn.dynamics.evaluation import PopulationLoss, evaluation_of
+from dyn.dynamics.experiments import EXPERIMENTS
 from dyn.dynamics.geometry import dimensionality, norms
-from dyn.dynamics.training import Training
+from dyn.dynamics.phases import phase_table, theoretical_phase
+from dyn.dynamics.recipe import Experiment
+from dyn.dynamics.training import Training, build_features
 
 
 class Outcome(NamedTuple):
@@ -101,3 +106,101 @@ def test_an_ignored_feature_is_answered_by_its_mean(demonstration):
 def test_sparsity_brings_superposition(demonstration):
     learned = (norms(demonstration.W[1:]) > 0.5).sum(axis=1)
     np.testing.assert_allclose(learned, [5, 7, 9, 10, 12, 11, 14], atol=2)
+
+
+def final_parameters(experiment: Experiment) -> dict[str, np.ndarray]:
+    """Train to the end, and return the parameters as one row."""
+    training = Training(experiment)
+    for _ in training:
+        pass
+    return {name: p.detach().numpy()[None] for name, p in training.model.named_parameters()}
+
+
+def best_of_each_point(experiment: Experiment, name: str) -> np.ndarray:
+    """Train, and return a parameter of the model with the least loss at each point of the grid."""
+    parameters = final_parameters(experiment)
+    points = len(parameters[name][0]) // experiment.repeat
+    loss = PopulationLoss(experiment)(parameters)[0].reshape(points, experiment.repeat)
+    value = parameters[name][0]
+    return value.reshape(*loss.shape, *value.shape[1:])[np.arange(points), loss.argmin(1)]
+
+
+@pytest.mark.parametrize("name", ["phase-2x1", "phase-3x2"])
+def test_trained_phases_are_those_of_theory(name):
+    # Points far from every boundary, where one solution is better than all others by far.
+    densities, importances = (0.15, 0.9), (0.3, 6.0)
+    grid = {"density": densities, "importance_extra": importances, "repeat": 24}
+    experiment = EXPERIMENTS[name].with_settings(**grid, steps=1500, evaluation_size=512)
+    parameters = final_parameters(experiment)
+    loss = PopulationLoss(experiment)(parameters)[0].reshape(4, 24)
+    # More models than the paper's ten, and the better half of them, leave nothing to luck.
+    half = loss.argsort(1)[:, :12]
+    W = np.take_along_axis(parameters["W"][0].reshape(4, 24, *parameters["W"].shape[2:]), half[..., None, None], axis=1)
+    found = phase_table(W, np.take_along_axis(loss, half, axis=1)).phase
+    sizes = experiment.n_features, experiment.n_hidden
+    expected = theoretical_phase(*sizes, np.array(densities)[:, None], np.array(importances))
+    np.testing.assert_array_equal(found.reshape(2, 2), expected)
+
+
+def test_the_dimensions_of_each_feature_stick_at_one_and_a_half():
+    densities = (1.0, 1 / 2.58, 1 / 3.02, 1 / 5.67)
+    changes = {"density": densities, "steps": 1500, "batch_size": 64, "seed": 1}
+    W = final_parameters(EXPERIMENTS["uniform-geometry"].with_settings(**changes))["W"][0]
+    # The figures of longer runs; a short one is within a few hundredths of them.
+    np.testing.assert_allclose(20 / (W**2).sum((1, 2)), [1, 0.51, 0.505, 0.332], atol=0.06)
+
+
+def test_pairs_of_correlated_features_collapse_as_they_get_denser():
+    # At p = 0.03 both of two solutions, with and without a collapsed pair, lose the same to a per cent.
+    changes = {"density": (0.7, 0.35, 0.175, 0.1), "repeat": 12, "steps": 2500, "batch_size": 128, "seed": 1}
+    W = best_of_each_point(EXPERIMENTS["pca-collapse"].with_settings(**changes), "W")
+    assert collapsed_sets(W, 3).tolist() == [3, 3, 2, 1]
+
+
+@pytest.mark.parametrize(("name", "cosine"), [("correlated", 0), ("anticorrelated", -1)])
+def test_local_bases(name, cosine):
+    changes = {"density": (0.05, 0.02), "repeat": 12, "steps": 2000, "batch_size": 128, "seed": 1}
+    W = best_of_each_point(EXPERIMENTS[name].with_settings(**changes), "W")
+    np.testing.assert_allclose(set_cosines(W, 2), cosine, atol=0.1)
+
+
+def test_six_neurons_compute_three_absolute_values():
+    changes = {"repeat": 12, "steps": 2000, "batch_size": 128, "seed": 1}
+    W1 = best_of_each_point(EXPERIMENTS["absolute-value"].with_settings(**changes), "W1")
+    np.testing.assert_array_equal(neurons_per_sign(W1), np.ones((1, 3, 2)))
+
+
+def test_superposition_makes_models_easy_to_attack():
+    experiment = EXPERIMENTS["adversarial"].with_settings(density=(1.0, 0.1), steps=1000, batch_size=128)
+    parameters = final_parameters(experiment)
+    x = build_features(experiment).sample((2, 500), torch.Generator().manual_seed(0)).numpy()
+    dense, sparse = adversarial_increase(parameters["W"][0], parameters["b"][0], x).vulnerability
+    # Twenty features with a dimension each, and what does not reach the others.
+    assert dense == pytest.approx(1, abs=0.15)
+    assert sparse > 3 * dense
+
+
+def test_k_gons_end_at_critical_losses():
+    experiment = EXPERIMENTS["k-gons"].with_settings(repeat=12, steps=4000, batch_size=256, seed=1)
+    loss = PopulationLoss(experiment)(final_parameters(experiment))[0]
+    # The hexagon, the 5-gon with and without a lifted bias, the 4-gon with none, one or two: arXiv 2310.06301.
+    critical = np.array([0.04819, 0.06180, 0.06874, 0.09722, 0.10417, 0.11111])
+    near = abs(loss[:, None] / critical - 1).min(1) < 0.02
+    assert near.sum() >= 9
+
+
+def test_a_network_remembers_before_it_can_add():
+    experiment = EXPERIMENTS["grokking"].with_settings(n_features=31, n_hidden=96, batch_size=440, weight_decay=0.4)
+    training = Training(experiment.with_settings(steps=1200))
+    rows = [
+        {name: p.detach().numpy().copy() for name, p in training.model.named_parameters()}
+        for k, _ in enumerate(training)
+        if k in (0, 100) or k % 400 == 399
+    ]
+    evaluate = evaluation_of(experiment)(experiment)
+    found = evaluate({name: np.stack([row[name] for row in rows]) for name in rows[0]})
+    trained = (31**2 * found["expected_loss"] - (31**2 - 440) * found["test_loss"]) / 440
+    # By step 100 what it is trained on is known, and the rest worse than by guessing; then it is found out.
+    assert trained[1] < 0.05
+    assert found["test_loss"][1] > found["test_loss"][0] * 0.8
+    assert found["test_loss"][-1] < found["test_loss"][1] / 2

@@ -128,7 +128,66 @@ def test_what_does_not_fit_is_said_beforehand(path):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_entry_of_the_catalogue_can_be_recorded(path, name):
     experiment = EXPERIMENTS[name].with_settings(steps=2, evaluation_size=32, batch_size=8)
-    record_experiment(experiment, path)
+    record_experiment(experiment, path, every=1)
     with dyn.open(path) as recording:
         assert (len(recording), recording.status) == (3, "complete")
         assert np.isfinite(recording.scalars["expected_loss"]).all()
+
+
+def test_an_experiment_says_how_often_it_is_recorded(tiny, path):
+    experiment = tiny.with_settings(every=5)
+    record_experiment(experiment, path)
+    assert dyn.open(path).step[:].tolist() == [0, 5, 10, 12]
+    assert price(experiment, path).rows == 4
+    record_experiment(experiment, path, every=6, overwrite=True)
+    assert dyn.open(path).step[:].tolist() == [0, 6, 12]
+
+
+def test_a_grid_of_instances(tiny, path):
+    grid = {"density": (0.1, 1.0), "importance_extra": (0.5, 2.0), "repeat": 3}
+    experiment = tiny.with_settings(**grid, init_std=0.0, importance=1.0, evaluation_size=1000)
+    record_experiment(experiment, path)
+    with dyn.open(path) as recording:
+        assert recording.parameters["W"].shape == (13, 12, 2, 4)
+        loss = recording.probes["expected_loss_of_instance"][0].reshape(2, 2, 3)
+    # y = 0 costs Σ I_i p/3; a thousand evenly spread samples are exact to some per cent.
+    expected = np.array([[0.1], [1.0]]) * (3 + np.array([0.5, 2.0])) / 3
+    np.testing.assert_allclose(loss, np.repeat(expected[..., None], 3, axis=-1), rtol=0.05)
+
+
+@pytest.mark.parametrize("n_instances", [None, 2])
+def test_features_of_the_absolute_value_model_are_columns_and_rows(tiny, path, n_instances):
+    experiment = tiny.with_settings(model="absolute-value", n_instances=n_instances)
+    record_experiment(experiment, path)
+    lead = (n_instances,) if n_instances else ()
+    with dyn.open(path) as recording:
+        assert set(recording.parameters) == {"W1", "W2", "b"}
+        for name in ("W1", "W2"):
+            assert recording.features[name]["norm"].shape == (13, *lead, 4)
+        rows = {name: series[:] for name, series in recording.parameters.items()}
+        np.testing.assert_allclose(recording.features["W2"]["norm"][:], np.linalg.norm(rows["W2"], axis=-1), rtol=1e-5)
+        members = PopulationLoss(experiment)(rows).reshape(13, -1)
+        np.testing.assert_allclose(recording.scalars["expected_loss"], members.mean(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_instances", [None, 2])
+def test_modular_addition_is_tested_at_every_row(tiny, path, n_instances):
+    experiment = tiny.with_settings(model="modular-addition", batch_size=10, n_instances=n_instances)
+    told = price(experiment, path)
+    record_experiment(experiment, path)
+    assert told.bytes_per_row == row_bytes_in_file(path)
+    with dyn.open(path) as recording:
+        assert set(recording.features) == {"E", "U"}
+        whole, test = (recording.scalars[name][:-1] for name in ("expected_loss", "test_loss"))
+        # All pairs are those that are trained on, in one batch, and the others.
+        np.testing.assert_allclose(16 * whole, 10 * recording.scalars["loss"][:-1] + 6 * test, rtol=1e-4)
+        assert ((recording.scalars["test_accuracy"][:] >= 0) & (recording.scalars["test_accuracy"][:] <= 1)).all()
+        measures = {"expected_loss_of_instance", "test_loss_of_instance", "test_accuracy_of_instance"}
+        assert set(recording.probes) == ({"loss_of_instance", *measures} if n_instances else set())
+
+
+def test_a_part_of_the_parameters_is_recorded_without_what_needs_them_all(tiny, path):
+    record_experiment(tiny.with_settings(model="absolute-value"), path, select="W1")
+    with dyn.open(path) as recording:
+        assert set(recording.features) == {"W1"}
+        assert "expected_loss" not in recording.scalars

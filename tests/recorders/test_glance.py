@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 import dyn
-from dyn.dynamics.levels import LEVELS, nearest_level
 from dyn.recorders.format import FORMAT, FORMAT_VERSION
 from dyn.recorders.glance import LevelChange, look
 from dyn.recorders.screen import draw
 from dyn.recorders.series import Series
-from dyn.recorders.summary import level_indices
 
 
 @pytest.fixture
@@ -103,12 +101,6 @@ def test_the_members_of_an_ensemble_are_counted_together(write):
     W = look(write(50, features={"W": D})).features["W"]
     assert (W.shape, W.counts) == ((2, 3), {"1 (dedicated)": 1, "0 (not represented)": 5})
     assert W.changes == [LevelChange(20, (1, 2), "0", "1")]
-
-
-def test_the_levels_are_those_of_the_science():
-    D = np.append(np.linspace(-0.1, 1.1, 2001), [math.nan, math.inf])
-    nearest = [nearest_level(float(value), 0.03) for value in D]
-    assert level_indices(D).tolist() == [LEVELS.index(level) if level else -1 for level in nearest]
 
 
 def test_a_long_recording_is_read_in_a_few_places(write, monkeypatch):

@@ -1,0 +1,111 @@
+"""What lies on both sides of a change: the values of the plateaus there, their drift and their noise."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# A plateau's value next to a change is taken from so many blocks.
+NEAR = 32
+# And its drift from so many, where the question is whether there is a change at all.
+_FAR = 128
+# A drift counts where it is so many times its error.
+_SEEN = 2.0
+# The correlation of the noise is measured in so many blocks or more, and not taken for more than this.
+_ENOUGH, _MOST = 16, 0.95
+
+
+class Sides(NamedTuple):
+    """The blocks left and right of a change and what they show.
+
+    before and after are the plateaus' values where the change begins and ends, error is the standard error of their
+    difference. drifted is the change that the drift of the plateaus would have made between them by itself. spread is
+    the standard deviation of a block about its plateau.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    before: float
+    after: float
+    drifted: float
+    spread: float
+    error: float
+
+    @property
+    def size(self) -> float:
+        """How much the signal changes."""
+        return abs(self.after - self.before)
+
+    @property
+    def sigmas(self) -> float:
+        """The size of the change in units of its standard error."""
+        return self.size / self.error
+
+
+def look(y: np.ndarray, step: np.ndarray, span: tuple[float, float], bounds: tuple[int, int], noise: float) -> Sides:
+    """Return what the blocks *y* (G,) at the steps *step* (G,) show on both sides of a change.
+
+    The change lasts from and to the times *span*, in blocks, and the plateaus reach to *bounds*, the first block of the
+    one and the last of the other. noise is the standard deviation of a block.
+    """
+    begin, end = span
+    # A block is on a plateau if all of it is; where none is, the nearest has to do.
+    stop = max(int(np.floor(begin + 0.5)), bounds[0] + 1)
+    start = min(int(np.ceil(end + 0.5)), bounds[1])
+    left, right = _window(bounds, stop, start, NEAR)
+    means = y[left].mean(), y[right].mean()
+    blocks, apart = _apart(np.arange(len(y)), left, right), _apart(y, left, right)
+    drift = _slope(blocks, apart, noise)
+    residual = apart - drift * blocks
+    # A drift that is taken from the plateaus is uncertain too, and reaches from the middle of one to that of the other.
+    reach = ((begin - left.mean()) + (right.mean() - end)) / np.linalg.norm(blocks) if drift else 0.0
+    return Sides(
+        left=left,
+        right=right,
+        before=float(means[0] + drift * (begin - left.mean())),
+        after=float(means[1] + drift * (end - right.mean())),
+        drifted=_drifted(y, step, (left, right), _window(bounds, stop, start, _FAR)),
+        spread=float(residual.std()),
+        error=float(max(noise, _lasting_noise(residual)) * np.sqrt(1 / left.size + 1 / right.size + reach**2)),
+    )
+
+
+def _window(bounds: tuple[int, int], stop: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return up to *length* blocks before *stop* and from *start* on, within *bounds*."""
+    return np.arange(max(bounds[0], stop - length), stop), np.arange(start, min(bounds[1] + 1, start + length))
+
+
+def _apart(values: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the values of two stretches, each without its mean."""
+    return np.concatenate([values[part] - values[part].mean() for part in (left, right)])
+
+
+def _drifted(
+    y: np.ndarray, step: np.ndarray, near: tuple[np.ndarray, np.ndarray], far: tuple[np.ndarray, np.ndarray]
+) -> float:
+    """Return the change that the drift of the plateaus *far* makes between the plateaus *near*, over rows or steps."""
+    changes = []
+    for t in (np.arange(len(y)), step):
+        along = _apart(t, *far)
+        moment = float(along @ along)
+        slope = float(along @ _apart(y, *far)) / moment if moment else 0.0
+        changes.append(slope * (t[near[1]].mean() - t[near[0]].mean()))
+    return float(max(changes, key=lambda change: change * (y[near[1]].mean() - y[near[0]].mean())))
+
+
+def _slope(t: np.ndarray, y: np.ndarray, noise: float) -> float:
+    """Return the slope of *y* over *t*, or 0 where it is not seen above the noise."""
+    moment = float(t @ t)
+    along = float(t @ y)
+    return along / moment if abs(along) > _SEEN * noise * np.sqrt(moment) else 0.0
+
+
+def _lasting_noise(residual: np.ndarray) -> float:
+    """Return the noise as it counts in averages, √(variance (1 + ρ) / (1 - ρ)), with ρ from one block to the next."""
+    count = residual.size
+    power = float(residual @ residual)
+    if count < _ENOUGH or power == 0:
+        return 0.0
+    rho = float(residual[1:] @ residual[:-1]) / power
+    # Measured in few blocks, ρ comes out too small by (1 + 3 ρ) / count.
+    rho = float(np.clip(rho + (1 + 3 * rho) / count, 0, _MOST))
+    return np.sqrt(power / (count - 3) * (1 + rho) / (1 - rho))

@@ -1,0 +1,86 @@
+"""Motions and regimes told in plain words."""
+
+from collections.abc import Sequence
+from functools import singledispatch
+
+import numpy as np
+
+from ..polytopes.identification import NEGLIGIBLE
+from .affine import Motion
+from .regimes import Change, Regime
+
+# What is below these is not told: a turn in degrees, a change of size, a residual.
+_SMALL_ANGLE = 1.0
+_SMALL_SHARE = 0.01
+
+
+@singledispatch
+def describe(motion: Motion | Regime) -> str:
+    """Return a motion or a regime in words, such as ``features 0-2: turn 38° about (0, 0, 1), 2.1x as large``.
+
+    Angles are in degrees, of which less than 1° is not told, nor are changes of less than 1 %. Raises TypeError for
+    anything else.
+    """
+    raise TypeError(f"describe() takes a Motion or a Regime, got {type(motion).__name__}")
+
+
+@describe.register
+def _(motion: Motion) -> str:
+    told = [*_turn(motion), *_sizes(motion)]
+    shift = np.linalg.norm(motion.translation)
+    if shift > _SMALL_SHARE:
+        told.append(f"shift by {shift:.2g}")
+    if motion.residual > _SMALL_SHARE:
+        told.append(f"residual {motion.residual:.2f}")
+    return f"{name_features(motion.features)}: {', '.join(told) or 'at rest'}"
+
+
+@describe.register
+def _(regime: Regime) -> str:
+    least = NEGLIGIBLE * max(max(change.length) for change in regime.changes)
+    told = [_told(regime.kind, change) for change in regime.changes if max(change.length) > least]
+    if regime.kind == "twist" or (regime.kind == "opening" and regime.twist > _SMALL_ANGLE):
+        told.append(f"the sets turn {regime.twist:.0f}° against each other")
+    told.append(f"at the end {regime.form}")
+    if regime.loss is not None:
+        told.append("loss {:.3g} -> {:.3g}".format(*regime.loss))
+    return f"steps {regime.start}-{regime.end}, {regime.kind}: {'; '.join(told)}"
+
+
+def name_features(features: Sequence[int]) -> str:
+    """Return ``feature 3`` or ``features 0-2, 7``: runs of three and more as a range."""
+    runs: list[list[int]] = []
+    for feature in sorted(features):
+        if runs and feature == runs[-1][-1] + 1:
+            runs[-1].append(feature)
+        else:
+            runs.append([feature])
+    told = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return f"feature{'s' * (len(features) > 1)} {', '.join(told)}"
+
+
+def _turn(motion: Motion) -> list[str]:
+    about = "" if motion.axis is None else " about ({})".format(", ".join(f"{x + 0:.2g}" for x in motion.axis.round(2)))
+    turn = [f"turn {motion.angle:.0f}°{about}"] if motion.angle > _SMALL_ANGLE else []
+    return [*(["mirrored"] if motion.reflected else []), *turn]
+
+
+def _sizes(motion: Motion) -> list[str]:
+    scale = [f"{motion.scale:.3g}x as large"] if abs(motion.scale - 1) > _SMALL_SHARE else []
+    uneven = motion.stretches.size > 0 and np.ptp(motion.stretches) > _SMALL_SHARE
+    stretches = " : ".join(f"{stretch:.2f}" for stretch in motion.stretches)
+    return [*scale, *([f"stretched {stretches}"] if uneven else [])]
+
+
+def _told(kind: str, change: Change) -> str:
+    """Tell what belongs to this kind of regime about one set."""
+    who = name_features(change.features)
+    before, after = change.form
+    becomes = f"{before} -> {after}" if before != after else after
+    if kind == "growth":
+        return f"{who} grow {change.length[0]:.2g} -> {change.length[1]:.2g} ({after})"
+    if kind in ("opening", "closing", "reshaping"):
+        return f"{who} span {change.dimensions[0]:.1f} -> {change.dimensions[1]:.1f} dimensions ({becomes})"
+    if kind == "twist":
+        return f"{describe(change.motion)} ({becomes})"
+    return f"{who} stay {after}" if before == after else f"{who} {becomes}"

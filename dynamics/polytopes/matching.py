@@ -1,0 +1,61 @@
+"""Matching points with the vertices of a polytope by their cosines, which know of no rotation and no order."""
+
+import numpy as np
+
+
+def match(cosines: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """Return which vertex of the *pattern* each point is nearest to being.
+
+    With the assignment a, cosines_ij ≈ pattern_{a_i a_j}. The vertices are taken to be alike, as those of a regular
+    polytope are, so the first point is the first vertex. Then, always, the point is assigned that is the most certain
+    one, by how much better its best vertex fits the assigned ones than its second best does: where there is nothing to
+    choose, there is a symmetry. At last all are assigned anew, each by its cosines with all others, until none moves.
+
+    Shapes: cosines and pattern (k, k) -> (k,). Costs O(k³).
+    """
+    k = len(cosines)
+    assignment = np.full(k, -1)
+    # What assigning a point to a vertex would cost beside those assigned so far; infinite where one of them is taken.
+    costs = np.zeros((k, k))
+    point, vertex = 0, 0
+    for left in range(k - 1, -1, -1):
+        assignment[point] = vertex
+        costs[point], costs[:, vertex] = np.inf, np.inf
+        costs += np.square(cosines[:, point, None] - pattern[vertex])
+        if left:
+            point = _most_certain(costs)
+            vertex = int(costs[point].argmin())
+    return _settle(cosines, pattern, assignment)
+
+
+def difference(cosines: np.ndarray, pattern: np.ndarray, assignment: np.ndarray | None = None) -> float:
+    """Return the root-mean-square difference between cosines_ij and pattern_{a_i a_j} over i ≠ j; 0 without a pair.
+
+    Without an assignment it is the least that any could give: that of the values in order.
+    """
+    pairs = np.triu_indices(len(cosines), 1)
+    if assignment is None:
+        differences = np.sort(cosines[pairs]) - np.sort(pattern[pairs])
+    else:
+        differences = (cosines - pattern[np.ix_(assignment, assignment)])[pairs]
+    return float(np.sqrt(np.square(differences).sum() / max(1, differences.size)))
+
+
+def _most_certain(costs: np.ndarray) -> int:
+    """Return the point whose best vertex is the furthest ahead of its second best; with one vertex left, any point."""
+    best = np.partition(costs, min(1, len(costs) - 1), axis=1)[:, :2]
+    assigned = np.isinf(best[:, 0])
+    gaps = np.where(assigned, -1, best[:, -1] - np.where(assigned, 0, best[:, 0]))
+    return int(gaps.argmax())
+
+
+def _settle(cosines: np.ndarray, pattern: np.ndarray, assignment: np.ndarray) -> np.ndarray:
+    """Assign all points anew by their cosines with all others for as long as that brings them nearer."""
+    from scipy.optimize import linear_sum_assignment
+
+    while True:
+        # Of Σ_i (cosines_ji - pattern_{v a_i})² only the product tells vertices that are alike apart.
+        moved = linear_sum_assignment(cosines @ pattern[assignment], maximize=True)[1]
+        if difference(cosines, pattern, moved) >= difference(cosines, pattern, assignment):
+            return assignment
+        assignment = moved

@@ -1,0 +1,36 @@
+"""A jump in words."""
+
+import numpy as np
+
+from dyn.dynamics.jumps import Jump
+from dyn.dynamics.jumps.words import describe_jump
+
+
+def jump(features, before, after, **others) -> Jump:
+    known = {"loss_change": np.nan, "loss_sigmas": np.nan, "loss_lag": np.nan, **others}
+    sigmas = np.full(len(features), 9.0)
+    return Jump(1560, 1720, tuple(features), np.array(before), np.array(after), sigmas, **known)
+
+
+def test_features_that_go_together_are_told_together():
+    swap = jump([3, 5, 17], [0.2, 0.5, 0.22], [0.5, 0.0, 0.5], loss_change=-0.0012, loss_sigmas=-9.2, loss_lag=3.0)
+    assert describe_jump(swap, "expected loss") == (
+        "steps 1560-1720: features 3, 17 rise 0.21 → 0.50 (digon), feature 5 falls 0.50 → 0.00 (not represented); "
+        "expected loss -0.0012 (9 sigma)"
+    )
+
+
+def test_a_level_that_has_no_name_is_left_unnamed_and_a_loss_that_is_not_known_unsaid():
+    assert describe_jump(jump([1], [0.1], [0.58])) == "steps 1560-1720: feature 1 rises 0.10 → 0.58"
+
+
+def test_many_features_are_counted():
+    many = jump(range(9), [0.0] * 9, [0.5] * 9)
+    assert describe_jump(many) == "steps 1560-1720: 9 features rise 0.00 → 0.50 (digon)"
+
+
+def test_a_loss_that_changes_outside_of_the_jump_is_timed():
+    late = jump([1], [0.0], [0.5], loss_change=0.25, loss_sigmas=30.0, loss_lag=200.0)
+    assert describe_jump(late).endswith("; loss +0.25 (30 sigma, 200 steps later)")
+    early = jump([1], [0.0], [0.5], loss_change=0.25, loss_sigmas=30.0, loss_lag=-81.0)
+    assert describe_jump(early).endswith("; loss +0.25 (30 sigma, 81 steps earlier)")

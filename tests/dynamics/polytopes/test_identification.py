@@ -1,0 +1,157 @@
+"""Polytopes: planted ones under rotation, permutation, scale and noise, and those of trained models."""
+
+import numpy as np
+import pytest
+import torch
+
+from dyn.dynamics.experiments import EXPERIMENTS
+from dyn.dynamics.polytopes import identify, summary
+from dyn.dynamics.polytopes.catalogue import vertices
+from dyn.dynamics.training import Training
+
+# A few hundred roundings of double precision.
+EXACT = 1e-12
+SINGLE = ["dedicated", "merged", "digon", "triangle", "tetrahedron", "4-simplex", "7-simplex"]
+SINGLE += ["pentagon", "6-gon", "7-gon", "12-gon", "square antiprism", "cube", "icosahedron", "dodecahedron"]
+PRODUCTS = {
+    "square": ["digon"] * 2,
+    "octahedron": ["digon"] * 3,
+    "triangular bipyramid": ["triangle", "digon"],
+    "pentagonal bipyramid": ["pentagon", "digon"],
+    "ten dedicated": ["dedicated"] * 10,
+    "simplices": ["4-simplex", "5-simplex"],
+    "one of each level": ["dedicated", "tetrahedron", "triangle", "digon", "pentagon", "square antiprism"],
+}
+PLANTED = {name: [name] for name in SINGLE} | PRODUCTS
+
+
+def plant(names, rng, *, noise=0.0, extra=2):
+    """W of a tegum product in random directions, order and scale, and its components as (name, features)."""
+    blocks = [vertices(name) for name in names]
+    rank, n = np.sum([block.shape for block in blocks], axis=0)
+    frame = np.linalg.qr(rng.normal(size=(rank + extra, rank))).Q
+    W, order = np.empty((rank + extra, n)), rng.permutation(n)
+    planted, row, column = set(), 0, 0
+    for name, block in zip(names, blocks, strict=True):
+        places = order[column : column + block.shape[1]]
+        W[:, places] = frame[:, row : row + len(block)] @ block
+        planted.add((name, tuple(sorted(places.tolist()))))
+        row, column = row + len(block), column + block.shape[1]
+    return (W + noise * rng.normal(size=W.shape)) * np.exp(rng.uniform(-3, 3)), planted
+
+
+@pytest.mark.parametrize("title", PLANTED)
+@pytest.mark.parametrize("per_coordinate", [False, True], ids=["of the length", "of each coordinate"])
+def test_planted_polytopes_are_named_through_noise_of_three_per_cent(title, per_coordinate):
+    rng = np.random.default_rng(2)
+    for _ in range(10):
+        rank = sum(len(vertices(name)) for name in PLANTED[title])
+        W, planted = plant(PLANTED[title], rng, noise=0.03 if per_coordinate else 0.03 / np.sqrt(rank + 2))
+        found = identify(W)
+        assert {(polytope.name, polytope.features) for polytope in found} == planted
+        assert [polytope.rank for polytope in found] == [len(vertices(polytope.name)) for polytope in found]
+
+
+@pytest.mark.parametrize("title", PLANTED)
+def test_without_noise_there_is_no_doubt(title):
+    W, _ = plant(PLANTED[title], np.random.default_rng(3))
+    for polytope in identify(W):
+        k = len(polytope.features)
+        assert polytope.confidence == pytest.approx(1, abs=EXACT)
+        assert polytope.residual == pytest.approx(0, abs=EXACT)
+        assert polytope.norm_ratio == pytest.approx(1, abs=EXACT)
+        assert polytope.dimensionality == pytest.approx(polytope.rank / k, abs=EXACT)
+        np.testing.assert_allclose(polytope.dimensionalities, polytope.dimensionality, atol=EXACT)
+        # A polytope that fills its space evenly has k / rank in each of its dimensions and nothing beyond.
+        np.testing.assert_allclose(polytope.spectrum[: polytope.rank], k / polytope.rank, atol=EXACT)
+        np.testing.assert_allclose(polytope.spectrum[polytope.rank :], 0, atol=EXACT)
+
+
+def test_a_name_is_one_of_directions():
+    W, planted = plant(["digon", "pentagon"], np.random.default_rng(4))
+    lengths = np.linspace(1, 2, 7)
+    found = identify(W * lengths)
+    assert {(polytope.name, polytope.features) for polytope in found} == planted
+    for polytope in found:
+        own = lengths[list(polytope.features)]
+        assert polytope.norm_ratio == pytest.approx(own.max() / own.min(), rel=EXACT)
+
+
+def test_what_is_none_is_unnamed_with_its_spectrum():
+    # Three vectors of a plane at 0, 50 and 100 degrees.
+    angles = np.radians([0, 50, 100])
+    (polytope,) = identify(np.stack([np.cos(angles), np.sin(angles)]))
+    assert (polytope.name, polytope.rank, polytope.confidence) == ("unnamed", 2, 0)
+    assert np.isnan(polytope.residual)
+    cosines = np.cos(angles[:, None] - angles)
+    np.testing.assert_allclose(polytope.spectrum, np.linalg.eigvalsh(cosines)[::-1], atol=EXACT)
+
+
+def test_interference_from_outside_takes_confidence_away():
+    # Many features that are too short to be represented lie in the direction of the first one, and share its dimension.
+    W = np.hstack([np.eye(2), np.tile([[0.2], [0.0]], 25)])
+    shared, alone, missing = identify(W)
+    assert (shared.name, alone.name, missing.name) == ("dedicated", "dedicated", "not represented")
+    # Σ_j (Ŵ_0 · W_j)² = 1 + 25 · 0.04.
+    assert shared.confidence == pytest.approx(1 / 2, rel=EXACT)
+    assert shared.dimensionality == pytest.approx(1 / 2, rel=EXACT)
+    assert alone.confidence == pytest.approx(1, rel=EXACT)
+
+
+def test_short_features_are_not_represented_and_come_last():
+    W = np.array([[0.01, 1.0, 0.0, -1.0], [0.0, 0.0, 0.02, 0.0]])
+    digon, missing = identify(W)
+    assert (digon.name, digon.features) == ("digon", (1, 3))
+    assert (missing.name, missing.features, missing.rank) == ("not represented", (0, 2), 0)
+    assert 0.9 < missing.confidence < 1
+
+
+@pytest.mark.parametrize("W", [np.zeros((2, 3)), np.zeros((1, 1))])
+def test_of_nothing_nothing_is_represented(W):
+    (polytope,) = identify(W)
+    assert (polytope.name, polytope.features) == ("not represented", tuple(range(W.shape[1])))
+    assert (polytope.dimensionality, polytope.confidence) == (0, 1)
+
+
+def test_no_features_no_polytopes():
+    assert identify(np.zeros((3, 0))) == []
+
+
+def test_hundreds_of_dedicated_features_are_no_simplex():
+    W = np.eye(60) + 0.002 * np.random.default_rng(5).normal(size=(60, 60))
+    assert summary(identify(W)) == "60 × dedicated"
+
+
+def test_the_summary_counts():
+    W = np.zeros((4, 8))
+    W[0, :2], W[1, 2:4], W[2, 4] = (1, -1), (1, -1), 1
+    assert summary(identify(W)) == "2 × digon, dedicated, 3 features not represented"
+    assert summary(identify(np.eye(1))) == "dedicated"
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 4)])
+def test_one_matrix_is_asked_for(shape):
+    with pytest.raises(ValueError, match=r"\(m, n\).*one matrix"):
+        identify(np.ones(shape))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_diverged_row_is_refused(value):
+    with pytest.raises(ValueError, match="not finite"):
+        identify(np.array([[1.0, value]]))
+
+
+@pytest.mark.parametrize(("n", "m", "expected"), [(5, 2, "pentagon"), (6, 3, "3 × digon"), (8, 3, "square antiprism")])
+def test_sparse_models_learn_the_polytope_that_fits(n, m, expected):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    settings = {"n_features": n, "n_hidden": m, "density": 0.05, "importance": 1.0, "n_instances": 4}
+    training = Training(
+        EXPERIMENTS["energy-levels"].with_settings(**settings, steps=1_500, batch_size=256, lr=5e-3, seed=1)
+    )
+    for _ in training:
+        pass
+    torch.set_num_threads(threads)
+    # All of eight seeds end there, so a majority of four is no luck.
+    names = [summary(identify(W)) for W in training.model.W.detach().numpy()]
+    assert names.count(expected) >= 3
