@@ -122,12 +122,11 @@ def experiments(as_json: bool) -> None:
 def info(file: Path, as_json: bool) -> None:
     """Say what a recording holds, and what happened in it."""
     from .recorders.recording import open_recording
-    from .recorders.story import tell
+    from .recorders.story import tell_all
     from .recorders.summary import summarize
 
     with open_recording(file) as recording:
-        summary = summarize(recording)
-        story = tell(recording) if recording.features and len(recording) else None
+        summary, story = summarize(recording), tell_all(recording)
     if as_json:
         click.echo(json.dumps(summary.as_dict() | {"story": story and story.as_dict()}, indent=2))
     else:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .levels import LEVELS
+from .levels import LEVELS, occupancy
 
 if TYPE_CHECKING:
     from .jumps import Jump
     from .motion.alignment import Alignment
-
-_VALUES = np.array([float(level.dimensionality) for level in LEVELS])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +70,7 @@ def summarise(
     jumps, polytopes, alignments = [], [], []
     for k in range(members):
         D = np.asarray(dimensionality[:, k])
-        shares.add(level_occupancy(D, tolerance=tolerance))
+        shares.add(occupancy(D, tolerance) / D.shape[1])
         jumps.append(tuple(detect_jumps(D, loss=np.asarray(loss[:, k]), step=step)))
         polytopes.append(Counter(_names(identify(np.asarray(W[k])))))
         alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
@@ -86,18 +84,6 @@ def summarise(
         alignments=tuple(alignments),
         reference=reference,
     )
-
-
-def level_occupancy(dimensionality: Any, *, tolerance: float = 0.02) -> np.ndarray:
-    """Return the share of the features that is at each energy level, the nearest within *tolerance*.
-
-    Shapes: dimensionality (..., n) -> (..., levels), in the order of levels.LEVELS. A NaN is at none.
-    Source: Toy Models of Superposition, "The Geometry of Superposition", uniform superposition.
-    """
-    D = np.asarray(dimensionality, dtype=float)
-    nearest = np.searchsorted(-(_VALUES[1:] + _VALUES[:-1]) / 2, -D)
-    at_rest = abs(_VALUES[nearest] - D) <= tolerance
-    return np.stack([(at_rest & (nearest == k)).mean(axis=-1) for k in range(len(LEVELS))], axis=-1)
 
 
 def _checked_shape(dimensionality: Any, loss: Any, W: Any) -> tuple[int, int]:

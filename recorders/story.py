@@ -10,6 +10,7 @@ from ..dynamics.jumps.words import describe_jump
 from ..dynamics.motion.regimes import Regime, find_regimes
 from ..dynamics.motion.words import describe, name_features
 from ..dynamics.polytopes import Polytope, identify, summary
+from .ensemble_story import EnsembleStory, tell_ensemble
 from .recording import Recording
 from .selection import Selection, select
 
@@ -65,6 +66,14 @@ class Story:
     @property
     def _whose(self) -> str:
         return self.parameter if self.instance is None else f"{self.parameter}, instance {self.instance}"
+
+
+def tell_all(recording: Recording) -> Story | EnsembleStory | None:
+    """Return the story of a recording, or of its whole ensemble; None where it holds no features yet."""
+    if not (recording.features and len(recording)):
+        return None
+    is_ensemble = next(iter(recording.features.values()))["dimensionality"].ndim > 2
+    return tell_ensemble(recording) if is_ensemble else tell(recording)
 
 
 def tell(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Story:

@@ -94,6 +94,22 @@ def test_info_in_words_and_as_json(recorded):
     assert document["scalars"]["expected_loss"] > 0
 
 
+def test_info_tells_what_happened(recorded):
+    words = recorded("info", "geometry.h5").stdout
+    assert "W, at last " in words
+    assert "regime" in words
+    document = json.loads(recorded("info", "geometry.h5", "--json").stdout)
+    assert document["story"]["regimes"][0]["start"] == 0
+    assert document["story"]["jumps"] == json.loads(recorded("jumps", "geometry.h5", "--json").stdout)
+
+
+def test_jumps_in_words(recorded):
+    result = recorded("jumps", "geometry.h5")
+    assert (result.exit_code, result.stdout) == (0, "W, 0 jumps\n")
+    fails(recorded("jumps", "geometry.h5", "--parameter", "V"), 2, "V", "W")
+    fails(recorded("jumps", "geometry.h5", "--instance", 2), 2, "instance=2", "no ensemble")
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_plot(recorded, suffix):
     result = recorded("plot", "geometry.h5", "levels", "-o", f"levels.{suffix}")
@@ -177,7 +193,7 @@ def newer(path: Path) -> None:
         file.attrs.update(format="learning-dynamics", format_version=2)
 
 
-@pytest.mark.parametrize("command", ["info", "plot", "animate"])
+@pytest.mark.parametrize("command", ["info", "jumps", "plot", "animate"])
 @pytest.mark.parametrize(
     ("make", "words"),
     [

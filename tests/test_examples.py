@@ -11,6 +11,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 LEAVES = {
     "attach_to_your_loop.py": ("digits.h5", "digits.png"),
     "record_and_plot.py": ("levels.h5", "levels.png"),
+    "tell_the_story.py": ("story.h5", "story.txt"),
     "animate_geometry.py": ("octahedron.h5", "octahedron.gif"),
     "lightning_callback.py": ("digits-lightning.h5", "digits-lightning.png"),
     "transformers_callback.py": ("counting.h5", "counting.png"),

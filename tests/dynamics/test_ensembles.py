@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dyn.dynamics.ensembles import level_occupancy, summarise
+from dyn.dynamics.ensembles import summarise
 from dyn.dynamics.geometry import dimensionality
-from dyn.dynamics.levels import LEVELS, nearest_level
+from dyn.dynamics.levels import LEVELS, occupancy
 from dyn.dynamics.recipe import Experiment
 from dyn.dynamics.synthetic import Plan, plant
 from dyn.dynamics.training import Training
@@ -59,7 +59,7 @@ def test_members_are_aligned_with_the_reference(planted):
 
 def test_occupancy_is_mean_and_spread_over_the_members(planted):
     _, D, _, _, summary = planted
-    each = np.stack([level_occupancy(D[:, k]) for k in range(MEMBERS)])
+    each = np.stack([occupancy(D[:, k]) / D.shape[2] for k in range(MEMBERS)])
     np.testing.assert_allclose(summary.occupancy, each.mean(axis=0), atol=1e-14)
     np.testing.assert_allclose(summary.spread, each.std(axis=0), atol=1e-14)
 
@@ -81,24 +81,6 @@ def test_only_one_member_is_read_at_a_time(planted):
     _, D, loss, W, summary = planted
     again = summarise(Stored(D), Stored(loss), W)
     np.testing.assert_array_equal(again.occupancy, summary.occupancy)
-
-
-def test_occupancy_is_the_nearest_level_within_the_tolerance():
-    # Between 3/8 and 2/5 the nearer one counts.
-    D = np.linspace(-0.1, 1.1, 1201)
-    expected = np.zeros((len(D), len(LEVELS)))
-    for row, value in enumerate(D):
-        if level := nearest_level(float(value)):
-            expected[row, LEVELS.index(level)] = 1
-    # Within rounding of a boundary either side is right: the few values that lie on one are left out.
-    clear = np.array([abs(abs(value - float(level.dimensionality)) - 0.02) > 1e-9 for value in D for level in LEVELS])
-    clear = clear.reshape(len(D), -1).all(axis=1) & (abs(D - 0.3875) > 1e-9)
-    np.testing.assert_array_equal(level_occupancy(D[:, None])[clear], expected[clear])
-
-
-def test_a_missing_value_is_at_no_level():
-    assert level_occupancy(np.array([np.nan, 1.0]))[index("dedicated")] == 0.5
-    assert level_occupancy(np.array([np.nan, 1.0])).sum() == 0.5
 
 
 def test_an_ensemble_of_trained_models():
