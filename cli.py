@@ -45,7 +45,7 @@ def main() -> None:
 @click.option("--seed", help="Seed of the weights and the data; short for --set seed=N.", metavar="N")
 @click.option("--device", help="Where to train, such as cpu or cuda; short for --set device=D.", metavar="D")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
-@click.option("--every", default="1", metavar="N", help="Which steps: N, log, 0:1000:1,1000::50, trigger:drop=0.05.")
+@click.option("--every", metavar="N", help="Which steps: N, log, 0:1000:1,1000::50, trigger:drop=0.05 [default: 1].")
 @click.option("--select", multiple=True, metavar="GLOB", help="Record these parameters only; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what the recording would take, and stop.")
 @_FORCE
@@ -55,7 +55,7 @@ def record(
     is_module: bool,
     output: Path | None,
     assignments: tuple[str, ...],
-    every: str,
+    every: str | None,
     select: tuple[str, ...],
     dry_run: bool,
     force: bool,
@@ -73,7 +73,9 @@ def record(
     from .recorders.schedule import parse_every
 
     shorthand = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
-    options: dict[str, Any] = {"every": parse_every(every), "select": list(select) or None}
+    options: dict[str, Any] = {"select": list(select) or None}
+    if every is not None:
+        options["every"] = parse_every(every)
     if is_module or is_script(target):
         from .recorders.script import record_script
 

@@ -196,7 +196,7 @@ def check(name: str, folder: Path, seed: int | None) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Every experiment beside what is known of it.")
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--folder", type=Path, help="where recordings are and stay [default: they are not kept]")
     parser.add_argument("--seed", type=int, help="another seed than the catalogue's")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.training import Training, weighted_loss
+from dyn.dynamics.training import Training
 
 # Called in each step, between the backward pass and the optimizer's step.
 Keep = Callable[[Tensor], None]
@@ -38,11 +38,7 @@ def toy() -> Workload:
     """The toy model of superposition: 6 features, 3 dimensions, batch 1024, Adam."""
     training = Training(EXPERIMENTS["geometry"].with_settings(steps=10**9))
 
-    def loss() -> Tensor:
-        x = training.sample()
-        return weighted_loss(x, training.model(x), training.weights)
-
-    return Workload(training.model, training.optimizer, loss)
+    return Workload(training.model, training.optimizer, lambda: training.task.loss(training.model, training.sample()))
 
 
 def autoencoder() -> Workload:

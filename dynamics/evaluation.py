@@ -1,6 +1,7 @@
 """The population loss of recorded parameters, estimated on one fixed large batch."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from .models import instance_seed
 from .modular_addition import AdditionEvaluation
 from .recipe import Experiment
-from .training import build_features, build_model, weighted_loss
+from .training import FeatureModel, build_features, build_model, weighted_loss
 
 _EVALUATION_STREAM = 2**31 + 1
 
@@ -30,24 +31,28 @@ class PopulationLoss:
 
     def __init__(self, experiment: Experiment):
         self.size = experiment.evaluation_size
+        self._repeat = experiment.repeat
         self.seed = instance_seed(experiment.seed, _EVALUATION_STREAM)
-        model = build_model(experiment.with_settings(device="cpu"))
+        model = cast("FeatureModel", build_model(experiment.with_settings(device="cpu")))
         self._names = [name for name, _ in model.named_parameters()]
         self._output, self._target = model.output, model.target
         self._weights = torch.tensor(experiment.loss_weights())
-        features = build_features(experiment)
-        instances = (experiment.n_instances,) if experiment.n_instances else ()
+        # The models of one point of the grid are compared with each other: they get the same samples.
+        points = experiment.with_settings(repeat=1) if experiment.repeat > 1 else experiment
+        features = build_features(points)
+        instances = (points.n_instances,) if points.n_instances else ()
         generator = torch.Generator().manual_seed(self.seed)
         silent, single = features.probability_of_silence(), features.probability_of_single()
         singles = max(1, round(_SINGLE_SHARE * self.size)) if features.units > 1 else self.size
         # Each part with its probability.
-        self._parts = [
-            (silent.float(), torch.zeros(*instances, 1, experiment.n_features)),
-            (single.float(), features.spread_single((*instances, singles), generator)),
+        parts = [
+            (silent, torch.zeros(*instances, 1, experiment.n_features)),
+            (single, features.spread_single((*instances, singles), generator)),
         ]
         if features.units > 1:
             several = features.spread_several((*instances, max(1, self.size - singles)), generator)
-            self._parts.append(((1 - silent - single).clamp(min=0).float(), several))
+            parts.append(((1 - silent - single).clamp(min=0), several))
+        self._parts = [(self._of_models(share.float()), self._of_models(x)) for share, x in parts]
 
     @property
     def description(self) -> str:
@@ -59,6 +64,10 @@ class PopulationLoss:
         rows = zip(*(torch.from_numpy(parameters[name]) for name in self._names), strict=True)
         with torch.inference_mode():
             return torch.stack([self._loss(row) for row in rows]).double().numpy()
+
+    def _of_models(self, values: Tensor) -> Tensor:
+        """Turn values of each point of the grid into values of each model."""
+        return values.repeat_interleave(self._repeat, dim=0) if self._repeat > 1 and values.ndim else values
 
     def _loss(self, row: tuple[Tensor, ...]) -> Tensor:
         losses = [

@@ -43,8 +43,8 @@ _BEYOND = (
         init_std=0.3,
         lr=1e-2,
         weight_decay=0.1,
-        batch_size=880,
-        steps=4_000,
+        batch_size=1100,
+        steps=3_000,
         every=5,
     ),
 )

@@ -3,10 +3,10 @@
 import math
 import re
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import SettingError
 from .features import FeatureDistribution
@@ -20,6 +20,8 @@ _SCHEDULES = {
     "linear": lambda done: 1.0 - done,
     "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
 }
+FeatureModel = ToyModel | AbsoluteValueModel
+Model = FeatureModel | ModularAddition
 _MODELS = {"absolute-value": AbsoluteValueModel, "modular-addition": ModularAddition}
 # The second half of a stream's key; initial weights use the indices of the instances, which are never negative.
 _DATA_STREAM = 2**31
@@ -72,7 +74,7 @@ class Task(Protocol):
         """Draw one minibatch."""
         ...
 
-    def loss(self, model: nn.Module, x: Tensor, /) -> Tensor:
+    def loss(self, model: Any, x: Tensor, /) -> Tensor:
         """Return the mean loss of a minibatch; shape () or (instances,)."""
         ...
 
@@ -90,7 +92,7 @@ class FeatureTask:
         """Draw one minibatch; shape ([instances,] batch, n)."""
         return self.features.sample(self._shape, generator)
 
-    def loss(self, model: nn.Module, x: Tensor) -> Tensor:
+    def loss(self, model: FeatureModel, x: Tensor) -> Tensor:
         """Return the mean loss of a minibatch; shape () or (instances,)."""
         return weighted_loss(model.target(x), model(x), self.weights)
 
@@ -107,7 +109,7 @@ def weighted_loss(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     return weighted.mean(-1)
 
 
-def build_model(experiment: Experiment) -> nn.Module:
+def build_model(experiment: Experiment) -> Model:
     """Return the experiment's model with its first weights, on its device; SettingError where there is no such."""
     _check_device(experiment.device)
     sizes = experiment.n_features, experiment.n_hidden

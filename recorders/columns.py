@@ -1,5 +1,6 @@
 """The datasets of a recording that is being written, each of which grows by the rows that come."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,10 +78,11 @@ def _with_small_cache(dataset: h5py.Dataset) -> h5py.Dataset:
     By itself HDF5 keeps 8 MB of every dataset, which for a model of many parameters is more than there is. A chunk of
     one row is written whole, past the cache.
     """
-    chunk_bytes = int(np.prod(dataset.chunks)) * dataset.dtype.itemsize
+    chunks = dataset.chunks or (1,)
+    chunk_bytes = math.prod(chunks) * dataset.dtype.itemsize
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-    access.set_chunk_cache(_CACHE_SLOTS, 2 * chunk_bytes if dataset.chunks[0] > 1 else 0, 1.0)
-    file, name = dataset.file, dataset.name
+    access.set_chunk_cache(_CACHE_SLOTS, 2 * chunk_bytes if chunks[0] > 1 else 0, 1.0)
+    file, name = dataset.file, str(dataset.name)
     # The settings of whoever has it open already would go on.
     dec_ref(dataset.id)
     return h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))

@@ -39,7 +39,7 @@ class DirectWriter:
         place = dataset.get_chunk_info_by_coord((row, *(0 for _ in values.shape))).byte_offset
         if place is None or place % PAGE or values.nbytes % PAGE:
             return False
-        return self._write(self._descriptor, memoryview(values).cast("B"), place)
+        return self._write(self._descriptor, values.data.cast("B"), place)
 
     def _write(self, descriptor: int, source: memoryview, place: int) -> bool:
         written = 0

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..dynamics.evaluation import evaluation_of
 from ..dynamics.recipe import Experiment
-from ..dynamics.training import Training, build_model
+from ..dynamics.training import Model, Training, build_model
 from .channels import row_bytes
 from .hooks import attach
 from .parameters import parameter_places
@@ -91,13 +91,13 @@ def price(experiment: Experiment, path: str | os.PathLike[str], *, every: Any = 
     return Price.of(per_row, schedule.expected_rows(experiment.steps), Path(path))
 
 
-def _features(model: nn.Module, select: Any) -> dict[str, Any]:
+def _features(model: Model, select: Any) -> dict[str, Any]:
     """Return which axis of which recorded parameter holds features."""
     recorded = parameter_places(model, select)
     return {name: axis for name, axis in model.feature_axes.items() if name in recorded}
 
 
-def _has_all_parameters(model: nn.Module, select: Any) -> bool:
+def _has_all_parameters(model: Model, select: Any) -> bool:
     return dict(model.named_parameters()).keys() <= parameter_places(model, select).keys()
 
 

@@ -101,3 +101,27 @@ def test_the_description_says_which_samples():
     description = PopulationLoss(experiment(3, 2, evaluation_size=64)).description
     assert "64 active samples" in description
     assert "zero input exact" in description
+
+
+def test_models_of_one_point_are_evaluated_on_the_same_samples():
+    grid = {"density": (0.2, 0.6), "importance_extra": (0.5, 4.0), "repeat": 3, "evaluation_size": 64}
+    rng = np.random.default_rng(0)
+    W, b = rng.normal(size=(2, 3)), rng.normal(size=3)
+    loss = loss_at(experiment(3, 2, **grid), [W] * 12, [b] * 12).reshape(4, 3)
+    np.testing.assert_array_equal(loss, loss[:, :1].repeat(3, axis=1))
+    assert len(np.unique(loss)) == 4
+
+
+def test_repeats_of_a_single_setting_are_evaluated_on_the_same_samples():
+    loss = loss_at(experiment(2, 1, density=0.3, repeat=3, evaluation_size=64), [[[1, -1]]] * 3, [[0, 0]] * 3)
+    assert (loss == loss[0]).all()
+
+
+def test_the_absolute_value_model_is_held_to_absolute_values():
+    entry = experiment(2, 4, model="absolute-value", density=0.3)
+    right = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
+    parameters = {"W1": right, "W2": abs(right).T, "b": np.zeros(2, np.float32)}
+    found = PopulationLoss(entry)({name: np.stack([value, 0 * value]) for name, value in parameters.items()})
+    # One neuron for each sign loses nothing; y = 0 loses Σ E[x²] = 2 · p/3.
+    assert found[0] == pytest.approx(0, abs=1e-12)
+    assert found[1] == pytest.approx(0.2, rel=0.02)

@@ -151,10 +151,11 @@ def test_the_dimensions_of_each_feature_stick_at_one_and_a_half():
 
 
 def test_pairs_of_correlated_features_collapse_as_they_get_denser():
-    # At p = 0.03 both of two solutions, with and without a collapsed pair, lose the same to a per cent.
-    changes = {"density": (0.7, 0.35, 0.175, 0.1), "repeat": 12, "steps": 2500, "batch_size": 128, "seed": 1}
-    W = best_of_each_point(EXPERIMENTS["pca-collapse"].with_settings(**changes), "W")
-    assert collapsed_sets(W, 3).tolist() == [3, 3, 2, 1]
+    changes = {"density": (0.7, 0.35, 0.175, 0.1), "repeat": 16, "steps": 2500, "batch_size": 128, "seed": 1}
+    collapsed = collapsed_sets(best_of_each_point(EXPERIMENTS["pca-collapse"].with_settings(**changes), "W"), 3)
+    assert collapsed[[0, 1, 3]].tolist() == [3, 3, 1]
+    # Here one and two collapsed pairs lose the same to a per cent, and few seeds find either.
+    assert collapsed[2] in (1, 2)
 
 
 @pytest.mark.parametrize(("name", "cosine"), [("correlated", 0), ("anticorrelated", -1)])
