@@ -17,6 +17,8 @@ from h5py.h5d import DatasetID
 PAGE = 4096
 # Parts of a row, or of a file, that have as many bytes begin on a page.
 LARGE = 2**16
+# How a file system says that it cannot, which is no failure of the disk.
+_CANNOT = (errno.EINVAL, errno.EFAULT, errno.ENOTSUP)
 
 
 class DirectWriter:
@@ -47,7 +49,7 @@ class DirectWriter:
             try:
                 written += os.pwrite(descriptor, source[written:], place + written)
             except OSError as error:
-                if error.errno != errno.EINVAL:
+                if error.errno not in _CANNOT:
                     raise
                 self.close()
                 return False

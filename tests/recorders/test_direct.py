@@ -79,9 +79,10 @@ def test_every_byte_is_in_the_file(model, path, writes):
     assert writes[False] >= 7 * 4 * 512 * 125
 
 
-def test_a_file_system_that_cannot_is_written_to_as_ever(model, path, writes, monkeypatch):
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EFAULT, errno.ENOTSUP])
+def test_a_file_system_that_cannot_is_written_to_as_ever(model, path, writes, monkeypatch, code):
     def refuse(*_):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(direct, "os", with_pwrite(refuse))
     check(path, record(model, path))
