@@ -9,6 +9,9 @@ import numpy as np
 from .errors import SettingError
 from .levels import LEVELS
 
+Spacing = Literal["regular", "random", "log"]
+Shape = Literal["linear", "smooth"]
+
 # Closer levels than this are no jump worth planting; 3/8 and 2/5 are.
 _SMALLEST_JUMP = 0.08
 
@@ -32,8 +35,8 @@ class Plan:
     ramp: tuple[float, float] = (0.001, 0.1)
     gap: float = 0.05
     drift: float = 0.0
-    spacing: Literal["regular", "random", "log"] = "regular"
-    shape: Literal["linear", "smooth"] = "linear"
+    spacing: Spacing = "regular"
+    shape: Shape = "linear"
     lag: int = 0
     loss_noise: float = 0.1
 
