@@ -29,6 +29,8 @@ _WRITING_SHARE = 50
 _LARGE_ROW = 2**18
 # How often a training that waits for the writer looks again, in seconds.
 _PAUSE = 0.0002
+# What NumPy may multiply by has threads that wait for work by spinning: they would take the training's cores.
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 # The process has the training's own search path, wherever the toolkit was found.
 _PROGRAM = f"""
 import json, sys
@@ -193,6 +195,7 @@ def _start(ring: Ring, path: Path, trigger: Trigger | None) -> subprocess.Popen[
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={**os.environ, **_ONE_THREAD},
         pass_fds=lock,
         start_new_session=True,
     )

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -163,6 +164,17 @@ def test_what_was_logged_for_a_row_that_is_left_out_goes_with_it(regression, pat
 
 def test_the_terminal_s_ctrl_c_does_not_reach_the_writer(recorder):
     assert os.getsid(writer_of(recorder)) != os.getsid(0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_the_writer_has_one_thread_and_leaves_the_cores_to_the_training(regression, path, monkeypatch):
+    # As many as NumPy would have on a machine of three cores.
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    with dyn.attach(regression.model, regression.optimizer, path, writer="process") as recorder:
+        regression.train(3, recorder)
+        wait_for_the_file(path, 2)
+        threads = Path(f"/proc/{writer_of(recorder)}/task")
+        assert len([*threads.iterdir()]) == 1
 
 
 @pytest.mark.parametrize("rows", [0, 2, 6])
