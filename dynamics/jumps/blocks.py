@@ -10,6 +10,8 @@ _BLOCKS = 512
 _QUANTILE, _NORMAL = 0.3, 0.3853204664075677
 # The noise is measured over 1, 2, 4 … blocks while at least so many remain.
 _FEWEST = 60
+# Where the longest stretches show so many times the noise of those half as long, longer ones would show still more.
+_GROWTH = 1.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,21 +49,23 @@ def noise(means: np.ndarray) -> np.ndarray:
     Second differences know neither levels nor drift, and their lower quantile knows no jump. The noise over longer
     stretches counts too, so that noise which is correlated from row to row does not look like less than it is.
     """
-    scales = [_noise_at(means)]
+    sums = np.concatenate([np.zeros((1, means.shape[1])), np.cumsum(means - means.mean(axis=0), axis=0)])
+    scales = [_noise_at(sums, 1)]
     length = 2
     while len(means) // length >= _FEWEST:
-        whole = len(means) // length * length
-        scales.append(np.sqrt(length) * _noise_at(means[:whole].reshape(-1, length, means.shape[1]).mean(axis=1)))
+        scales.append(_noise_at(sums, length))
         length *= 2
     widest = np.max(scales, axis=0)
     if len(scales) == 1:
         return widest
     growth = np.divide(scales[-1], scales[-2], out=np.ones_like(widest), where=scales[-2] > 0)
-    return widest * np.clip(growth / 1.3, 1.0, 2.0)
+    return widest * np.clip(growth / _GROWTH, 1.0, 2.0)
 
 
-def _noise_at(means: np.ndarray) -> np.ndarray:
-    if len(means) < 3:
-        return np.zeros(means.shape[1])
-    second = np.abs(means[2:] - 2 * means[1:-1] + means[:-2])
+def _noise_at(sums: np.ndarray, length: int) -> np.ndarray:
+    """Return √length times the noise of the means over *length* blocks, from the running *sums* (G + 1, n)."""
+    if len(sums) <= 3 * length:
+        return np.zeros(sums.shape[1])
+    stretches = (sums[length:] - sums[:-length]) / np.sqrt(length)
+    second = np.abs(stretches[2 * length :] - 2 * stretches[length:-length] + stretches[: -2 * length])
     return np.quantile(second, _QUANTILE, axis=0) / _NORMAL / np.sqrt(6)

@@ -6,14 +6,15 @@ import numpy as np
 
 from .blocks import condense, fill, noise
 from .candidates import LONGEST, REST, candidates
+from .curves import is_curve
 from .segments import fit_lines, segment
 from .sides import NEAR, Sides
 from .track import Span, Track, between, block_steps
 
 # Half the distance from 1/2 to 2/5; most energy levels lie farther apart.
 SMALLEST = 0.05
-# Among a thousand runs of 400 features, chance reaches 7 standard errors hardly once.
-_SIGMAS = 7.0
+# So many standard errors are asked of a run of one feature; see _needed_sigmas for many.
+_SIGMAS = 6.0
 # A change is larger than the wandering of the plateaus, however that is correlated.
 _SPREADS = 2.5
 # Noise finer than this share of the smallest change is not described.
@@ -24,8 +25,6 @@ _FEWEST = 6
 _DRIFTED = 0.35
 # A plateau has so many blocks.
 _SHORTEST = 2
-# A change longer than this share of the run might be a curve; it is one where that fits better by so much noise².
-_SMOOTH, _SMOOTH_GAIN = 0.03, 10.0
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,10 @@ class Change:
 def find_changes(signal: np.ndarray, step: np.ndarray, smallest: float = SMALLEST) -> list[Change]:
     """Return the changes of *signal* of at least *smallest*, feature by feature, each in order of time.
 
-    A change leads within 15 % of the run from one plateau to another, by seven times its standard error, and by more
-    than twice what the drift of the plateaus would have made of it, over the rows or over the steps. One pass goes over
-    the signal; all else works on about 500 block means. Values that are not finite are passed over.
+    A change leads within 15 % of the run from one plateau to another, by six times its standard error or more (the
+    more, the more features there are), and by more than twice what the drift of the plateaus would have made of it,
+    over the rows or over the steps; and it is no smooth curve. One pass goes over the signal; all else works on about
+    500 block means. Values that are not finite are passed over.
 
     Shapes: signal (T, n), step (T,).
     """
@@ -62,21 +62,30 @@ def find_changes(signal: np.ndarray, step: np.ndarray, smallest: float = SMALLES
         return []
     scale = np.hypot(noise(blocks.means), _FINE * smallest)
     steps = block_steps(step, blocks)
+    sigmas = _needed_sigmas(signal.shape[1])
     found = []
     for feature, starts in enumerate(segment(blocks.means, scale)):
         y = blocks.means[:, feature]
         spans = candidates(fit_lines(y, starts), scale[feature], smallest)
         track = Track(signal[:, feature], y, blocks.size, step, steps, float(scale[feature]))
-        found += _confirmed(track, feature, spans, smallest)
+        found += _confirmed(track, feature, spans, smallest, sigmas)
     return found
 
 
-def _confirmed(track: Track, feature: int, candidates: list[Span], smallest: float) -> list[Change]:
+def _needed_sigmas(features: int) -> float:
+    """Return the standard errors that chance reaches among so many *features* as rarely as _SIGMAS in one.
+
+    That is n exp(-sigmas² / 2) = exp(-_SIGMAS² / 2), Bonferroni's correction for normal noise.
+    """
+    return float(np.sqrt(_SIGMAS**2 + 2 * np.log(max(features, 1))))
+
+
+def _confirmed(track: Track, feature: int, candidates: list[Span], smallest: float, sigmas: float) -> list[Change]:
     spans = _refined(track, [(a * track.size, (b + 1) * track.size - 1) for a, b in candidates])
     confirmed = []
     for span, bounds in zip(spans, between(spans, len(track.rows)), strict=True):
         sides = track.sides(span, bounds)
-        if _is_change(track, span, sides, smallest) and not _is_curve(track, span, bounds):
+        if _is_change(track, span, sides, smallest, sigmas) and not is_curve(track, span, bounds, sides):
             # A ramp is known as far as the mean of its rows is, over its slope; a step to the row.
             blur = 1 + 2 * track.noise * np.sqrt(track.size * (span[1] - span[0])) / sides.size
             confirmed.append(Change(feature, *span, sides.before, sides.after, float(sides.sigmas), float(blur)))
@@ -93,32 +102,12 @@ def _refined(track: Track, spans: list[Span]) -> list[Span]:
         spans = [*spans[: clash - 1], (spans[clash - 1][0], spans[clash][1]), *spans[clash + 1 :]]
 
 
-def _is_change(track: Track, span: Span, sides: Sides, smallest: float) -> bool:
+def _is_change(track: Track, span: Span, sides: Sides, smallest: float, sigmas: float) -> bool:
     width = (span[1] - span[0]) / track.size
     return (
         sides.size >= max(smallest, _SPREADS * sides.spread)
-        and sides.sigmas >= _SIGMAS
+        and sides.sigmas >= sigmas
         and sides.drifted * np.sign(sides.after - sides.before) <= _DRIFTED * sides.size
         and width <= LONGEST * len(track.blocks)
         and min(sides.left.size, sides.right.size) >= max(_SHORTEST, min(REST * width, NEAR))
     )
-
-
-def _is_curve(track: Track, span: Span, bounds: Span) -> bool:
-    """Tell whether a cubic describes the change and what lies beside it better than plateaus and a ramp do."""
-    begin, end = track.times(span)
-    if end - begin <= _SMOOTH * len(track.blocks):
-        return False
-    first, last = track.whole_blocks(bounds)
-    reach = 2 * (end - begin)
-    blocks = np.arange(max(first, int(begin - reach)), min(last, int(end + reach)) + 1)
-    y, ramp = track.blocks[blocks], np.clip((blocks - begin) / (end - begin), 0, 1)
-    t = np.linspace(-1, 1, blocks.size)
-    gain = _residual(y, np.stack([t**0, t, ramp], axis=1)) - _residual(y, np.vander(t, 4))
-    return gain > _SMOOTH_GAIN * track.noise**2
-
-
-def _residual(y: np.ndarray, basis: np.ndarray) -> float:
-    """Return the sum of the squares of what the columns of *basis* (G, k) leave of *y* (G,)."""
-    rest = y - basis @ np.linalg.lstsq(basis, y, rcond=None)[0]
-    return float(rest @ rest)

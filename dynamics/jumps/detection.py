@@ -17,8 +17,8 @@ class Jump:
     features are in order; before, after and sigmas (k,) hold for each of them the values of its plateaus where its
     change begins and ends, and the size of the change in units of its standard error. loss_change is the change of the
     loss across the event, loss_sigmas that in units of its standard error. loss_lag tells how many steps later than
-    the features the loss changes; it is negative where the loss leads, and NaN where its change is too small to tell.
-    All three are NaN without a loss.
+    the features the loss changes; it is negative where the loss leads, and NaN where no change of the loss near the
+    event is its own. All three are NaN without a loss.
     """
 
     start: int | float
@@ -46,10 +46,10 @@ def detect_jumps(
 ) -> list[Jump]:
     """Return the jumps of any signal of features over training, in order of time.
 
-    A feature jumps where it goes within 15 % of the run from one plateau to another, by *smallest* or more and by seven
-    standard errors; plateaus may drift slowly, and slow drift is no jump. start and end are those of the ramp that fits
-    best. Jumps that overlap in time, as far as their times are known, are one. Memory is a few hundred rows, and the
-    time is one pass over the signal.
+    A feature jumps where it goes within 15 % of the run from one plateau to another, by *smallest* or more and by at
+    least √(36 + 2 ln n) standard errors; plateaus may drift slowly, and slow drift is no jump. start and end are those
+    of the ramp that fits best. Jumps that overlap in time, as far as their times are known, are one. Memory is a few
+    hundred rows, and the time is one pass over the signal.
 
     Shapes: dimensionality (T, n), also norms or any other signal; loss (T,), also of minibatches; step (T,) increasing,
     by default the row. Values that are not finite are passed over. Units: *smallest* is in those of the signal.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 # A window is divided into so many bins, whatever its length.
-_BINS = 64
+BINS = 64
 # The plateaus drift where that lowers the residual by so much, in units of the noise squared.
 _DRIFT_GAIN = 12.0
 # The next window reaches so far beyond the ramp: in lengths of the ramp, or of eight bins.
@@ -23,23 +23,25 @@ def fit_ramp(y: np.ndarray, start: int, stop: int, noise: float) -> tuple[int, i
     a bin is a row or the ramp is many bins. Shapes: y (T,); noise is the standard deviation of one row.
     """
     while True:
-        width = (stop - start) / _BINS
+        width = (stop - start) / BINS
         first, last = _best_pair(_binned(y, start, stop), noise / np.sqrt(width))
         # What is known of a bin is known of its middle.
         a, b = (start + (k + 0.5) * width - 0.5 for k in (first, last))
         middle, reach = round((a + b) / 2), (b - a) / 2 + _MARGIN * max(b - a, _MARGIN_BINS * width)
-        reach = max(round(reach), _BINS // 2)
+        reach = max(round(reach), BINS // 2)
         closer = max(start, middle - reach), min(stop, middle + reach)
         length = closer[1] - closer[0]
         # The last window has a bin for each row, where there are so many.
-        if width <= 1 or length > max(_SHRINK * (stop - start), _BINS):
-            return round(a), max(round(b), round(a) + 1)
+        if width <= 1 or length > max(_SHRINK * (stop - start), BINS):
+            # Where rows are fewer than bins, the last bins are one row, and no ramp begins there.
+            first = min(round(a), stop - 2)
+            return first, max(round(b), first + 1)
         start, stop = closer
 
 
 def _binned(y: np.ndarray, start: int, stop: int) -> np.ndarray:
     """Return the means of the bins; a row is in several where there are fewer rows than bins."""
-    edges = np.arange(_BINS + 1) * (stop - start) // _BINS
+    edges = np.arange(BINS + 1) * (stop - start) // BINS
     low, high = edges[:-1], np.maximum(edges[1:], edges[:-1] + 1)
     sums = np.concatenate([[0.0], np.cumsum(y[start:stop] - y[start], dtype=np.float64)])
     return (sums[high] - sums[low]) / (high - low)
@@ -66,11 +68,11 @@ class _Ramps(NamedTuple):
 
 @cache
 def _ramps() -> _Ramps:
-    pairs = np.stack(np.triu_indices(_BINS, 1), axis=1)
+    pairs = np.stack(np.triu_indices(BINS, 1), axis=1)
     a, b = pairs.T[:, :, None]
-    shape = np.clip((np.arange(_BINS) - a) / (b - a), 0, 1)
+    shape = np.clip((np.arange(BINS) - a) / (b - a), 0, 1)
     level = shape - shape.mean(axis=1, keepdims=True)
-    line = np.linspace(-1, 1, _BINS)
+    line = np.linspace(-1, 1, BINS)
     line /= np.linalg.norm(line)
     return _Ramps(pairs, _unit(level), _unit(level - (level @ line)[:, None] * line), line)
 

@@ -10,8 +10,9 @@ NEAR = 32
 _FAR = 128
 # A drift counts where it is so many times its error.
 _SEEN = 2.0
-# The correlation of the noise is measured in so many blocks or more, and not taken for more than this.
-_ENOUGH, _MOST = 16, 0.95
+# The correlation of the noise is measured in so many blocks or more, and not taken for more than this: a plateau that
+# bends slowly looks like noise of any correlation.
+_ENOUGH, _MOST = 16, 0.8
 
 
 class Sides(NamedTuple):
@@ -47,30 +48,30 @@ def look(y: np.ndarray, step: np.ndarray, span: tuple[float, float], bounds: tup
     The change lasts from and to the times *span*, in blocks, and the plateaus reach to *bounds*, the first block of the
     one and the last of the other. noise is the standard deviation of a block.
     """
-    begin, end = span
-    # A block is on a plateau if all of it is; where none is, the nearest has to do.
-    stop = max(int(np.floor(begin + 0.5)), bounds[0] + 1)
-    start = min(int(np.ceil(end + 0.5)), bounds[1])
-    left, right = _window(bounds, stop, start, NEAR)
-    means = y[left].mean(), y[right].mean()
+    left, right = _beside(span, bounds, NEAR)
     blocks, apart = _apart(np.arange(len(y)), left, right), _apart(y, left, right)
-    drift = _slope(blocks, apart, noise)
+    drift = _slope(blocks, apart, left.size, noise)
     residual = apart - drift * blocks
-    # A drift that is taken from the plateaus is uncertain too, and reaches from the middle of one to that of the other.
-    reach = ((begin - left.mean()) + (right.mean() - end)) / np.linalg.norm(blocks) if drift else 0.0
+    # From the middles of the plateaus to where the change begins and ends.
+    ahead, back = span[0] - left.mean(), span[1] - right.mean()
+    # A drift that is taken from the plateaus is uncertain too.
+    reach = (ahead - back) / np.linalg.norm(blocks) if drift else 0.0
     return Sides(
         left=left,
         right=right,
-        before=float(means[0] + drift * (begin - left.mean())),
-        after=float(means[1] + drift * (end - right.mean())),
-        drifted=_drifted(y, step, (left, right), _window(bounds, stop, start, _FAR)),
+        before=float(y[left].mean() + drift * ahead),
+        after=float(y[right].mean() + drift * back),
+        drifted=_drifted(y, step, (left, right), _beside(span, bounds, _FAR)),
         spread=float(residual.std()),
         error=float(max(noise, _lasting_noise(residual)) * np.sqrt(1 / left.size + 1 / right.size + reach**2)),
     )
 
 
-def _window(bounds: tuple[int, int], stop: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return up to *length* blocks before *stop* and from *start* on, within *bounds*."""
+def _beside(span: tuple[float, float], bounds: tuple[int, int], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return up to *length* blocks before and after *span*, within *bounds*."""
+    # A block is on a plateau if all of it is; where none is, the nearest has to do.
+    stop = max(int(np.floor(span[0] + 0.5)), bounds[0] + 1)
+    start = min(int(np.ceil(span[1] + 0.5)), bounds[1])
     return np.arange(max(bounds[0], stop - length), stop), np.arange(start, min(bounds[1] + 1, start + length))
 
 
@@ -92,11 +93,24 @@ def _drifted(
     return float(max(changes, key=lambda change: change * (y[near[1]].mean() - y[near[0]].mean())))
 
 
-def _slope(t: np.ndarray, y: np.ndarray, noise: float) -> float:
-    """Return the slope of *y* over *t*, or 0 where it is not seen above the noise."""
+def _slope(t: np.ndarray, y: np.ndarray, left: int, noise: float) -> float:
+    """Return the slope of *y* over *t*, or 0 where it is not seen above the noise.
+
+    The slope of two plateaus, of which the first has *left* blocks, is no steeper than either of them may be: where one
+    bends, the other does not follow.
+    """
+    slope, error = _line(t, y, noise)
+    if abs(slope) <= _SEEN * error:
+        return 0.0
+    parts = [_line(t[part], y[part], noise) for part in (slice(left), slice(left, None))]
+    steepest = min(own * np.sign(slope) + _SEEN * error for own, error in parts)
+    return float(np.sign(slope) * np.clip(steepest, 0, abs(slope)))
+
+
+def _line(t: np.ndarray, y: np.ndarray, noise: float) -> tuple[float, float]:
+    """Return the slope of *y* over *t*, both without their means, and its standard error; infinite for one block."""
     moment = float(t @ t)
-    along = float(t @ y)
-    return along / moment if abs(along) > _SEEN * noise * np.sqrt(moment) else 0.0
+    return (float(t @ y) / moment, noise / np.sqrt(moment)) if moment else (0.0, np.inf)
 
 
 def _lasting_noise(residual: np.ndarray) -> float:

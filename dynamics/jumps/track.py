@@ -11,6 +11,9 @@ from .sides import NEAR, Sides, look
 
 Span = tuple[int, int]
 
+# A ramp of height 1 of which no more is left than that is rounding.
+_NOTHING = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class Track:
@@ -37,9 +40,28 @@ class Track:
         """Return the plateaus on both sides of *span*, which reach to *bounds*, all in rows."""
         return look(self.blocks, self.block_step, self.times(span), self.whole_blocks(bounds), self.noise)
 
+    def shape(self, span: Span, blocks: np.ndarray) -> np.ndarray:
+        """Return how much of a ramp over the rows *span* is done in each of *blocks*, from 0 to 1."""
+        begin, end = self.times(span)
+        return np.clip((blocks - begin) / (end - begin), 0, 1)
+
+    def beyond(self, span: Span, blocks: np.ndarray, basis: np.ndarray) -> float:
+        """Return what *blocks* (k,) show of a ramp over *span* beyond the columns of *basis* (k, m), in its errors.
+
+        It is 0 where the columns can make that ramp, and nothing is left of it to be seen.
+        """
+        ramp = rest(self.shape(span, blocks), basis)
+        length = float(np.linalg.norm(ramp))
+        return abs(float(ramp @ self.blocks[blocks])) / (self.noise * length) if length > _NOTHING else 0.0
+
     def whole_blocks(self, bounds: Span) -> Span:
         """Return the first and the last block all of whose rows lie within *bounds*."""
         return -(-bounds[0] // self.size), min((bounds[1] + 1) // self.size, len(self.blocks)) - 1
+
+
+def rest(y: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Return what the columns of *basis* (k, m) leave of *y* (k,)."""
+    return y - basis @ np.linalg.lstsq(basis, y, rcond=None)[0]
 
 
 def block_steps(step: np.ndarray, blocks: Blocks) -> np.ndarray:

@@ -9,6 +9,8 @@ from .detection import Jump
 
 # Plateaus are means over many rows, but minibatches and neighbours that wait for their own jump keep them off a level.
 _NEAR = 0.04
+# More standard errors than that say no more: the loss is as good as without noise.
+_SURE = 1000
 # More features than that are counted instead of listed.
 _MOST_LISTED = 8
 
@@ -55,4 +57,5 @@ def _describe_loss(jump: Jump, name: str) -> str:
     # Within the jump itself there is nothing to tell.
     if np.isfinite(jump.loss_lag) and abs(jump.loss_lag) > (jump.end - jump.start) / 2:
         lag = f", {abs(jump.loss_lag):.0f} steps {'later' if jump.loss_lag > 0 else 'earlier'}"
-    return f"; {name} {jump.loss_change:+.2g} ({abs(jump.loss_sigmas):.0f} sigma{lag})"
+    sigmas = f"{abs(jump.loss_sigmas):.0f}" if abs(jump.loss_sigmas) <= _SURE else f"over {_SURE}"
+    return f"; {name} {jump.loss_change:+.2g} ({sigmas} sigma{lag})"

@@ -43,7 +43,7 @@ def _(regime: Regime) -> str:
         told.append(f"the sets turn {regime.twist:.0f}° against each other")
     told.append(f"at the end {regime.form}")
     if regime.loss is not None:
-        told.append("loss {:.3g} -> {:.3g}".format(*regime.loss))
+        told.append("loss {:.3g} → {:.3g}".format(*regime.loss))
     return f"steps {regime.start}-{regime.end}, {regime.kind}: {'; '.join(told)}"
 
 
@@ -76,11 +76,11 @@ def _told(kind: str, change: Change) -> str:
     """Tell what belongs to this kind of regime about one set."""
     who = name_features(change.features)
     before, after = change.form
-    becomes = f"{before} -> {after}" if before != after else after
+    becomes = f"{before} → {after}" if before != after else after
     if kind == "growth":
-        return f"{who} grow {change.length[0]:.2g} -> {change.length[1]:.2g} ({after})"
+        return f"{who} grow {change.length[0]:.2g} → {change.length[1]:.2g} ({after})"
     if kind in ("opening", "closing", "reshaping"):
-        return f"{who} span {change.dimensions[0]:.1f} -> {change.dimensions[1]:.1f} dimensions ({becomes})"
+        return f"{who} span {change.dimensions[0]:.1f} → {change.dimensions[1]:.1f} dimensions ({becomes})"
     if kind == "twist":
         return f"{describe(change.motion)} ({becomes})"
     return f"{who} stay {after}" if before == after else f"{who} {becomes}"

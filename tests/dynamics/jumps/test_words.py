@@ -34,3 +34,8 @@ def test_a_loss_that_changes_outside_of_the_jump_is_timed():
     assert describe_jump(late).endswith("; loss +0.25 (30 sigma, 200 steps later)")
     early = jump([1], [0.0], [0.5], loss_change=0.25, loss_sigmas=30.0, loss_lag=-81.0)
     assert describe_jump(early).endswith("; loss +0.25 (30 sigma, 81 steps earlier)")
+
+
+def test_a_loss_without_noise_is_sure_beyond_counting():
+    clean = jump([1], [0.0], [0.5], loss_change=-1.0, loss_sigmas=-3e9)
+    assert describe_jump(clean).endswith("; loss -1 (over 1000 sigma)")

@@ -148,9 +148,9 @@ def test_a_regime_is_told_in_words(run):
     assert growth.startswith("steps 0-")
     assert "growth: features 0-2 grow" in growth
     assert "features 3-5 stay merged" in merged
-    assert "features 0-2 span 1.2 -> 3.0 dimensions (merged -> 3 × dedicated)" in opening
+    assert "features 0-2 span 1.2 → 3.0 dimensions (merged → 3 × dedicated)" in opening
     assert "the sets turn" in twist
-    assert "at the end 3 × digon; loss 0.0199 -> 0.0199" in octahedron
+    assert "at the end 3 × digon; loss 0.0199 → 0.0199" in octahedron
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 6), (4, 4, 3, 6)])
