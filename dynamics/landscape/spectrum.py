@@ -1,17 +1,20 @@
 """The curvature of the loss at a point of a run: is it a slope, a saddle or the bottom of a valley?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .derivatives import Loss, LossPoint, shifted
 from .lanczos import estimate_trace, extreme_eigenvalues
+from .symmetries import Across
 
 # Up to here all eigenvalues cost less than Lanczos' method with its restarts.
 EXACT_SIZE = 600
 # How well Lanczos' method knows an eigenvalue, as a fraction of the greatest.
 _ACCURACY = 1e-8
+# With the symmetries taken out, a curvature of this fraction of the greatest is none.
+_DISTINCT = 1e-7
 # A Hessian jumps at θ if it changes by this fraction across two such steps, in fractions of |θ|, and by no less across
 # the shorter; a smooth one changes by a tenth across a tenth of the way.
 _STEPS = (1e-6, 1e-7)
@@ -20,7 +23,7 @@ _JUMP = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Curvature:
-    """The second-order picture of a loss at one point θ of N parameters.
+    """The second-order picture of a loss at one point θ, in the N directions that are looked at.
 
     eigenvalues (k,) of the Hessian ascend, each known to within its error (k,); eigenvalues that are not among them,
     if k < N, lie in the interval *unlisted*. trace is exact, or has the standard error trace_error. An eigenvalue
@@ -51,24 +54,37 @@ class Curvature:
 
 
 def curvature(
-    loss: Loss, *parameters: Any, count: int = 10, tolerance: float | None = None, exact_up_to: int = EXACT_SIZE
+    loss: Loss,
+    *parameters: Any,
+    count: int = 10,
+    tolerance: float | None = None,
+    exact_up_to: int = EXACT_SIZE,
+    symmetries: np.ndarray | None = None,
 ) -> Curvature:
     """Return gradient norm and Hessian spectrum of a loss, L(θ + δ) = L + g·δ + δ·H δ / 2 + …
 
     Up to *exact_up_to* parameters all eigenvalues, beyond that at least *count* from each end (extreme_eigenvalues).
     The default tolerance is how well the eigenvalues are known plus |g| / |θ|: a symmetry of the loss moves θ along a
-    direction without curvature at a critical point, and away from one its curvature is of that size.
+    direction without curvature at a critical point, and away from one its curvature is of that size. On a row that the
+    noise of minibatches keeps away from the critical point this hides weak curvatures, and the saddle_index is a lower
+    bound. Given the *symmetries*, the directions (k, N) in which they move θ, such as rotations() of W, the curvatures
+    are those across them (see symmetries.Across); then none is hidden, but what is below 1e-7 of the greatest.
 
     loss(*tensors) returns a scalar tensor, differentiable twice, always over the same data; parameters are arrays, such
     as W and b of one row of a recording. They are flattened one after the other and computed with in float64.
     Raises ValueError where the loss is not a finite number.
     Source: Sagun et al. 2017, arXiv 1706.04454; Ghorbani et al. 2019, arXiv 1901.10159.
     """
-    return curvature_at(LossPoint(loss, parameters), count=count, tolerance=tolerance, exact_up_to=exact_up_to)
+    point = LossPoint(loss, parameters)
+    if symmetries is None:
+        return curvature_at(point, count=count, tolerance=tolerance, exact_up_to=exact_up_to)
+    found = curvature_at(Across(point, symmetries), count=count, tolerance=0, exact_up_to=exact_up_to)
+    least = float(found.errors.max(initial=0) + _DISTINCT * abs(found.eigenvalues).max(initial=0))
+    return replace(found, tolerance=least if tolerance is None else tolerance)
 
 
 def curvature_at(
-    point: LossPoint, *, count: int = 10, tolerance: float | None = None, exact_up_to: int = EXACT_SIZE
+    point: LossPoint | Across, *, count: int = 10, tolerance: float | None = None, exact_up_to: int = EXACT_SIZE
 ) -> Curvature:
     """Return the same as curvature() for a point whose derivatives are at hand."""
     if point.size <= exact_up_to:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dyn.dynamics.experiments import EXPERIMENTS
+from dyn.dynamics.features import FeatureDistribution
 from dyn.dynamics.landscape.critical_points import refine
 from dyn.dynamics.landscape.surfaces import PopulationSurface, one_hot_loss
 from dyn.dynamics.polytopes import identify
@@ -73,6 +74,34 @@ def test_the_square_is_critical_without_a_second_derivative():
     found = refine(one_hot_loss, *kgon_parameters(best_kgon(4), 4))
     assert found.kind == "critical point, not twice differentiable"
     assert found.distance == 0
+
+
+def digons(n_hidden: int, n_features: int, p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Antipodal pairs on the axes; the other features ignored, with their mean for a bias."""
+    W = np.hstack([np.kron(np.eye(n_hidden), [1.0, -1.0]), np.zeros((n_hidden, n_features - 2 * n_hidden))])
+    return W, np.where(W.any(axis=0), 0, p / 2)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("empty", "n_features"), [(0, 10), (1, 10), (1, 14)])
+def test_disturbed_digons_are_found_again(empty, n_features, seed):
+    p, rng = 0.3, np.random.default_rng(seed)
+    W, b = digons(3 - empty, n_features, p)
+    W = np.vstack([W, np.zeros((empty, n_features))])
+    noise = 0.02 * rng.normal(size=(4, n_features))
+    surface = PopulationSurface(FeatureDistribution(n_features, p), [1.0] * n_features)
+    found = refine(surface, W + noise[:3], b + noise[3])
+    # Into an empty dimension each of the ignored features can grow, and each of the digons can open.
+    ignored = n_features - 2 * (3 - empty)
+    assert found.converged
+    assert found.curvature.saddle_index == empty * (ignored + 3 - empty)
+    if empty:
+        # Of length ε it gains 2 ε² times the variance that is missed: a curvature of -4 (p/3 - p²/4) for each.
+        np.testing.assert_allclose(found.curvature.eigenvalues[:ignored], -4 * (p / 3 - p**2 / 4), rtol=1e-8)
+    names = [each.name for each in identify(found.parameters[0])]
+    assert names == ["digon"] * (3 - empty) + ["not represented"]
+    # The noise has a length of 0.02 √(4n) < 0.15; interference between the digons moves the biases by 0.02 each.
+    assert found.distance < 0.25
 
 
 @pytest.fixture(scope="module")
