@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..dynamics.ensembles import EnsembleSummary, summarise
+from .markup import ShownAsText
 from .recording import Recording
 from .selection import Selection, select
 
@@ -16,7 +17,7 @@ _QUARTILES = (25, 50, 75)
 
 
 @dataclass(frozen=True)
-class EnsembleStory:
+class EnsembleStory(ShownAsText):
     """What the first *looked_at* of an ensemble's *members* have in common."""
 
     parameter: str

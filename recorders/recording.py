@@ -61,6 +61,11 @@ class Recording:
     def __repr__(self) -> str:
         return f"Recording({str(self.path)!r}, {len(self)} rows, {'closed' if self._closed else self.status})"
 
+    def _repr_html_(self) -> str:
+        from .notebook import recording_html
+
+        return recording_html(self)
+
     def __enter__(self) -> Self:
         return self
 

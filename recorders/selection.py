@@ -81,8 +81,10 @@ class Selection:
         )
 
     def _of_member(self, value: Any) -> Any:
-        """Return a setting's value for the member that is shown; a list has one for each."""
-        return value[self.instance or 0] if isinstance(value, list) else value
+        """Return a setting's value for the member that is shown; a list has one for each row of the grid."""
+        if not isinstance(value, list):
+            return value
+        return value[(self.instance or 0) * len(value) // (self.experiment["n_instances"] or 1)]
 
 
 def select(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Selection:

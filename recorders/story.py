@@ -11,6 +11,7 @@ from ..dynamics.motion.regimes import Regime, find_regimes
 from ..dynamics.motion.words import describe, name_features
 from ..dynamics.polytopes import Polytope, identify, summary
 from .ensemble_story import EnsembleStory, tell_ensemble
+from .markup import ShownAsText
 from .recording import Recording
 from .selection import Selection, select
 
@@ -22,7 +23,7 @@ _FEWEST_ROWS = 3
 
 
 @dataclass(frozen=True)
-class Story:
+class Story(ShownAsText):
     """What happened to one matrix of features.
 
     loss is the name of the loss that was looked at, None where there is none. polytopes are those of the last row,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..dynamics.levels import LEVELS, level_indices
+from .markup import ShownAsText
 from .recording import Recording, catalogue_entry
 
 # How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
@@ -13,7 +14,7 @@ TOLERANCE = 0.03
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(ShownAsText):
     """A recording in short; levels counts the features of each parameter by the energy level they are at last."""
 
     path: str
