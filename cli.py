@@ -2,28 +2,23 @@
 
 import json
 import sys
-from collections.abc import Callable
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from .dynamics.errors import SettingError, unknown_name
-from .terminal import OneLineErrors, Size, progress, reporter, say_warnings
+from .cli_record import record
+from .cli_sweep import sweep
+from .dynamics.errors import unknown_name
+from .terminal import OneLineErrors, Size, progress, say_warnings
+from .viz.kinds import KINDS, default_kind
 
-FIGURE_KINDS = ("levels",)
-
-
-def _complete_target(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from .dynamics.experiments import EXPERIMENTS
-
-    names = [CompletionItem(name) for name in EXPERIMENTS if name.startswith(incomplete)]
-    return [*names, CompletionItem(incomplete, type="file")]
+FIGURE_KINDS = tuple(KINDS)
 
 
 _RECORDING = click.argument("file", type=click.Path(path_type=Path))
+_FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 _FORCE = click.option("--force", is_flag=True, help="Replace an existing output.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _INSTANCE = click.option("--instance", type=int, metavar="K", help="Which member of an ensemble [default: 0].")
@@ -36,73 +31,8 @@ def main() -> None:
     """Watch neural networks learn: record a training at every step, and see what happened."""
 
 
-@main.command()
-@click.argument("target", metavar="EXPERIMENT|SCRIPT.py|MODULE", shell_complete=_complete_target)
-@click.argument("arguments", metavar="[-- ARGUMENTS...]", nargs=-1, type=click.UNPROCESSED)
-@click.option("-m", "is_module", is_flag=True, help="Record a module, run as python -m runs it.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The recording [default: its name and .h5].")
-@click.option("--steps", help="How many optimizer steps; short for --set steps=N.", metavar="N")
-@click.option("--seed", help="Seed of the weights and the data; short for --set seed=N.", metavar="N")
-@click.option("--device", help="Where to train, such as cpu or cuda; short for --set device=D.", metavar="D")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
-@click.option("--every", metavar="N", help="Which steps: N, log, 0:1000:1,1000::50, trigger:drop=0.05 [default: 1].")
-@click.option("--select", multiple=True, metavar="GLOB", help="Record these parameters only; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Say what the recording would take, and stop.")
-@_FORCE
-def record(
-    target: str,
-    arguments: tuple[str, ...],
-    is_module: bool,
-    output: Path | None,
-    assignments: tuple[str, ...],
-    every: str | None,
-    select: tuple[str, ...],
-    dry_run: bool,
-    force: bool,
-    **shortcuts: str | None,
-) -> Callable[[], None] | None:
-    """Train an EXPERIMENT of the catalogue and record it, or record a script that knows nothing of this.
-
-    `dyn experiments` lists the catalogue. A script, or with -m a module, runs as python would run it, with the
-    arguments that stand after --, such as: dyn record train.py -o run.h5 -- --lr 1e-3
-    """
-    from .dynamics.experiments import find_experiment
-    from .dynamics.settings import parse_settings
-    from .recorders.launch import Script, is_script
-    from .recorders.paths import check_path
-    from .recorders.schedule import parse_every
-
-    shorthand = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
-    options: dict[str, Any] = {"select": list(select) or None}
-    if every is not None:
-        options["every"] = parse_every(every)
-    if is_module or is_script(target):
-        from .recorders.script import record_script
-
-        script = Script(target, arguments, is_module=is_module)
-        script.check(settings=(*assignments, *shorthand), dry_run=dry_run)
-        path = output or script.default_output
-        check_path(path, overwrite=force)
-
-        # Run once click is done, which has its own way with exceptions.
-        return partial(record_script, script, path, **options, overwrite=force, report=reporter())
-    if arguments:
-        raise SettingError(f"{target!r} takes no arguments, got {' '.join(arguments)!r}; change a setting with --set")
-    entry = find_experiment(target)
-    entry = entry.with_settings(**parse_settings(entry, (*assignments, *shorthand)))
-    path = output or Path(f"{entry.name}.h5")
-
-    from .recorders.experiment import price, record_experiment
-
-    if not dry_run:
-        check_path(path, overwrite=force)
-    cost = price(entry, path, **options)
-    click.echo(f"{path}: {cost}", err=True)
-    if dry_run:
-        return None
-    record_experiment(entry, path, **options, overwrite=force, progress=progress("recording", "step"))
-    click.echo(path)
-    return None
+main.add_command(record)
+main.add_command(sweep)
 
 
 @main.command()
@@ -152,6 +82,23 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
 
 @main.command()
 @_RECORDING
+@click.option("--steps", metavar="K,…", help="Which steps to look at [default: the middle of each plateau].")
+@_JSON
+@_PARAMETER
+@_INSTANCE
+def landscape(file: Path, steps: str | None, as_json: bool, **options: Any) -> None:
+    """Say which saddle or minimum of the loss is near a plateau of a toy model, and how far."""
+    from .recorders.landscape import landscape as look
+    from .recorders.plateaus import parse_steps
+    from .recorders.recording import open_recording
+
+    with open_recording(file) as recording:
+        rows = look(recording, None if steps is None else parse_steps(steps), **options)
+    click.echo(json.dumps([row.as_dict() for row in rows], indent=2) if as_json else "\n".join(map(str, rows)))
+
+
+@main.command()
+@_RECORDING
 @click.option("--interval", type=float, default=1.0, show_default=True, metavar="SECONDS", help="How often to look.")
 @click.option("--once", is_flag=True, help="Look once, and stop.")
 def watch(file: Path, interval: float, once: bool) -> None:
@@ -175,7 +122,7 @@ def repair(file: Path) -> None:
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@_FILES
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The merged recording.")
 @_FORCE
 def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
@@ -196,36 +143,57 @@ def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
 @_INSTANCE
 @_FORCE
 def plot(file: Path, kind: str | None, output: Path | None, force: bool, **options: Any) -> None:
-    """Draw a figure of a recording."""
-    kind = kind or FIGURE_KINDS[0]
-    if kind not in FIGURE_KINDS:
+    """Draw a figure of a recording, by default the kind that shows best what it is about."""
+    if kind is not None and kind not in FIGURE_KINDS:
         raise unknown_name("kind of figure", kind, FIGURE_KINDS)
+    given = {name: value for name, value in options.items() if value not in (None, False)}
 
-    from .recorders.recording import open_recording
-    from .viz.levels import plot_levels
+    from .recorders.sweeps.views import recording_of
     from .viz.output import FIGURE_SUFFIXES, check_output, save_figure
 
-    path = check_output(output or Path(f"{file.stem}-{kind}.png"), FIGURE_SUFFIXES, overwrite=force)
-    with open_recording(file) as recording:
-        figure = plot_levels(recording, **options)
+    with recording_of(file) as recording:
+        chosen = default_kind(recording, given) if kind is None else KINDS[kind]
+        path = output or Path(f"{file.stem}-{chosen.name}.png")
+        check_output(path, FIGURE_SUFFIXES, overwrite=force)
+        figure = chosen.draw(recording, **given)
     click.echo(save_figure(figure, path, overwrite=force))
 
 
 @main.command()
-@_RECORDING
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="mp4 or gif [default: FILE.gif].")
+@_FILES
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="mp4, webm, gif, N-%04d.png, html [FILE.gif].")
 @click.option("--fps", type=int, default=30, show_default=True, help="Frames per second.")
 @click.option("--seconds", type=float, default=12.0, show_default=True, help="How long the movie lasts.")
 @click.option("--size", type=Size(), default="1280x720", show_default=True, help="Width and height in pixels.")
+@click.option("--clock", default="motion", show_default=True, help="What time goes by: motion, step or log.")
+@click.option("--turn", type=float, default=60.0, show_default=True, help="Degrees that the camera goes around.")
+@click.option("--project", default="moving", show_default=True, help="Beyond 3 dimensions: moving, pca, or I,J,K.")
+@click.option("--workers", type=int, default=1, show_default=True, help="How many processes draw.")
+@click.option("--instance", type=int, multiple=True, metavar="K", help="Which members of an ensemble; repeatable.")
 @_PARAMETER
-@_INSTANCE
 @_FORCE
-def animate(file: Path, output: Path | None, force: bool, **options: Any) -> None:
-    """Draw a recording as a moving polyhedron, with dimensionality and loss beside it."""
+def animate(files: tuple[Path, ...], output: Path | None, force: bool, **options: Any) -> None:
+    """Draw recordings as moving polyhedra, with dimensionality and loss beside them, and what happens in words."""
     from .recorders.recording import open_recording
     from .viz.animation import animate as write_animation
 
-    path = output or Path(f"{file.stem}.gif")
-    with open_recording(file) as recording:
-        write_animation(recording, path, **options, overwrite=force, progress=progress("drawing", "frame"))
+    path = output or Path(f"{files[0].stem}.gif")
+    with ExitStack() as stack:
+        recordings = [stack.enter_context(open_recording(file)) for file in files]
+        write_animation(recordings, path, **options, overwrite=force, progress=progress("drawing", "frame"))
     click.echo(path)
+
+
+@main.command()
+@_RECORDING
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The page [default: FILE.html].")
+@_PARAMETER
+@_INSTANCE
+@_FORCE
+def report(file: Path, output: Path | None, force: bool, **options: Any) -> None:
+    """Write a page to share: one HTML file in which any browser, also offline, turns, plays and explains the run."""
+    from .recorders.recording import open_recording
+    from .viz.page import write_page
+
+    with open_recording(file) as recording:
+        click.echo(write_page(recording, output or Path(f"{file.stem}.html"), **options, overwrite=force))

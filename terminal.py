@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from .dynamics.errors import DynError, SettingError
 
@@ -63,6 +64,14 @@ class Size(click.ParamType):
         if not (cross and width.isdecimal() and height.isdecimal()):
             self.fail(f"{value!r} is not a size; write WIDTHxHEIGHT, such as 1280x720", param, ctx)
         return int(width), int(height)
+
+
+def complete_target(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the experiments that begin so, and whatever files do, for the shell."""
+    from .dynamics.experiments import EXPERIMENTS
+
+    names = [CompletionItem(name) for name in EXPERIMENTS if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
 
 
 def progress(what: str, unit: str) -> Callable[[Iterable[Any]], Iterable[Any]]:

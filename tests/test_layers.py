@@ -75,7 +75,9 @@ def test_the_public_face_is_exact():
     assert set(dir(dyn)) == set(dyn.__all__)
 
 
-@pytest.mark.parametrize("package", ["dyn", "dyn.dynamics", "dyn.recorders", "dyn.recorders.frameworks", "dyn.viz"])
+@pytest.mark.parametrize(
+    "package", ["dyn", "dyn.dynamics", "dyn.recorders", "dyn.recorders.frameworks", "dyn.recorders.sweeps", "dyn.viz"]
+)
 def test_every_public_name_is_there_and_others_are_not(package):
     module = importlib.import_module(package)
     for name in module.__all__:

@@ -1,18 +1,56 @@
-"""Recordings -> figures and animations.
+"""Recordings -> figures, animations and pages.
 
-Every ``plot_<kind>`` takes a Recording, and an axes if you have one, changes neither, and returns the figure.
+Every ``plot_<kind>`` takes a Recording, and an axes if you have one, changes neither, and returns the figure;
+``plot`` chooses the kind that shows best what the recording is about.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .kinds import KINDS
+
 if TYPE_CHECKING:
+    from .absolute_value import plot_absolute_value
+    from .adversarial import plot_adversarial
     from .animation import animate
+    from .correlated import plot_collapse, plot_correlated
+    from .demonstration import plot_demonstration
+    from .ensemble import plot_ensemble
+    from .grokking import plot_grokking
+    from .intro import plot_intro
+    from .kinds import plot
     from .levels import plot_levels
+    from .page import write_page
+    from .phase import plot_phase
+    from .regimes import plot_regimes
+    from .spectrum import plot_spectrum
+    from .uniform import plot_uniform
 
-__all__ = ["animate", "plot_levels"]
+__all__ = [
+    "animate",
+    "plot",
+    "plot_absolute_value",
+    "plot_adversarial",
+    "plot_collapse",
+    "plot_correlated",
+    "plot_demonstration",
+    "plot_ensemble",
+    "plot_grokking",
+    "plot_intro",
+    "plot_levels",
+    "plot_phase",
+    "plot_regimes",
+    "plot_spectrum",
+    "plot_uniform",
+    "write_page",
+]
 
-_HOMES = {"animate": ".animation", "plot_levels": ".levels"}
+_HOMES = {
+    "animate": ".animation",
+    "plot": ".kinds",
+    "write_page": ".page",
+    **{kind.function_name: kind.module for kind in KINDS.values()},
+}
 
 
 def __getattr__(name: str) -> Any:

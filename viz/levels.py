@@ -1,25 +1,42 @@
 """The levels figure: every feature's dimensionality over training, the loss underneath."""
 
+import textwrap
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import Collection, LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
+from ..dynamics.jumps import detect_jumps
 from ..dynamics.levels import LEVELS
 from ..recorders.recording import Recording
 from ..recorders.selection import Selection, select
 from .colours import feature_colours
-from .decimate import decimate
+from .decimate import decimate, running_mean
+from .jump_marks import draw_jumps, key_of, label_curves
+from .panels import write_notes
 from .style import FAINT, INK, LINE, escaped, new_panels, spread, style
 
 _FIGURE_SIZE = (8.0, 5.8)
 _TOP = 1.06
 _LABEL_GAP = 0.05
+_TITLE_LETTERS = 84
 # The running mean that shows the trend of a minibatch loss is taken over this fraction of the rows.
 _SMOOTHING = 0.01
 # The loss panel shows what happens after this fraction of the run in full; the first fall may leave it at the top.
 _TRANSIENT = 0.05
 _LOG_RANGE = 5.0
+# Below this step a logarithmic axis is linear, since row 0 has to be on it.
+_LINEAR_UP_TO = 10
+# What the jumps are compared with: the population loss tells more than that of the minibatches.
+_TRACKED = ("expected_loss", "loss")
+# Stretches of the axis that give their least and greatest value, two for each pixel column; and when there are so many
+# points that lines would be slow, one.
+_BINS = 2000
+_MOST_POINTS = 400_000
+# At so many rows it is seen how far a feature moves over the run.
+_LOOKS = 50
 _STROKES = ("-", "--", "-.", ":")
 
 
@@ -33,6 +50,9 @@ def plot_levels(
 ) -> Figure:
     """Plot every feature's dimensionality D over the steps, the energy levels as named lines, the loss underneath.
 
+    Jumps are bands through both panels, with the numbers of the features on their curves: each says which features go
+    from where to where, or has a number where they are many, with a key underneath.
+
     parameter: whose features, by default the first that has any. instance: which member of an ensemble, by default
     the first. log_steps: draw the steps on a logarithmic axis. Given *ax*, the upper panel alone is drawn there.
     Raises RecordingError where the recording has no features, SettingError for a parameter or instance it lacks.
@@ -42,37 +62,74 @@ def plot_levels(
     selection = select(recording, parameter, instance)
     with style():
         if ax is None:
-            figure, (upper, lower) = new_panels((2.0, 1.0), _FIGURE_SIZE)
-            draw_loss(lower, selection, whole=log_steps)
-            lower.set_xlabel("optimizer steps")
+            figure, panels = new_panels((2.0, 1.0), _FIGURE_SIZE)
         else:
-            figure, upper = ax.figure, ax
-        draw_levels(upper, selection)
-        upper.set_title(escaped(selection.title))
+            figure, panels = ax.figure, [ax]
+        assert isinstance(figure, Figure)
         if log_steps:
-            upper.set_xscale("symlog", linthresh=10)
-    assert isinstance(figure, Figure)
+            panels[0].set_xscale("symlog", linthresh=_LINEAR_UP_TO)
+        draw_levels(panels[0], selection)
+        if ax is None:
+            draw_loss(panels[1], selection, whole=log_steps)
+            panels[1].set_xlabel("optimizer steps")
+        key = _mark_jumps(panels, selection)
+        if ax is None:
+            write_notes(figure, [_caption(selection), *key])
     return figure
 
 
+def _mark_jumps(panels: Sequence[Axes], selection: Selection) -> list[str]:
+    """Mark the jumps on the panels, with the title above the marks, and return the key to them if they are numbers."""
+    name = next((each for each in _TRACKED if selection.loss(each) is not None), "loss")
+    step, D = selection.step, selection.dimensionality
+    jumps = detect_jumps(D, selection.loss(name), step)
+    marks = draw_jumps(panels, jumps)
+    label_curves(panels[0], jumps, step, D)
+    panels[0].set_title(escaped(textwrap.fill(selection.title, _TITLE_LETTERS)), pad=marks.height)
+    return key_of(jumps, name.replace("_", " ")) if marks.are_numbers else []
+
+
+def _caption(selection: Selection) -> str:
+    colours = "grey if it ends without a dimension" if selection.sets is None else "in the colour of its set"
+    return (
+        f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
+        "itself: 1 alone, 1/2 in an antipodal pair (a digon), 0 where it is not represented. Shaded: jumps between "
+        "the levels, with the numbers of the features."
+    )
+
+
 def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
-    """Draw D of every feature and the level lines; unrepresented features are faint and lie underneath."""
+    """Draw D of every feature and the level lines; unrepresented features are faint, and what moves most is on top."""
     step, D = selection.step, selection.dimensionality
     colours = feature_colours(selection, D[-1])
-    x, lines = decimate(step, D)
-    order = sorted(range(D.shape[1]), key=lambda i: colours[i] != FAINT)
-    collection = LineCollection(
-        [np.column_stack([x, lines[:, i]]) for i in order],
-        colors=[colours[i] for i in order],
-        linewidths=[0.7 if colours[i] == FAINT else 1.3 for i in order],
-        linestyles=_linestyles([colours[i] for i in order]),
-        rasterized=len(order) * len(x) > 10**6,
-    )
-    ax.add_collection(collection)
     ax.set_xlim(step[0], max(step[-1], step[0] + 1))
+    looks = D[np.linspace(0, len(D) - 1, _LOOKS).astype(int)]
+    moved = np.nan_to_num(looks.max(axis=0) - looks.min(axis=0))
+    order = np.lexsort((moved, [colour != FAINT for colour in colours])).tolist()
+    ax.add_collection(_curves(ax, step, D[:, order], [colours[i] for i in order]))
     ax.set_ylim(-0.02, _TOP)
     ax.set_ylabel("feature dimensionality $D_i$")
-    _draw_level_lines(ax, names)
+    draw_level_lines(ax, names=names)
+
+
+def _curves(ax: Axes, step: np.ndarray, D: np.ndarray, colours: list[str]) -> Collection:
+    """Return the curves of all features, the first one lowest.
+
+    So many and so long ones that their strokes would take minutes are the areas between their least and their greatest
+    values, which cover the same pixels.
+    """
+    widths = [0.7 if colour == FAINT else 1.3 for colour in colours]
+    if len(step) <= _BINS or min(len(step), 2 * _BINS) * D.shape[1] <= _MOST_POINTS:
+        x, lines = _decimated(ax, step, D)
+        segments = [np.column_stack([x, line]) for line in lines.T]
+        return LineCollection(
+            segments, colors=colours, linewidths=widths, linestyles=_linestyles(colours), rasterized=lines.size > 10**5
+        )
+    x, lines = _decimated(ax, step, D, bins=_BINS // 2)
+    least, greatest, middle = lines[::2].T, lines[1::2].T, (x[::2] + x[1::2]) / 2
+    outline = np.append(middle, middle[::-1])
+    areas = [np.column_stack([outline, np.append(a, b[::-1])]) for a, b in zip(least, greatest, strict=True)]
+    return PolyCollection(areas, facecolors=colours, edgecolors=colours, linewidths=0.5, rasterized=True)
 
 
 def _linestyles(colours: list[str]) -> list[str]:
@@ -82,10 +139,11 @@ def _linestyles(colours: list[str]) -> list[str]:
     for colour in colours:
         styles.append("-" if colour == FAINT else _STROKES[seen.get(colour, 0) % len(_STROKES)])
         seen[colour] = seen.get(colour, 0) + 1
-    return styles
+    return styles if max(seen.values(), default=0) <= len(_STROKES) else ["-"] * len(colours)
 
 
-def _draw_level_lines(ax: Axes, names: bool) -> None:
+def draw_level_lines(ax: Axes, *, names: bool = True) -> None:
+    """Draw the energy levels as lines, labelled at the right margin with their numbers and, if asked, their names."""
     values = [float(level.dimensionality) for level in LEVELS]
     for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True):
         ax.axhline(value, color=LINE, linewidth=0.8, zorder=0)
@@ -103,18 +161,15 @@ def draw_loss(ax: Axes, selection: Selection, *, whole: bool = False) -> None:
     """
     step, expected, minibatch = selection.step, selection.loss("expected_loss"), selection.loss("loss")
     ax.set_ylabel("loss")
-    curves = []
     if minibatch is not None:
         window = max(1, int(_SMOOTHING * len(minibatch)))
-        curves.append(_running_mean(minibatch, window))
-        bold = {"color": INK, "linewidth": 1.3} if expected is None else {"color": "#9A9A9A", "linewidth": 0.7}
+        look = {"color": INK, "linewidth": 1.3} if expected is None else {"color": "#9A9A9A", "linewidth": 0.7}
         label = "minibatch loss" if window == 1 else f"minibatch loss, mean of {window} rows"
-        ax.plot(*decimate(step, curves[-1]), label=label, **bold)
+        ax.plot(*running_mean(step, minibatch, window), label=label, **look)
     if expected is not None:
-        curves.append(expected)
-        ax.plot(*decimate(step, expected), color=INK, linewidth=1.3, label="expected loss")
-    if curves:
-        _scale_loss(ax, np.array(curves)[:, 0 if whole else int(_TRANSIENT * len(step)) :])
+        ax.plot(*_decimated(ax, step, expected), color=INK, linewidth=1.3, label="expected loss")
+    if ax.lines:
+        _scale_loss(ax, step[0 if whole else int(_TRANSIENT * len(step))])
         ax.legend(loc="lower left" if whole else "upper right", fontsize=8)
     else:
         ax.text(
@@ -122,8 +177,10 @@ def draw_loss(ax: Axes, selection: Selection, *, whole: bool = False) -> None:
         )
 
 
-def _scale_loss(ax: Axes, curves: np.ndarray) -> None:
-    """Show the whole range of the curves, (k, T)."""
+def _scale_loss(ax: Axes, first: float) -> None:
+    """Show the whole range of the curves from the step *first* on."""
+    drawn = [np.asarray(line.get_xydata()) for line in ax.lines]
+    curves = np.concatenate([points[points[:, 0] >= first, 1] for points in drawn])
     finite = curves[np.isfinite(curves)]
     if not finite.size:
         return
@@ -135,10 +192,6 @@ def _scale_loss(ax: Axes, curves: np.ndarray) -> None:
         ax.set_ylim(low - 0.06 * (high - low), high + 0.1 * (high - low))
 
 
-def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """Return the centred mean over *window* rows; NaN where fewer than half of them are known, as at the ends."""
-    kernel = np.ones(window)
-    known = np.isfinite(values)
-    total = np.convolve(np.where(known, values, 0.0), kernel, mode="same")
-    count = np.convolve(known.astype(float), kernel, mode="same")
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count >= window / 2)
+def _decimated(ax: Axes, x: np.ndarray, y: np.ndarray, bins: int = _BINS) -> tuple[np.ndarray, np.ndarray]:
+    """Return points enough for this axis, be it linear or logarithmic."""
+    return decimate(x, y, bins, scale=ax.xaxis.get_transform().transform)

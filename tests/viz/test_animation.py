@@ -1,4 +1,4 @@
-"""The animation: the right frames of the right size, each with its step, polyhedron and cursor."""
+"""The animation: what is asked for comes out, or one line says why not."""
 
 import imageio.v3 as iio
 import numpy as np
@@ -7,15 +7,10 @@ import torch
 from PIL import Image
 
 import dyn
-from dyn.dynamics.errors import MissingExtraError, OutputExistsError, SettingError
-from dyn.recorders.selection import select
+from dyn.dynamics.errors import OutputExistsError, SettingError
 from dyn.viz import animate
-from dyn.viz.animation import Scene
 
-
-@pytest.fixture(scope="module")
-def scene(geometry):
-    return Scene(select(geometry), (640, 360))
+SMALL = {"seconds": 0.5, "fps": 10, "size": (320, 180)}
 
 
 def test_mp4(geometry, tmp_path):
@@ -27,81 +22,103 @@ def test_mp4(geometry, tmp_path):
     assert [left.name for left in tmp_path.iterdir()] == ["a.mp4"]
 
 
-@pytest.mark.parametrize("fps", [7, 30])
-def test_gif_lasts_as_long_as_asked(geometry, tmp_path, fps):
-    path = animate(geometry, tmp_path / "a.gif", seconds=1, fps=fps, size=(320, 180))
-    with Image.open(path) as gif:
-        assert gif.size == (320, 180)
-        milliseconds = 0
-        for k in range(gif.n_frames):
-            gif.seek(k)
-            milliseconds += gif.info["duration"]
-    assert milliseconds == 1000
+def test_gif(geometry, tmp_path):
+    with Image.open(animate(geometry, tmp_path / "a.gif", **SMALL)) as gif:
+        assert (gif.size, gif.n_frames) == ((320, 180), 5)
 
 
-def test_a_frame_shows_its_row(scene):
-    first, last = scene.draw(0, 0.0).copy(), scene.draw(3000, 0.0).copy()
-    assert first.shape == (360, 640, 4)
-    again = scene.draw(0, 0.0)
-    np.testing.assert_array_equal(first, again)
-    assert (first != last).any()
-    assert scene._clock.get_text() == "step 0"
-    scene.draw(1500, 0.0)
-    assert scene._clock.get_text() == "step 1 500"
-    assert [list(cursor.get_xdata()) for cursor in scene._cursors] == [[1500, 1500], [1500, 1500]]
+def test_stills(geometry, tmp_path):
+    pattern = animate(geometry, tmp_path / "%02d.png", **SMALL)
+    assert pattern == tmp_path / "%02d.png"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"0{k}.png" for k in range(1, 6)]
 
 
-def test_a_frame_is_what_a_full_redraw_gives(scene):
-    frame = scene.draw(2500, 0.3).copy()
-    for artist in scene._moving:
-        artist.set_animated(False)
-    scene._canvas.draw()
-    redrawn = np.asarray(scene._canvas.buffer_rgba()).copy()
-    for artist in scene._moving:
-        artist.set_animated(True)
-    # Only the order of drawing may differ, so no more than a few pixels where a cursor crosses something.
-    assert (np.abs(frame.astype(int) - redrawn).max(axis=-1) > 8).mean() < 0.005
-
-
-def test_time_runs_slowly_where_features_move(scene, geometry):
-    rows = np.array(scene.rows_of_frames(100))
-    assert rows[0] == 0
-    assert rows[-1] == len(geometry) - 1
-    assert (np.diff(rows) >= 0).all()
-    # The merged triples rest between steps 250 and 550; the triangles open between 800 and 1200.
-    resting = ((rows > 250) & (rows < 550)).sum() / 300
-    opening = ((rows > 800) & (rows < 1200)).sum() / 400
-    assert opening > 1.5 * resting
+@pytest.mark.parametrize("clock", ["step", "log"])
+def test_another_clock_and_a_camera_that_stays(geometry, tmp_path, clock):
+    assert animate(geometry, tmp_path / "a.gif", clock=clock, turn=0, **SMALL).exists()
 
 
 def test_a_single_row_is_a_still_picture(tmp_path):
     model = torch.nn.Linear(4, 3)
     dyn.attach(model, torch.optim.SGD(model.parameters(), lr=0.1), tmp_path / "run.h5").close()
     with dyn.open(tmp_path / "run.h5") as recording:
-        assert animate(recording, tmp_path / "a.gif", seconds=0.5, fps=10, size=(320, 180)).exists()
+        assert animate(recording, tmp_path / "a.gif", **SMALL).exists()
 
 
-def test_more_dimensions_than_three_are_projected(ensemble, tmp_path):
-    scene = Scene(select(ensemble, instance=1), (320, 180))
-    assert scene._points.shape == (201, 5, 3)
-    assert animate(ensemble, tmp_path / "a.gif", instance=1, seconds=0.5, fps=10, size=(320, 180)).exists()
+@pytest.mark.parametrize("project", ["moving", "pca", [0, 3]])
+def test_more_dimensions_than_three_are_projected(ensemble, tmp_path, project):
+    assert animate(ensemble, tmp_path / "a.gif", instance=1, project=project, **SMALL).exists()
+
+
+def shown(monkeypatch) -> list[tuple[str, int | None]]:
+    """Collect which runs are drawn."""
+    runs = []
+
+    def draw_frames(footages, take, _workers, progress):
+        runs.extend((run.selection.recording.path.stem, run.selection.instance) for run in footages)
+        for _ in progress(range(len(take.steps))):
+            yield np.zeros((take.size[1], take.size[0], 4), dtype=np.uint8)
+
+    monkeypatch.setattr("dyn.viz.animation.draw_frames", draw_frames)
+    return runs
+
+
+def test_a_small_ensemble_is_shown_as_a_whole(ensemble, tmp_path, monkeypatch):
+    runs = shown(monkeypatch)
+    animate(ensemble, tmp_path / "a.gif", **SMALL)
+    assert runs == [("ensemble", 0), ("ensemble", 1), ("ensemble", 2)]
+
+
+def test_of_a_large_one_the_first_is_shown(phase_diagram, tmp_path, monkeypatch):
+    runs = shown(monkeypatch)
+    animate(phase_diagram, tmp_path / "a.gif", **SMALL)
+    assert runs == [("phase-2x1", 0)]
+
+
+def test_members_and_recordings_are_shown_as_chosen(ensemble, geometry, tmp_path, monkeypatch):
+    runs = shown(monkeypatch)
+    animate(ensemble, tmp_path / "a.gif", instance=(2, 0), **SMALL)
+    animate([geometry, ensemble], tmp_path / "b.gif", **SMALL)
+    assert runs == [("ensemble", k) for k in (2, 0)] + [("geometry", None)] + [("ensemble", k) for k in range(3)]
+
+
+def test_one_dimension_is_a_line(phase_diagram, tmp_path):
+    assert animate(phase_diagram, tmp_path / "a.gif", instance=5, **SMALL).exists()
 
 
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
         ("a.avi", {}, "'.avi'"),
+        ("a.png", {}, "a-%04d.png"),
         ("a.mp4", {"size": (321, 180)}, "322x180"),
         ("a.gif", {"fps": 60}, "fps=60"),
         ("a.gif", {"seconds": 0.0}, "seconds=0"),
         ("a.gif", {"seconds": float("nan")}, "seconds=nan"),
-        ("a.gif", {"size": (10, 10)}, "10x10"),
+        ("a.gif", {"clock": "sundial"}, "'sundial'"),
+        ("a.gif", {"project": "sideways"}, "'sideways'"),
+        ("a.gif", {"workers": 0}, "workers=0"),
+        ("a.gif", {"instance": 1}, "no ensemble"),
     ],
 )
 def test_what_cannot_be_had_is_named(geometry, tmp_path, name, options, words):
     with pytest.raises(SettingError, match=words):
         animate(geometry, tmp_path / name, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_runs_than_can_be_seen_are_refused(phase_diagram, tmp_path):
+    with pytest.raises(SettingError, match="13 runs"):
+        animate(phase_diagram, tmp_path / "a.gif", instance=range(13))
+    with pytest.raises(SettingError, match="0 runs"):
+        animate([], tmp_path / "a.gif")
+
+
+def test_a_page_shows_one_run(geometry, ensemble, tmp_path):
+    with pytest.raises(SettingError, match="one run"):
+        animate([geometry, geometry], tmp_path / "a.html")
+    with pytest.raises(SettingError, match="one run"):
+        animate(ensemble, tmp_path / "a.html", instance=[0, 1])
 
 
 def test_an_existing_movie_is_kept(geometry, tmp_path):
@@ -111,17 +128,11 @@ def test_an_existing_movie_is_kept(geometry, tmp_path):
     assert (tmp_path / "a.gif").read_text() == "precious"
 
 
-def test_a_missing_encoder_names_its_extra(geometry, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "av", None)
-    with pytest.raises(MissingExtraError, match=r"learning-dynamics\[video\]"):
-        animate(geometry, tmp_path / "a.mp4")
-
-
 def test_a_movie_that_fails_leaves_nothing(geometry, tmp_path):
-    def fail(rows):
-        yield rows[0]
+    def fail(frames):
+        yield frames[0]
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        animate(geometry, tmp_path / "a.gif", seconds=1, size=(320, 180), progress=fail)
+        animate(geometry, tmp_path / "a.gif", progress=fail, **SMALL)
     assert list(tmp_path.iterdir()) == []

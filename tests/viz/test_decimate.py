@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dyn.viz.decimate import decimate
+from dyn.viz.decimate import decimate, running_mean
 
 
 def test_few_rows_come_back_as_they_are():
@@ -24,7 +24,8 @@ def test_extremes_of_every_bin_survive(rows):
     assert kept_x[0] == 0
     assert kept_x[-1] == rows - 1
     assert (np.diff(kept_x) >= 0).all()
-    edges = np.linspace(0, rows, 101).astype(int)
+    # The hundred bins are equal stretches of the axis, which ends at the last row.
+    edges = [*np.searchsorted(x, np.linspace(0, rows - 1, 101)[:-1]).tolist(), rows]
     for k, (start, stop) in enumerate(pairwise(edges)):
         np.testing.assert_array_equal(kept_y[2 * k], y[start:stop].min(axis=0))
         np.testing.assert_array_equal(kept_y[2 * k + 1], y[start:stop].max(axis=0))
@@ -37,3 +38,57 @@ def test_nan_is_left_out_unless_there_is_nothing_else():
     _, kept = decimate(np.arange(1000), y, bins=100)
     assert np.isnan(kept).sum() == 20
     assert kept[20:22].tolist() == [105, 109]
+
+
+def test_bins_are_equal_on_a_logarithmic_axis():
+    x = np.arange(1, 100_001)
+    kept_x, kept_y = decimate(x, x % 7, bins=100, scale=np.log10)
+    # Of the first bins some hold no row: the first decade has 9 rows for 20 bins, and all of them are kept.
+    assert set(range(1, 10)) <= set(kept_x.tolist())
+    assert (np.diff(np.log10(kept_x[::2])) < 0.31).all()
+    assert (kept_y[-2:] == [0, 6]).all()
+
+
+def test_rows_at_uneven_steps_keep_their_places():
+    x = np.concatenate([np.arange(1000), 10**6 + np.arange(1000)])
+    kept_x, kept_y = decimate(x, np.sin(x), bins=100)
+    assert kept_x.tolist() == [0, 500, 10**6 + 500, 10**6 + 999]
+    assert kept_y.min() == np.sin(x).min()
+
+
+@pytest.mark.parametrize("rows", [10, 500, 10_000])
+def test_running_mean(rows):
+    values = np.random.default_rng(1).normal(size=rows)
+    values[rows // 2] = np.nan
+    x, means = running_mean(np.arange(rows), values, window=7, count=200)
+    assert len(x) == min(rows, 200)
+    for row, mean in zip(x, means, strict=True):
+        window = values[max(0, row - 3) : row + 4]
+        # 1e-12: the rounding of a sum of seven.
+        assert mean == pytest.approx(np.nanmean(window), abs=1e-12)
+
+
+def test_running_mean_of_a_small_loss_behind_a_large_one():
+    values = np.concatenate([np.full(1000, 1e20), np.full(9000, 1e-3)])
+    _, means = running_mean(np.arange(10_000), values, window=10)
+    assert means[-1] == pytest.approx(1e-3)
+
+
+def test_too_little_known_is_missing():
+    values = np.full(100, np.nan)
+    values[50] = 1.0
+    assert np.isnan(running_mean(np.arange(100), values, window=10)[1]).all()
+
+
+def column_extents(x: np.ndarray, y: np.ndarray, columns: int) -> np.ndarray:
+    """Return the least and the greatest value that is drawn in each pixel column, (columns, 2)."""
+    column = np.searchsorted(np.linspace(x[0], x[-1], columns + 1)[1:-1], x, side="right")
+    return np.array([[y[column == k].min(), y[column == k].max()] for k in range(columns)])
+
+
+def test_the_picture_is_that_of_all_rows_in_every_pixel_column():
+    rows = 40_000
+    x, y = np.arange(rows), np.sin(np.linspace(0, 6, rows)) + 0.3 * np.random.default_rng(2).normal(size=rows)
+    drawn = decimate(x, y, bins=800)
+    assert len(drawn[0]) == 1600
+    np.testing.assert_array_equal(column_extents(*drawn, columns=400), column_extents(x, y, columns=400))

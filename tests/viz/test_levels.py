@@ -7,13 +7,8 @@ import torch
 
 import dyn
 from dyn.dynamics.errors import RecordingError, SettingError
+from dyn.dynamics.synthetic import Plan, plant
 from dyn.viz import plot_levels
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def curves(ax) -> list[np.ndarray]:
@@ -29,10 +24,10 @@ def test_every_feature_is_drawn_as_recorded(geometry, every_step_of):
     upper, lower = plot_levels(geometry).axes
     drawn = curves(upper)
     assert len(drawn) == 6
-    # All are represented, so their order is that of the features.
-    for i, curve in enumerate(drawn):
+    for curve in drawn:
         np.testing.assert_array_equal(curve[:, 0], geometry.step[:])
-        np.testing.assert_array_equal(curve[:, 1], every_step_of[:, i])
+    # What moves most is drawn last, so the order is not that of the features.
+    assert {tuple(curve[:, 1]) for curve in drawn} == {tuple(D) for D in every_step_of.T}
     assert upper.get_shared_x_axes().joined(upper, lower)
     assert upper.get_xlim() == (0, 3000)
 
@@ -53,11 +48,11 @@ def test_both_losses_are_drawn(geometry):
     assert expected.get_linewidth() > minibatch.get_linewidth()
 
 
-def test_features_share_the_colour_of_their_set(geometry):
-    colours = plot_levels(geometry).axes[0].collections[0].get_colors()
-    assert len(np.unique(colours, axis=0)) == 2
-    np.testing.assert_array_equal(colours[0], colours[2])
-    assert not np.array_equal(colours[0], colours[3])
+def test_features_share_the_colour_of_their_set(geometry, every_step_of):
+    drawn = plot_levels(geometry).axes[0].collections[0]
+    last = [tuple(curve[:, 1]) for curve in drawn.get_segments()]
+    colours = [tuple(drawn.get_colors()[last.index(tuple(D))]) for D in every_step_of.T]
+    assert colours[0] == colours[1] == colours[2] != colours[3] == colours[4] == colours[5]
 
 
 def test_into_an_axes_of_your_own(geometry):
@@ -105,6 +100,26 @@ def test_missing_values_and_no_loss_are_drawn_as_missing(tmp_path):
         upper, lower = plot_levels(recording).axes
         assert np.isnan(upper.collections[0].get_paths()[0].vertices[-1, 1])
         assert texts(lower) == {"no finite loss was logged"}
+
+
+def test_what_jumps_is_drawn_over_what_rests(planted):
+    truth = plant(Plan(rows=3000, features=40, events=1, noise=0.02, ramp=(0.01, 0.02)), seed=5)
+    top = curves(plot_levels(planted(truth)).axes[0])[-len(truth.jumps[0].features) :]
+    drawn = {tuple(curve[:, 1]) for curve in top if curve[-1, 1] > 0.1}
+    jumping = {tuple(truth.signal[:, i].astype(np.float32)) for i in truth.jumps[0].features}
+    assert drawn
+    assert drawn <= jumping
+
+
+@pytest.mark.parametrize("rows", [1999, 2001, 6000])
+def test_four_hundred_features_cover_what_all_their_rows_cover(planted, rows):
+    truth = plant(Plan(rows=rows, features=400, events=0, noise=0.1), seed=1)
+    upper = plot_levels(planted(truth)).axes[0]
+    signal = truth.signal.astype(np.float32)
+    seen = {(path.vertices[:, 1].min(), path.vertices[:, 1].max()) for path in upper.collections[0].get_paths()}
+    assert seen == set(zip(signal.min(axis=0), signal.max(axis=0), strict=True))
+    # The picture has some 970 pixel columns; an area has a least and a greatest value for each of a thousand.
+    assert all(len(path.vertices) >= min(rows, 2000) for path in upper.collections[0].get_paths())
 
 
 def test_logarithmic_steps(geometry):

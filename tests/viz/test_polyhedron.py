@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dyn.viz.polyhedron import Polyhedron, _camera
+from dyn.viz.polyhedron import ELEVATION, Polyhedron, _camera
 from dyn.viz.style import PALETTE
 
 OCTAHEDRON = np.vstack([np.eye(3), -np.eye(3)])
@@ -17,10 +17,11 @@ def polyhedron():
 
 
 def parts(polyhedron: Polyhedron):
-    """Return faces, edges, rays, the dots of each set, and the visible labels."""
-    faces, edges, rays, *rest = polyhedron.artists
-    labels = [label for label in rest[2:] if label.get_visible()]
-    return faces.get_paths(), edges.get_segments(), rays.get_segments(), rest[:2], labels
+    """Return faces, lines of the hull, lines of the features, the dots of each set, and the visible labels."""
+    faces, lines, *rest = polyhedron.artists
+    dots, labels = rest[:2], [label for label in rest[2:] if label.get_visible()]
+    segments = np.array(lines.get_segments())
+    return faces.get_paths(), segments[:-6], segments[-6:], dots, labels
 
 
 def test_an_octahedron(polyhedron):
@@ -31,6 +32,46 @@ def test_an_octahedron(polyhedron):
     # Antipodal features lie on one line through the middle of the picture.
     ends = sorted(tuple(np.round(ray[1] / np.linalg.norm(ray[1]), 6)) for ray in rays)
     assert all((round(-x, 6), round(-y, 6)) in ends for x, y in ends)
+
+
+def test_the_lines_of_the_graph_join_what_shares_a_dimension(polyhedron):
+    polyhedron.move(OCTAHEDRON, azimuth=0.4, W=OCTAHEDRON.T)
+    _, lines, rays, _, _ = parts(polyhedron)
+    # Of the octahedron's pairs, the three digons share a dimension: 0 with 3, 1 with 4, 2 with 5.
+    joins = lines[12:]
+    assert len(joins) == 3
+    tips = {tuple(np.round(ray[1], 9)) for ray in rays}
+    for join in joins:
+        assert {tuple(np.round(end, 9)) for end in join} <= tips
+        # The line goes through the middle, so its ends are on opposite sides of it.
+        assert join[0] @ join[1] < 0
+
+
+def test_lines_of_the_graph_come_and_go_gently(polyhedron):
+    def strength(cosine: float) -> float:
+        """Return how dark the line between two features at this cosine is."""
+        W = np.eye(7)[:, :6]
+        W[0, 1], W[1, 1] = cosine, np.sqrt(1 - cosine**2)
+        polyhedron.move(OCTAHEDRON, azimuth=0.4, W=W)
+        joins = polyhedron.artists[1].get_colors()[12:-6]
+        return float(joins[0][3]) if len(joins) else 0.0
+
+    strengths = [strength(cosine) for cosine in (0.2, 0.25, 0.3, 0.35, 0.6, 0.9)]
+    assert strengths[0] == 0
+    assert (np.diff(strengths) > 0).all()
+
+
+def test_what_lies_in_other_dimensions_is_faint(polyhedron):
+    W = np.vstack([OCTAHEDRON.T, np.zeros((1, 6))])
+    W[3, 4] = 3.0
+    polyhedron.move(OCTAHEDRON, azimuth=0.4, W=W)
+    rays = polyhedron.artists[1].get_colors()[-6:]
+    assert np.argmin(rays[:, 3]) == np.argsort(_depths(0.4))[:6].tolist().index(4)
+    assert "4" not in [label.get_text() for label in parts(polyhedron)[4]]
+
+
+def _depths(azimuth: float) -> np.ndarray:
+    return (OCTAHEDRON @ _camera(azimuth, ELEVATION).T)[:, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Three directions of the hidden space to look along: where the features of a run reach farthest, or those of a few."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def principal_directions(W: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis P (3, m) of the directions in which the features of a run reach farthest.
+
+    Its rows are the leading eigenvectors of Σ_t W_t W_tᵀ, the largest first: the principal components of all features
+    at all times, about the origin, which is where a feature begins. In fewer than three dimensions the last rows are 0.
+
+    Shapes: W (T, m, n) or (m, n) -> (3, m); values that are not finite count as 0. Raises ValueError for other shapes.
+    """
+    W = np.asarray(W)
+    if W.ndim not in (2, 3):
+        raise ValueError(f"W must have shape (T, m, n) or (m, n), got {W.shape}")
+    m = W.shape[-2]
+    finite = np.nan_to_num(W.astype(np.float64), posinf=0.0, neginf=0.0).reshape(-1, m, W.shape[-1])
+    _, vectors = np.linalg.eigh(np.einsum("tmn,tkn->mk", finite, finite))
+    basis = np.zeros((3, m))
+    basis[: min(3, m)] = vectors[:, ::-1].T[:3]
+    # An eigenvector may point either way; the one that is mostly positive is the same in every run of this function.
+    return basis * np.where(basis.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
+
+
+def directions_of(W: np.ndarray, features: Sequence[int]) -> np.ndarray:
+    """Return an orthonormal basis P (3, m) that shows some *features* of W as they are, such as those of one polytope.
+
+    First come the directions that these features span, at most three, and what room they leave goes to those in which
+    the other features reach farthest.
+
+    Shapes: W (m, n) -> (3, m). Raises ValueError where *features* is empty or holds one that is not among the n.
+    """
+    W = np.nan_to_num(np.asarray(W, dtype=np.float64), posinf=0.0, neginf=0.0)
+    m, n = W.shape
+    chosen = sorted(set(features))
+    if not chosen or chosen[0] < 0 or chosen[-1] >= n:
+        raise ValueError(f"features={list(features)} must be some of the features 0 to {n - 1}")
+    own, lengths, _ = np.linalg.svd(W[:, chosen], full_matrices=False)
+    spanned = own[:, lengths > 1e-6 * max(lengths[0], np.finfo(float).tiny)][:, :3]
+    rest = W - spanned @ (spanned.T @ W)
+    others = np.linalg.svd(np.column_stack([rest, np.eye(m) * 1e-9]), full_matrices=False)[0]
+    # Orthonormalised once more, since the last of them are as good as lost in rounding.
+    basis, _ = np.linalg.qr(np.column_stack([spanned, others - spanned @ (spanned.T @ others)]))
+    shown = np.zeros((3, m))
+    shown[: min(3, m)] = basis.T[:3]
+    return shown

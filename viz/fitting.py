@@ -1,0 +1,124 @@
+"""Which recordings a kind of figure fits; asked before matplotlib is loaded."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..recorders.recording import Recording
+
+# A figure with one column for each member of an ensemble holds so many of them.
+MOST_COLUMNS = 12
+MOST_FEATURES = 100
+# Regimes are told from matrices up to this size.
+_MOST_ELEMENTS = 1000
+FEWEST_DENSITIES = 3
+# Of models up to this size all eigenvalues of the Hessian are at hand.
+MOST_CURVATURES = 600
+# (n_features, n_hidden) of the phase diagrams that theory knows.
+_PHASE_SIZES = ((2, 1), (3, 2))
+
+
+def settings_of(recording: "Recording") -> Mapping[str, Any]:
+    """Return the settings of the catalogue's experiment; empty for any other training."""
+    from ..recorders.recording import catalogue_entry
+
+    return catalogue_entry(recording.config)
+
+
+def _shape(recording: "Recording") -> tuple[int, ...]:
+    """Return ([instances,] m, n) of the first matrix with features; nothing where there is none, or no row of it."""
+    if not len(recording) or not recording.features:
+        return ()
+    series = recording.parameters[next(iter(recording.features))]
+    *members, m, n = series.shape[1:]
+    return (*members, n, m) if series.attrs.get("features") == "rows" else (*members, m, n)
+
+
+def has_features(recording: "Recording") -> bool:
+    """Whether there is a row of a matrix with features."""
+    return bool(_shape(recording))
+
+
+def _columns(recording: "Recording") -> int:
+    """Return how many members would stand side by side: one for each density, where the experiment varies that."""
+    settings, shape = settings_of(recording), _shape(recording)
+    if len(shape) < 3:
+        return len(shape) // 2
+    if isinstance(settings.get("importance_extra"), list | tuple):
+        return shape[0]
+    return shape[0] // settings.get("repeat", 1) if settings else shape[0]
+
+
+def fits_in_columns(recording: "Recording") -> bool:
+    """Whether its models can stand side by side."""
+    shape = _shape(recording)
+    return 1 <= _columns(recording) <= MOST_COLUMNS and shape[-1] <= MOST_FEATURES
+
+
+def is_planar(recording: "Recording") -> bool:
+    """Whether its features lie in a plane."""
+    shape = _shape(recording)
+    return fits_in_columns(recording) and shape[-2] == 2
+
+
+def is_one_small_run(recording: "Recording") -> bool:
+    """Whether regimes can be told from it."""
+    shape = _shape(recording)
+    return len(shape) >= 2 and len(recording) > 2 and shape[-1] * shape[-2] <= _MOST_ELEMENTS
+
+
+def is_phase_diagram(recording: "Recording") -> bool:
+    """Whether an extra feature was varied over densities and importances, with theory to compare."""
+    settings = settings_of(recording)
+    size = settings.get("n_features"), settings.get("n_hidden")
+    lists = [isinstance(settings.get(name), list) for name in ("density", "importance_extra")]
+    return len(recording) > 0 and all(lists) and size in _PHASE_SIZES and settings.get("repeat", 1) > 1
+
+
+def is_uniform_over_densities(recording: "Recording") -> bool:
+    """Whether its features are equal, at several densities."""
+    settings = settings_of(recording)
+    density = settings.get("density")
+    equal = isinstance(settings.get("importance"), int | float) and settings.get("importance_extra") is None
+    together = settings.get("sets", 1) > 1 or settings.get("model", "toy") != "toy"
+    several = isinstance(density, list) and len(density) >= FEWEST_DENSITIES
+    return has_features(recording) and several and equal and not together
+
+
+def is_small_toy_model(recording: "Recording") -> bool:
+    """Whether the Hessian is at hand at every row."""
+    settings, shape = settings_of(recording), _shape(recording)
+    if not (settings and shape) or settings.get("model", "toy") != "toy" or len(recording) < 3:
+        return False
+    return {"W", "b"} <= set(recording.parameters) and (shape[-2] + 1) * shape[-1] <= MOST_CURVATURES
+
+
+def has_sets_in_a_plane(recording: "Recording") -> bool:
+    """Whether features that go together, two or more in a set, lie in a plane."""
+    settings = settings_of(recording)
+    sets = settings.get("sets", 1)
+    return is_planar(recording) and sets > 1 and settings["n_features"] > sets
+
+
+def computes_absolute_values(recording: "Recording") -> bool:
+    """Whether its neurons compute absolute values, of models that can stand one above the other."""
+    is_such = settings_of(recording).get("model") == "absolute-value" and has_features(recording)
+    return is_such and _columns(recording) <= MOST_COLUMNS
+
+
+def can_be_attacked(recording: "Recording") -> bool:
+    """Whether equal features of a toy model were recorded with their biases, at several densities."""
+    return is_uniform_over_densities(recording) and {"W", "b"} <= set(recording.parameters)
+
+
+def is_of_equal_runs(recording: "Recording") -> bool:
+    """Whether it is of several models that differ in their random draws only."""
+    shape, settings = _shape(recording), settings_of(recording)
+    return len(shape) == 3 and shape[0] > 1 and (not settings or _columns(recording) == 1)
+
+
+def adds_modulo(recording: "Recording") -> bool:
+    """Whether it is of a network that learns addition of an odd modulus, with its embedding."""
+    settings = settings_of(recording)
+    is_such = settings.get("model") == "modular-addition" and settings["n_features"] % 2 == 1
+    return is_such and has_features(recording) and "E" in recording.features

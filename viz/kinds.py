@@ -1,0 +1,193 @@
+"""The kinds of figures: what each shows, which recordings it fits, and which of them a recording gets by default."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..dynamics.errors import RecordingError, SettingError, unknown_name
+from . import fitting
+from .fitting import FEWEST_DENSITIES, MOST_COLUMNS, MOST_CURVATURES, MOST_FEATURES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..recorders.recording import Recording
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of figure.
+
+    fits tells whether a recording has what the figure shows; shows names the experiments of the catalogue that it is
+    the first choice for; options are the keywords that its function takes.
+    """
+
+    name: str
+    summary: str
+    module: str
+    fits: Callable[["Recording"], bool]
+    shows: tuple[str, ...] = ()
+    options: tuple[str, ...] = ("parameter",)
+
+    @property
+    def function_name(self) -> str:
+        """The name of the function in viz."""
+        return f"plot_{self.name.replace('-', '_')}"
+
+    def draw(self, recording: "Recording", ax: "Axes | None" = None, **options: Any) -> "Figure":
+        """Return the figure; raises SettingError for an option that this kind does not take."""
+        for name in options:
+            if name not in self.options:
+                raise SettingError(f"{name}={options[name]} is no option of the figure {self.name!r}; leave it out")
+        return getattr(import_module(self.module, __package__), self.function_name)(recording, ax, **options)
+
+
+def kinds_of(recording: "Recording") -> list[str]:
+    """Return the names of the kinds that fit a recording."""
+    return [kind.name for kind in KINDS.values() if kind.fits(recording)]
+
+
+def default_kind(recording: "Recording", options: Iterable[str] = ()) -> Kind:
+    """Return the kind that shows best what a recording is about, among those that take these *options*.
+
+    Raises RecordingError where no kind fits, SettingError where none takes the options.
+    """
+    possible = [KINDS[name] for name in kinds_of(recording)]
+    if not possible:
+        why = "has no features; record with features={'NAME': 'columns'}" if len(recording) else "has no rows yet"
+        raise RecordingError(f"{recording.path} {why}")
+    usable = [kind for kind in possible if set(options) <= set(kind.options)]
+    if not usable:
+        raise SettingError(f"no figure of {recording.path} takes {' and '.join(options)} together; leave one out")
+    experiment = fitting.settings_of(recording).get("name")
+    # The kinds are listed with the most general first.
+    return next((kind for kind in usable if experiment in kind.shows), usable[0])
+
+
+def check_fits(recording: "Recording", name: str) -> None:
+    """Raise SettingError, with the kinds that do fit, where this kind of figure does not fit a recording."""
+    if not KINDS[name].fits(recording):
+        others = ", ".join(kinds_of(recording)) or "none"
+        raise SettingError(
+            f"the figure {name!r} shows {KINDS[name].summary}, which {recording.path} does not hold; "
+            f"its figures: {others}"
+        )
+
+
+def plot(recording: "Recording", kind: str | None = None, ax: "Axes | None" = None, **options: Any) -> "Figure":
+    """Return a figure of this *kind*, by default that which shows best what the recording is about.
+
+    options are those of the kind's own function. Raises SettingError for a kind that is unknown or does not fit, with
+    those that do, and for an option that the kind does not take, and what the function raises.
+    """
+    if kind is None:
+        chosen = default_kind(recording, options)
+    elif kind in KINDS:
+        chosen = KINDS[kind]
+    else:
+        raise unknown_name("kind of figure", kind, KINDS)
+    return chosen.draw(recording, ax, **options)
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="levels",
+            summary="every feature's dimensionality, the energy levels, the jumps and the loss",
+            module=".levels",
+            fits=fitting.has_features,
+            options=("parameter", "instance", "log_steps"),
+        ),
+        Kind(
+            name="demonstration",
+            summary=f"W^T W, b and the features of up to {MOST_COLUMNS} models of up to {MOST_FEATURES} features",
+            module=".demonstration",
+            fits=fitting.fits_in_columns,
+            shows=("demonstration", "demonstration-80"),
+        ),
+        Kind(
+            name="intro",
+            summary=f"the features of up to {MOST_COLUMNS} models in a plane",
+            module=".intro",
+            fits=fitting.is_planar,
+            shows=("intro",),
+        ),
+        Kind(
+            name="regimes",
+            summary="the regimes of one run of a small matrix, and what it forms in them",
+            module=".regimes",
+            fits=fitting.is_one_small_run,
+            shows=("geometry",),
+            options=("parameter", "instance"),
+        ),
+        Kind(
+            name="phase",
+            summary="an extra feature over its density and importance, of 2 features in 1 dimension or 3 in 2",
+            module=".phase",
+            fits=fitting.is_phase_diagram,
+            shows=("phase-2x1", "phase-3x2"),
+            options=(),
+        ),
+        Kind(
+            name="uniform",
+            summary=f"equal features of a toy model at {FEWEST_DENSITIES} densities or more",
+            module=".uniform",
+            fits=fitting.is_uniform_over_densities,
+            shows=("uniform-geometry",),
+        ),
+        Kind(
+            name="spectrum",
+            summary=f"the Hessian of a toy model of up to {MOST_CURVATURES} parameters over training",
+            module=".spectrum",
+            fits=fitting.is_small_toy_model,
+            options=("parameter", "instance"),
+        ),
+        Kind(
+            name="collapse",
+            summary="sets of features in a plane, and which of them collapse into one direction",
+            module=".correlated",
+            fits=fitting.has_sets_in_a_plane,
+            shows=("pca-collapse",),
+        ),
+        Kind(
+            name="correlated",
+            summary="sets of features in a plane, and the angles within them",
+            module=".correlated",
+            fits=fitting.has_sets_in_a_plane,
+            shows=("correlated", "anticorrelated"),
+        ),
+        Kind(
+            name="absolute-value",
+            summary=f"the weights of each neuron of up to {MOST_COLUMNS} models that compute absolute values",
+            module=".absolute_value",
+            fits=fitting.computes_absolute_values,
+            shows=("absolute-value", "absolute-value-superposition"),
+        ),
+        Kind(
+            name="adversarial",
+            summary=f"attacks on equal features of a toy model at {FEWEST_DENSITIES} densities or more",
+            module=".adversarial",
+            fits=fitting.can_be_attacked,
+            shows=("adversarial",),
+            options=(),
+        ),
+        Kind(
+            name="ensemble",
+            summary="the jumps, the levels and the ends of several models with the same settings",
+            module=".ensemble",
+            fits=fitting.is_of_equal_runs,
+            shows=("k-gons",),
+        ),
+        Kind(
+            name="grokking",
+            summary="the waves that neurons learn for modular addition",
+            module=".grokking",
+            fits=fitting.adds_modulo,
+            shows=("grokking",),
+            options=("instance",),
+        ),
+    )
+}

@@ -1,0 +1,91 @@
+"""Which models of an ensemble a figure shows side by side: of the repeats at one point of the grid, the best."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..recorders.recording import Recording
+from ..recorders.selection import Selection, select
+
+_LOSSES = ("expected_loss", "loss")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model at the end of its training: W (m, n), b (n,) or None, and what its density and kind are called.
+
+    density is None where it is not known, sets (n,) where the features have none.
+    """
+
+    W: np.ndarray
+    b: np.ndarray | None
+    density: float | None
+    nonlinearity: str | None
+    instance: int | None
+
+    @property
+    def title(self) -> str:
+        """The density, and that a model is linear if it is."""
+        if self.density is None:
+            return "" if self.instance is None else f"instance {self.instance}"
+        return f"{'linear, ' if self.nonlinearity == 'linear' else ''}$p$ = {self.density:.3g}"
+
+
+def members(recording: Recording, parameter: str | None = None) -> list[Member]:
+    """Return one model for each density or nonlinearity of an ensemble, or the only model; as they are in the last row.
+
+    Of repeats it is the one with the least loss, the population loss where it was recorded. Raises as select() does.
+    """
+    selection = select(recording, parameter)
+    W = final_matrices(selection)
+    b = final(selection, "b") if "b" in recording.parameters else None
+    if b is not None and b.shape != (*W.shape[:-2], W.shape[-1]):
+        b = None
+    if selection.instance is None:
+        return [_member(selection, W, b, None)]
+    chosen = best_of_repeats(selection, len(W))
+    return [_member(selection, W[k], None if b is None else b[k], k) for k in chosen]
+
+
+def final(selection: Selection, parameter: str) -> np.ndarray:
+    """Return a parameter of all members in the last row, as it was recorded."""
+    return selection.recording.parameters[parameter][-1]
+
+
+def final_matrices(selection: Selection) -> np.ndarray:
+    """Return the matrices of all members in the last row with features as columns, ([instances,] m, n)."""
+    W = final(selection, selection.parameter)
+    by_rows = selection.recording.parameters[selection.parameter].attrs.get("features") == "rows"
+    return W.swapaxes(-1, -2) if by_rows else W
+
+
+def final_losses(recording: Recording) -> np.ndarray | None:
+    """Return each member's loss in the last row that has one, (instances,); None where none was recorded."""
+    for name in _LOSSES:
+        probe = recording.probes.get(f"{name}_of_instance")
+        if probe is not None:
+            rows = probe[-2:]
+            known = np.isfinite(rows).all(axis=1)
+            return rows[known][-1] if known.any() else None
+    return None
+
+
+def best_of_repeats(selection: Selection, instances: int) -> list[int]:
+    """Return the member with the least loss at each point of the experiment's grid; all of them without repeats."""
+    repeat = int(selection.experiment.get("repeat", 1))
+    losses = final_losses(selection.recording)
+    if repeat == 1 or losses is None:
+        return list(range(0, instances, repeat))
+    return [start + int(losses[start : start + repeat].argmin()) for start in range(0, instances, repeat)]
+
+
+def _member(selection: Selection, W: np.ndarray, b: np.ndarray | None, instance: int | None) -> Member:
+    settings = selection.experiment
+    row = 0 if instance is None else instance // int(settings.get("repeat", 1))
+    density, nonlinearity = (_at(settings.get(name), row) for name in ("density", "nonlinearity"))
+    return Member(W.astype(float), b, density, nonlinearity, instance)
+
+
+def _at(value: Any, row: int) -> Any:
+    return value[row] if isinstance(value, list | tuple) else value

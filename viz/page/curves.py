@@ -1,0 +1,77 @@
+"""The curves of a page: D of every feature, and the losses, in as many points as a screen can show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..decimate import decimate, running_mean
+
+# A curve has at most so many points, and all curves of D together.
+_MOST_POINTS, _MOST_IN_ALL = 2000, 300_000
+# The running mean that shows the trend of a minibatch loss is taken over this fraction of the rows.
+_SMOOTHING = 0.01
+# The loss is scaled to what happens after this fraction of the run; the first fall may leave the panel at the top.
+_TRANSIENT = 0.05
+_LOG_RANGE = 5.0
+_TOP = 1.06
+# Below this step the logarithmic axis of the page is linear.
+_LINEAR_UP_TO = 10
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves over the same steps: step (K,), values (c, K), a name for each, and how the axis of values is scaled."""
+
+    step: np.ndarray
+    values: np.ndarray
+    names: tuple[str, ...]
+    range: tuple[float, float]
+    is_log: bool
+
+
+def dimensionality_curves(step: np.ndarray, D: np.ndarray) -> Curves:
+    """Return D of every feature, named by its number. Shapes: step (T,), D (T, n)."""
+    points = min(_MOST_POINTS, max(2, _MOST_IN_ALL // D.shape[1]))
+    x, y = decimate(step, D, points // 2, scale=_both_axes)
+    return Curves(x, y.T, tuple(map(str, range(D.shape[1]))), (-0.02, _TOP), False)
+
+
+def loss_curves(step: np.ndarray, losses: Mapping[str, np.ndarray | None]) -> Curves:
+    """Return the losses that there are, that of the minibatches, "loss", as its running mean.
+
+    Shapes: step (T,), each loss (T,) or None.
+    """
+    window = max(1, int(_SMOOTHING * len(step)))
+    curves = {}
+    for name, values in losses.items():
+        if values is None:
+            continue
+        if name != "loss":
+            curves[name.replace("_", " ")] = values
+        else:
+            label = "minibatch loss" if window == 1 else f"minibatch loss, mean of {window} rows"
+            curves[label] = running_mean(step, values, window, len(step))[1]
+    if not curves:
+        return Curves(step[[0, -1]], np.empty((0, 2)), (), (0.0, 1.0), False)
+    x, y = decimate(step, np.stack([*curves.values()], axis=1), _MOST_POINTS // 2, scale=_both_axes)
+    limits, is_log = _scale(y[x >= step[int(_TRANSIENT * len(step))]])
+    return Curves(x, y.T, tuple(curves), limits, is_log)
+
+
+def _both_axes(step: np.ndarray) -> np.ndarray:
+    """Return places that are spread half as on a linear axis of steps and half as on a logarithmic one; (T,) rising."""
+    first, last = step[0], step[-1]
+    return (step - first) / (last - first) + np.arcsinh(step / _LINEAR_UP_TO) / np.arcsinh(last / _LINEAR_UP_TO)
+
+
+def _scale(values: np.ndarray) -> tuple[tuple[float, float], bool]:
+    """Return the range that shows *values*, with a little room, and whether it is better seen on a logarithmic axis."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return (0.0, 1.0), False
+    low, high = float(finite.min()), float(finite.max())
+    if low > 0 and high / low > _LOG_RANGE:
+        return (low / 1.15, high * 1.3), True
+    room = high - low or abs(high) or 1.0
+    return (low - 0.06 * room, high + 0.1 * room), False
