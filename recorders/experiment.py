@@ -40,7 +40,7 @@ def record_experiment(
     training = Training(experiment)
     latest = torch.full((experiment.n_instances or 1,), torch.nan, device=experiment.device)
     with (
-        _one_thread(),
+        one_thread(),
         attach(
             training.model,
             training.optimizer,
@@ -69,7 +69,7 @@ def record_experiment(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keep torch to one thread: a toy step is too short to share, and a sum's rounding depends on how it is split."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

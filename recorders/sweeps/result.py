@@ -1,0 +1,121 @@
+"""The result of a sweep: one HDF5 file in the way of netCDF-4, with the settings as coordinates."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...dynamics.errors import RecordingError
+from ...dynamics.evaluation import evaluation_of
+from ..creation import LIBVER
+from .plan import Failure, Plan
+from .sealed import SealedFolder
+from .sweep_file import FORMAT, FORMAT_VERSION, arrays_of, dataset_of
+from .tasks import Task
+
+_TRAINING = {
+    "population": "on the population loss itself, exact, by annealed Adam; loss and parameters have no sampling noise",
+    "samples": "on minibatches of samples, as the experiment says",
+}
+# What the axes of a model's parameters are called.
+_AXES = {"W": ("hidden", "feature"), "b": ("feature",), "W1": ("neuron", "feature"), "W2": ("feature", "neuron")}
+
+
+def write_result(
+    path: Path, plan: Plan, tasks: Sequence[Task], folder: SealedFolder, failures: Sequence[Failure]
+) -> None:
+    """Put what *tasks* sealed into one file at *path*, whole or not at all; other points hold NaN.
+
+    Its arrays are (*axes, repeat, …): the final parameters and losses, or with an axis of steps the trajectories. Where
+    models have different sizes, the smaller ones are padded with NaN. Nothing in it depends on when or by whom it was
+    made. Raises RecordingError where it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with h5py.File(draft, "w", libver=LIBVER) as file:
+            file.attrs.update(_attributes(plan, failures))
+            for axis in plan.axes:
+                _scale(file, axis.name, axis.values)
+            _scale(file, "repeat", range(plan.repeat))
+            for task in tasks:
+                _place(file, plan, task, folder.read(task.name))
+            _name_axes(file, plan)
+        draft.replace(path)
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _attributes(plan: Plan, failures: Sequence[Failure]) -> dict[str, Any]:
+    loss = "exact" if plan.way == "population" else evaluation_of(plan.experiment)(plan.experiment).description
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "software": f"learning-dynamics {version('learning-dynamics')}, Python {platform.python_version()}",
+        "experiment": json.dumps(plan.experiment.as_dict()),
+        "axes": json.dumps({axis.name: axis.values for axis in plan.axes}),
+        "training": _TRAINING[plan.way],
+        "expected_loss": loss,
+        "failures": json.dumps([str(failure) for failure in failures]),
+    }
+
+
+def _scale(file: h5py.File, name: str, values: Sequence[Any]) -> h5py.Dataset:
+    """Make a coordinate: numbers where all values are, else texts."""
+    numbers = all(isinstance(value, int | float) for value in values)
+    data = np.array(values) if numbers else np.array(list(map(str, values)), dtype=h5py.string_dtype())
+    scale = file.create_dataset(name, data=data)
+    scale.make_scale(name)
+    return scale
+
+
+def _place(file: h5py.File, plan: Plan, task: Task, arrays: dict[str, np.ndarray]) -> None:
+    """Write the arrays of a task where its points are."""
+    for name, values in arrays.items():
+        if name == "step":
+            if name not in file:
+                _scale(file, name, values.tolist())
+            continue
+        grid = _on_grid(plan, task, values)
+        trailing = grid.shape[len(plan.axes) + 1 :]
+        dataset = _dataset(file, name, (*plan.shape, plan.repeat, *trailing), values.dtype)
+        dataset[(*task.place, slice(None), *map(slice, trailing))] = grid
+
+
+def _on_grid(plan: Plan, task: Task, values: np.ndarray) -> np.ndarray:
+    """Return an array of instances as one over the axes of the sweep; (instances, …) -> (*task.shape, repeat, …)."""
+    rows, columns, repeat = task.experiment.grid
+    grid = values.reshape(rows, columns, repeat, *values.shape[1:])
+    names = [axis.name for axis in plan.axes if axis.name in ("density", "importance_extra")]
+    if names == ["importance_extra", "density"]:
+        grid = grid.swapaxes(0, 1)
+    return grid.reshape(*task.shape, repeat, *values.shape[1:])
+
+
+def _dataset(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype) -> h5py.Dataset:
+    """Return the array of that name, made at its first use, and large enough."""
+    if name not in file:
+        file.create_dataset(name, shape, dtype, chunks=True, maxshape=[None] * len(shape), fillvalue=dtype.type(np.nan))
+    dataset = dataset_of(file, name)
+    dataset.resize(tuple(map(max, dataset.shape, shape)))
+    return dataset
+
+
+def _name_axes(file: h5py.File, plan: Plan) -> None:
+    """Give every axis of every array its coordinate."""
+    leading = [*(axis.name for axis in plan.axes), "repeat", *(["step"] if "step" in file else [])]
+    for name in arrays_of(file):
+        dataset = dataset_of(file, name)
+        trailing = dataset.shape[len(leading) :]
+        usual = _AXES.get(name, ())
+        own = usual if len(usual) == len(trailing) else [f"{name}_axis_{k}" for k in range(len(trailing))]
+        for k, (axis, size) in enumerate(zip([*leading, *own], dataset.shape, strict=True)):
+            scale = dataset_of(file, axis) if axis in file else _scale(file, axis, range(size))
+            dataset.dims[k].attach_scale(scale)

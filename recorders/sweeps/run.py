@@ -1,0 +1,118 @@
+"""Running a sweep: its tasks on an engine, past workers that die, and then the result."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed
+
+from ..experiment import one_thread
+from ..paths import check_path
+from .engines import engine
+from .plan import Failure, Plan
+from .result import write_result
+from .sealed import SealedFolder
+from .tasks import Task
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A sweep's result, how many tasks it trained and how many were done before, and the points that failed."""
+
+    path: Path
+    trained: int
+    found: int
+    failures: tuple[Failure, ...]
+
+
+def run_sweep(
+    plan: Plan,
+    path: str | os.PathLike[str],
+    *,
+    engine_name: str = "loky",
+    address: str | None = None,
+    workers: int | None = None,
+    retry: bool = False,
+    overwrite: bool = False,
+    report: Report = lambda _done, _total: None,
+) -> Outcome:
+    """Train every task of *plan* that is not done yet, and write the result to *path*.
+
+    Each task leaves a sealed file in the folder ``PATH.tasks``, which all workers have to reach; a sweep that was
+    interrupted skips what is sealed when it is run again. Points that fail have NaN in the result, and the folder
+    stays, until they are tried again with *retry* and none fails. The same plan gives the same file on every engine
+    and with any number of workers, on machines of one kind.
+
+    engine_name, address, workers: as in engine(). report is told, again and again, how many of
+    how many tasks are done. Raises
+    OutputExistsError where a result is there that is not of this plan's unfinished sweep and must not be replaced, and
+    what engine() raises.
+    """
+    path = Path(path).absolute()
+    folder = SealedFolder(Path(f"{path}.tasks"))
+    tasks, failures = plan.cut()
+    is_unfinished = any(folder.has(task.name) or folder.failure(task.name) for task in tasks)
+    check_path(path, overwrite=overwrite or is_unfinished)
+    names = [task.name for task in tasks]
+    if retry:
+        folder.forgive(names)
+    found = [task for task in tasks if _is_settled(task, folder)]
+    waiting = [task for task in tasks if not _is_settled(task, folder)]
+    if waiting:
+        with engine(engine_name, address=address, workers=workers):
+            _run(waiting, folder, lambda done: report(len(found) + done, len(tasks)))
+    failures += [Failure(plan.points(task.place), reason) for task in tasks if (reason := folder.failure(task.name))]
+    write_result(path, plan, [task for task in tasks if folder.has(task.name)], folder, failures)
+    if not any(folder.failure(task.name) for task in tasks):
+        folder.discard()
+    return Outcome(path, len(waiting), len(found), tuple(failures))
+
+
+def _is_settled(task: Task, folder: SealedFolder) -> bool:
+    return folder.has(task.name) or folder.failure(task.name) is not None
+
+
+def _run(tasks: Sequence[Task], folder: SealedFolder, tell: Callable[[int], None]) -> None:
+    """Run tasks until each is sealed or has failed, whatever becomes of the workers."""
+    waiting, before = list(tasks), None
+    while waiting and waiting != before:
+        before = waiting
+        # Each engine has errors of its own for a worker that died; whatever else goes wrong, a task tells of itself.
+        with suppress(Exception):
+            _Parallel(tell, done=len(tasks) - len(waiting))(delayed(run_task)(task, folder) for task in waiting)
+        waiting = [task for task in waiting if not _is_settled(task, folder)]
+    # No task got through, so that one of those that ran together kills its worker. Alone it harms no other.
+    for task in waiting:
+        try:
+            _Parallel(tell, done=len(tasks))([delayed(run_task)(task, folder)])
+        except Exception as error:
+            folder.fail(task.name, f"its worker died: {' '.join(str(error).split())[:200]}")
+
+
+def run_task(task: Task, folder: SealedFolder) -> None:
+    """Train a task and seal what it left, or why it failed; this is what a worker does."""
+    with one_thread():
+        try:
+            arrays = task.train()
+        except Exception as error:
+            folder.fail(task.name, f"{type(error).__name__}: {error}")
+        else:
+            folder.seal(task.name, arrays)
+
+
+class _Parallel(Parallel):
+    """joblib's Parallel with tasks sent one by one, which tells how many are done."""
+
+    def __init__(self, tell: Callable[[int], None], *, done: int):
+        options: dict[str, Any] = {"batch_size": 1}
+        super().__init__(**options)
+        self._tell, self._before = tell, done
+
+    def print_progress(self) -> None:
+        """Tell how far it is; joblib calls this after each task."""
+        self._tell(self._before + self.n_completed_tasks)

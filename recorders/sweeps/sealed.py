@@ -1,0 +1,70 @@
+"""Sealed files: what a task left, whole or not there at all, in a folder that every worker reaches."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from io import BufferedWriter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class SealedFolder:
+    """The sealed results of a sweep's tasks, and why others failed; made when it is first written to."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def has(self, name: str) -> bool:
+        """Whether the task of that name is done."""
+        return self._result(name).exists()
+
+    def seal(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """Keep what a task left."""
+        self._write(self._result(name), lambda file: np.savez(file, **arrays))
+
+    def read(self, name: str) -> dict[str, np.ndarray]:
+        """Return what a task left."""
+        with np.load(self._result(name)) as arrays:
+            return dict(arrays)
+
+    def fail(self, name: str, reason: str) -> None:
+        """Keep why a task failed."""
+        self._write(self._note(name), lambda file: file.write(json.dumps(reason).encode()))
+
+    def failure(self, name: str) -> str | None:
+        """Return why a task failed; None where it did not."""
+        note = self._note(name)
+        return None if self.has(name) or not note.exists() else json.loads(note.read_bytes())
+
+    def forgive(self, names: Iterable[str]) -> None:
+        """Forget failures, so that the tasks are tried again."""
+        for name in names:
+            self._note(name).unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove everything."""
+        for file in self.path.glob("*"):
+            file.unlink()
+        self.path.rmdir()
+
+    def _result(self, name: str) -> Path:
+        return self.path / f"{name}.npz"
+
+    def _note(self, name: str) -> Path:
+        return self.path / f"{name}.failed"
+
+    def _write(self, path: Path, write: Callable[[BufferedWriter], object]) -> None:
+        """Write a file that is there with all its content or not at all, whenever the process or the machine dies."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        draft = self.path / f".{path.name}.{uuid.uuid4().hex}"
+        try:
+            with draft.open("wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)

@@ -1,0 +1,83 @@
+"""A task: an ensemble of models at neighbouring points of a sweep, what it is called, and how it is trained."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Literal
+
+import numpy as np
+
+from ...dynamics.evaluation import evaluation_of
+from ...dynamics.models import instance_seed
+from ...dynamics.population_training import train_on_population
+from ...dynamics.recipe import Experiment
+from ...dynamics.training import Training
+
+# What models are trained on: the exact population loss, or minibatches of samples.
+Way = Literal["population", "samples"]
+# Part of every task's name; raised when the same settings come to give other results.
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """An ensemble over densities, importances and repeats, trained as one.
+
+    place says where its points lie in the sweep, one slice for each axis; recorded whether its trajectories are kept
+    or its last rows only.
+    """
+
+    experiment: Experiment
+    place: tuple[slice, ...]
+    way: Way
+    recorded: bool = False
+
+    @cached_property
+    def name(self) -> str:
+        """What the task is called: a hash of everything that decides its results."""
+        return sha256(f"{_VERSION} {self.way} {self.recorded} {_text(self.experiment)}".encode()).hexdigest()[:32]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many points it has along each axis."""
+        return tuple(part.stop - part.start for part in self.place)
+
+    def train(self) -> dict[str, np.ndarray]:
+        """Train its models; return each array, (instances, …) of final values or (instances, rows, …) of trajectories.
+
+        They are the parameters by name, what the experiment evaluates (expected_loss …), and of trajectories the steps
+        of the rows, (rows,).
+        """
+        if self.way == "population":
+            W, b, loss = train_on_population(self._seeded)
+            return {"W": W, "b": b, "expected_loss": loss}
+        rows, steps = _rows(self._seeded, every=self.experiment.every if self.recorded else None)
+        arrays = rows | evaluation_of(self.experiment)(self._seeded)(rows)
+        if not self.recorded:
+            return {name: values[-1] for name, values in arrays.items()}
+        return {name: values.swapaxes(0, 1) for name, values in arrays.items()} | {"step": steps}
+
+    @property
+    def _seeded(self) -> Experiment:
+        """The experiment with a seed of its own, or models at the same place of two tasks would begin alike."""
+        words = np.frombuffer(sha256(_text(self.experiment).encode()).digest()[:16], dtype="<u4")
+        return self.experiment.with_settings(seed=instance_seed(*map(int, words)) % 2**32)
+
+
+def _text(experiment: Experiment) -> str:
+    return json.dumps(experiment.settings, sort_keys=True)
+
+
+def _rows(experiment: Experiment, *, every: int | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Train on samples; return the parameters before every so many steps and at the end, (rows, …), and their steps."""
+    training = Training(experiment)
+    taken = [(k, _parameters(training)) for k, _ in enumerate(training) if every and k % every == 0]
+    taken.append((len(training), _parameters(training)))
+    steps, rows = zip(*taken, strict=True)
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}, np.array(steps)
+
+
+def _parameters(training: Training) -> Mapping[str, Any]:
+    return {name: p.detach().cpu().numpy().copy() for name, p in training.model.named_parameters()}

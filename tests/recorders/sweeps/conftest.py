@@ -1,0 +1,65 @@
+"""A sweep of a few small tasks, and tasks that misbehave."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import cloudpickle
+import pytest
+
+from dyn.recorders.sweeps.plan import Plan
+from dyn.recorders.sweeps.presets import plan_sweep
+from dyn.recorders.sweeps.tasks import Task
+
+SMALL = ("n_features=4", "n_hidden=2", "batch_size=16", "steps=20", "evaluation_size=64", "density=0.5")
+
+
+@pytest.fixture
+def small() -> Plan:
+    """Four tasks, one for each rate, each of two models."""
+    return plan_sweep("energy-levels", ["lr=0.1,0.03,0.01,0.003"], SMALL, repeat=2)
+
+
+@dataclass(frozen=True)
+class Misbehaving(Task):
+    """A task that raises, or kills its worker, as long as a file is there; one that kills takes the file with it."""
+
+    trouble: str = ""
+    file: Path = Path()
+
+    def train(self):
+        if self.file.exists() and self.trouble == "raise":
+            raise ValueError("out of luck")
+        if self.file.exists() and self.trouble:
+            if self.trouble == "kill once":
+                self.file.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().train()
+
+
+@dataclass(frozen=True)
+class Troubled(Plan):
+    """A plan whose second task misbehaves."""
+
+    trouble: str = ""
+    file: Path = field(default_factory=Path)
+
+    def cut(self):
+        tasks, failures = super().cut()
+        parts = {each.name: getattr(tasks[1], each.name) for each in fields(Task)}
+        return [tasks[0], Misbehaving(**parts, trouble=self.trouble, file=self.file), *tasks[2:]], failures
+
+
+@pytest.fixture
+def troubled(small: Plan, tmp_path: Path) -> Iterator[type]:
+    """A function that returns the small plan with a task that misbehaves until trouble is removed."""
+    file = tmp_path / "trouble"
+    file.touch()
+    # Workers cannot import this file.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    parts = {each.name: getattr(small, each.name) for each in fields(Plan)}
+    yield lambda trouble: Troubled(**parts, trouble=trouble, file=file)
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])

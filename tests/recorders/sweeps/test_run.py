@@ -1,0 +1,118 @@
+"""Running a sweep: resumed, with points that fail and workers that die, always to the same file."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dyn.dynamics.errors import OutputExistsError
+from dyn.recorders.sweeps.presets import plan_sweep
+from dyn.recorders.sweeps.run import run_sweep
+from dyn.recorders.sweeps.sealed import SealedFolder
+from dyn.recorders.sweeps.sweep_file import Sweep
+from dyn.recorders.sweeps.tasks import Task
+
+SMALL = ("n_features=4", "n_hidden=2", "batch_size=16", "evaluation_size=64", "density=0.5")
+needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "sweep.h5"
+
+
+@pytest.fixture
+def whole(small, tmp_path) -> bytes:
+    """The result of the small sweep when nothing happens."""
+    path = tmp_path / "whole.h5"
+    run_sweep(small, path, workers=1)
+    return path.read_bytes()
+
+
+def folder_of(path: Path) -> SealedFolder:
+    return SealedFolder(Path(f"{path}.tasks"))
+
+
+def test_one_worker_and_two_give_the_same_file(small, whole, path):
+    outcome = run_sweep(small, path, workers=2)
+    assert (outcome.trained, outcome.found, outcome.failures) == (4, 0, ())
+    assert path.read_bytes() == whole
+    assert not folder_of(path).path.exists()
+
+
+def test_what_is_sealed_is_not_trained_again(small, whole, path, monkeypatch):
+    for task in small.cut()[0][:3]:
+        folder_of(path).seal(task.name, task.train())
+    told = []
+    outcome = run_sweep(small, path, workers=1, report=lambda *done: told.append(done))
+    assert (outcome.trained, outcome.found) == (1, 3)
+    assert told[-1] == (4, 4)
+    assert path.read_bytes() == whole
+    # All of it sealed, nothing is trained at all.
+    for task in small.cut()[0]:
+        folder_of(path).seal(task.name, task.train())
+    monkeypatch.setattr(Task, "train", lambda _: 1 / 0)
+    assert run_sweep(small, path).trained == 0
+
+
+def test_a_point_that_fails_is_told_and_tried_again_on_request(troubled, whole, path):
+    plan = troubled("raise")
+    outcome = run_sweep(plan, path, workers=2)
+    assert [str(each) for each in outcome.failures] == ["lr=0.03: ValueError: out of luck"]
+    with Sweep(path) as sweep:
+        assert sweep.failures == ["lr=0.03: ValueError: out of luck"]
+        assert np.isnan(sweep["expected_loss"]).all(axis=1).tolist() == [False, True, False, False]
+    # Once more without being asked to retry: nothing is trained, and it is told again.
+    again = run_sweep(plan, path, workers=2)
+    assert (again.trained, again.found, len(again.failures)) == (0, 4, 1)
+    plan.file.unlink()
+    mended = run_sweep(plan, path, workers=2, retry=True)
+    assert (mended.trained, mended.found, mended.failures) == (1, 3, ())
+    assert path.read_bytes() == whole
+
+
+@needs_kill
+def test_a_worker_that_dies_costs_no_more_than_its_tasks(troubled, whole, path):
+    outcome = run_sweep(troubled("kill once"), path, workers=2)
+    assert outcome.failures == ()
+    assert path.read_bytes() == whole
+
+
+@needs_kill
+def test_a_task_that_kills_every_worker_fails_alone(troubled, path):
+    outcome = run_sweep(troubled("kill"), path, workers=2)
+    (failure,) = outcome.failures
+    assert failure.points == {"lr": 0.03}
+    assert "its worker died" in failure.reason
+    with Sweep(path) as sweep:
+        assert np.isnan(sweep["expected_loss"]).all(axis=1).tolist() == [False, True, False, False]
+
+
+@needs_kill
+def test_a_sweep_that_was_killed_goes_on_where_it_was(path):
+    over, settings = "lr=lin:0.01:0.08:8", [*SMALL, "steps=300"]
+    command = [sys.executable, "-m", "dyn", "sweep", "energy-levels", "--over", over, "--workers", "1", "-o", str(path)]
+    training = subprocess.Popen([*command, *(part for each in settings for part in ("--set", each))])
+    sealed = folder_of(path).path
+    deadline = time.monotonic() + 60
+    while len(list(sealed.glob("*.npz"))) < 2 and training.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    training.kill()
+    training.wait()
+    found = len(list(sealed.glob("*.npz")))
+    assert 2 <= found < 8
+    outcome = run_sweep(plan_sweep("energy-levels", [over], settings), path, workers=1)
+    assert (outcome.found, outcome.trained) == (found, 8 - found)
+
+
+def test_a_result_is_replaced_only_on_request(small, whole, path):
+    run_sweep(small, path, workers=1)
+    with pytest.raises(OutputExistsError, match="--force"):
+        run_sweep(small, path, workers=1)
+    path.write_bytes(b"old")
+    run_sweep(small, path, workers=1, overwrite=True)
+    assert path.read_bytes() == whole

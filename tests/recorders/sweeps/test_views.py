@@ -1,0 +1,67 @@
+"""A sweep as a recording: what draws and tells recordings draws and tells sweeps."""
+
+import numpy as np
+import pytest
+
+from dyn.dynamics.errors import RecordingError
+from dyn.dynamics.geometry import dimensionality
+from dyn.recorders.sweeps.axes import Axis
+from dyn.recorders.sweeps.plan import make_plan
+from dyn.recorders.sweeps.presets import plan_sweep
+from dyn.recorders.sweeps.run import run_sweep
+from dyn.recorders.sweeps.sweep_file import Sweep
+from dyn.recorders.sweeps.views import recording_of
+from dyn.viz.kinds import default_kind
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sweep.h5"
+
+
+@pytest.mark.parametrize("axes", [["density=0.1,0.9", "importance_extra=0.5,1,2"], ["importance_extra=0.5,1,2"]])
+def test_the_instances_are_in_the_order_of_an_ensemble(axes, path):
+    plan = plan_sweep("phase-2x1", axes, ["density=0.3"] if len(axes) == 1 else [], repeat=2)
+    run_sweep(plan, path, workers=1)
+    with Sweep(path) as sweep, recording_of(path) as recording:
+        W = recording.parameters["W"][-1]
+        np.testing.assert_array_equal(W.reshape(sweep["W"].shape), sweep["W"])
+        np.testing.assert_array_equal(recording.probes["expected_loss_of_instance"][-1], sweep["expected_loss"].ravel())
+        # Features are kept in single precision.
+        np.testing.assert_allclose(recording.features["W"]["dimensionality"][-1], dimensionality(W), rtol=1e-6)
+        assert recording.path.name == "sweep.h5"
+        assert recording.config["experiment"]["importance_extra"] == [0.5, 1.0, 2.0]
+
+
+def test_axes_may_come_in_the_other_order(tiny, path):
+    plan = make_plan(tiny, [Axis("importance_extra", (1.0, 2.0)), Axis("density", (0.5, 0.2, 0.1))])
+    run_sweep(plan, path, workers=1)
+    with Sweep(path) as sweep, recording_of(path) as recording:
+        W = recording.parameters["W"][-1].reshape(3, 2, 1, 2, 4)
+        np.testing.assert_array_equal(W.swapaxes(0, 1), sweep["W"])
+
+
+def test_trajectories_become_rows(tiny, path):
+    plan = make_plan(tiny.with_settings(every=5), [Axis("density", (0.5, 0.2))], repeat=3, recorded=True)
+    run_sweep(plan, path, workers=1)
+    with Sweep(path) as sweep, recording_of(path) as recording:
+        assert recording.step[:].tolist() == [0, 5, 10, 12]
+        np.testing.assert_array_equal(recording.parameters["W"][2], sweep["W"][:, :, 2].reshape(6, 2, 4))
+        assert recording.scalars["expected_loss"][3] == pytest.approx(sweep["expected_loss"][..., 3].mean())
+
+
+def test_a_phase_diagram_is_drawn_as_one(path):
+    run_sweep(plan_sweep("phase-2x1", ["density=0.1,0.9", "importance_extra=0.5,1,2"], repeat=2), path, workers=1)
+    with recording_of(path) as recording:
+        assert default_kind(recording).name == "phase"
+
+
+def test_a_sweep_over_other_settings_is_no_ensemble(tiny, path):
+    run_sweep(make_plan(tiny, [Axis("lr", (0.1, 0.2))]), path, workers=1)
+    with pytest.raises(RecordingError, match="over lr"), recording_of(path):
+        pass
+
+
+def test_a_recording_is_opened_as_it_is(recorded):
+    with recording_of(recorded) as recording:
+        assert len(recording) == 11

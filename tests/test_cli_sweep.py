@@ -1,0 +1,67 @@
+"""The command dyn sweep: one result, one line for an error, and an exit code of its own for a part that failed."""
+
+import pytest
+
+from dyn.cli import main
+from dyn.recorders.sweeps.sweep_file import Sweep
+
+FEW = ["--over", "density=0.1,0.9", "--over", "importance_extra=0.5,1,2", "--repeat", "2", "--workers", "1"]
+SHORT = [*["--set", "steps=2", "--set", "batch_size=4", "--set", "evaluation_size=8", "--workers", "1"]]
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as exit_:
+        main(["sweep", *arguments])
+    return int(str(exit_.value.code))
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_sweep_prints_its_result(capsys):
+    assert run("phase-2x1", *FEW) == 0
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("phase-2x1-sweep.h5\n", "")
+    with Sweep("phase-2x1-sweep.h5") as sweep:
+        assert sweep["W"].shape == (2, 3, 2, 1, 2)
+        assert "population" in sweep.training
+
+
+def test_settings_and_trajectories(capsys):
+    assert run("geometry", "--over", "lr=0.1,0.2", *SHORT, "--set", "every=1", "--record", "-o", "a.h5") == 0
+    assert capsys.readouterr().out == "a.h5\n"
+    with Sweep("a.h5") as sweep:
+        assert sweep["W"].shape == (2, 1, 3, 3, 6)
+
+
+def test_a_part_that_fails_is_told(capsys):
+    assert run("geometry", "--over", "sets=2,4", *SHORT) == 3
+    printed = capsys.readouterr()
+    assert printed.out == "geometry-sweep.h5\n"
+    assert printed.err == "dyn: failed at sets=4: sets=4 does not divide n_features=6 evenly\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["phase-2x2"], 2, "phase-2x1?"),
+        (["phase-2x1", "--over", "density=log:0:1:5"], 2, "no range"),
+        (["phase-2x1", *FEW, "--engine", "lky"], 2, "did you mean loky"),
+        (["phase-2x1", *FEW, "--address", "tcp://a:1"], 2, "this machine"),
+        (["phase-2x1", *FEW, "-o", "nowhere/a.h5"], 1, "create it first"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, code, message, capsys):
+    assert run(*arguments) == code
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+def test_an_existing_result_is_kept(capsys):
+    assert run("phase-2x1", *FEW) == 0
+    assert run("phase-2x1", *FEW) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert run("phase-2x1", *FEW, "--force") == 0
