@@ -1,6 +1,12 @@
 """What the tests of several folders start from."""
 
+import os
+
 import pytest
+
+# Of several processes that test side by side each has one core. Torch reads this when it is first imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from dyn.dynamics.experiments import Experiment
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,8 +21,11 @@ LEAVES = {
 NEEDS = {"lightning_callback.py": "pytorch_lightning", "transformers_callback.py": "transformers"}
 
 
+NOTEBOOK = "watch_a_network_learn.ipynb"
+
+
 def test_no_example_is_left_out():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == LEAVES.keys()
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {*LEAVES, NOTEBOOK}
 
 
 @pytest.mark.parametrize("name", LEAVES)
@@ -33,3 +37,17 @@ def test_example(name, tmp_path):
     assert run.returncode == 0, run.stderr
     for left in LEAVES[name]:
         assert (tmp_path / left).stat().st_size > 1000
+
+
+def test_the_notebook_shows_what_its_cells_return(tmp_path):
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    notebook = nbformat.read(EXAMPLES / NOTEBOOK, as_version=4)
+    with warnings.catch_warnings():
+        # The kernel talks to this process alone, without encryption, and says so.
+        warnings.simplefilter("ignore")
+        nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("text/html" in data and "toy.h5" in data["text/html"] for data in shown)
+    assert any("image/png" in data for data in shown)
+    assert (tmp_path / "toy.html").stat().st_size > 10_000

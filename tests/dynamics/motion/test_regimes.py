@@ -153,6 +153,13 @@ def test_a_regime_is_told_in_words(run):
     assert "at the end 3 × digon; loss 0.0199 → 0.0199" in octahedron
 
 
+def test_of_one_feature_the_words_are_in_the_singular():
+    W = np.concatenate([np.geomspace(0.1, 1, 200), np.ones(200)])[:, None, None]
+    told = "; ".join(map(describe, find_regimes(W)))
+    assert "feature 0 spans 1.0" in told
+    assert "feature 0 stays dedicated" in told
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 6), (4, 4, 3, 6)])
 def test_a_run_is_asked_for(shape):
     with pytest.raises(ValueError, match=r"\(T, m, n\)"):

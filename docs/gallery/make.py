@@ -1,0 +1,175 @@
+"""Draw every figure and animation of the gallery by the command that stands under it, and write the page.
+
+    python benchmarks/science.py --folder recordings     # records the experiments that are not there yet
+    python docs/gallery/make.py recordings [PICTURE ...]
+
+Without names of pictures all of them are drawn.
+"""
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_SMALL = "--size 640x360 --fps 12 --seconds 10"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: its file, the command that draws it from a recording, and what is to be seen."""
+
+    file: str
+    command: str
+    caption: str
+
+
+PICTURES = (
+    Picture(
+        "energy-levels.png",
+        "dyn plot energy-levels.h5",
+        "Features jump between energy levels, and the loss falls: thirty features in five dimensions, each curve the "
+        "share of a dimension that one of them has to itself.",
+    ),
+    Picture(
+        "geometry.png",
+        "dyn plot geometry.h5",
+        "Learning as a sequence of geometric transformations: two sets of three features merge, open, twist, and end as "
+        "an octahedron.",
+    ),
+    Picture(
+        "geometry.gif",
+        f"dyn animate geometry.h5 {_SMALL}",
+        "The same as a film, in which time follows the motion: nothing happens in a blink, and plateaus are short.",
+    ),
+    Picture(
+        "geometry-levels.png",
+        "dyn plot geometry.h5 levels",
+        "The dimensionalities of the same run. All are at 1/2 by step 2 500, though the octahedron still turns.",
+    ),
+    Picture(
+        "geometry-spectrum.png",
+        "dyn plot geometry.h5 spectrum",
+        "The curvatures of the loss along the same run. The plateau is a saddle: its directions of descent are what the "
+        "features leave it by.",
+    ),
+    Picture(
+        "energy-levels.gif",
+        f"dyn animate energy-levels.h5 {_SMALL}",
+        "Three of five dimensions of the run above: digons form, and the last one closes.",
+    ),
+    Picture(
+        "intro.png",
+        "dyn plot intro.h5",
+        "Five features in a plane, from dense to sparse: two are learned, then four in antipodal pairs, then all five.",
+    ),
+    Picture(
+        "demonstration.png",
+        "dyn plot demonstration.h5",
+        "Twenty features in five dimensions. A linear model and a dense one learn five of them; sparse ones learn more, in "
+        "superposition.",
+    ),
+    Picture(
+        "demonstration-80.png",
+        "dyn plot demonstration-80.h5",
+        "Eighty features in twenty dimensions, the same way.",
+    ),
+    Picture(
+        "phase-2x1.png",
+        "dyn plot phase-2x1.h5",
+        "Two features in one dimension: whether the extra one is ignored, shares the dimension, or has it. Trained models "
+        "beside theory.",
+    ),
+    Picture("phase-3x2.png", "dyn plot phase-3x2.h5", "Three features in two dimensions, the same way."),
+    Picture(
+        "uniform-geometry.png",
+        "dyn plot uniform-geometry.h5",
+        "Two hundred equal features in twenty dimensions: dimensions per feature stick at 1 and at 1/2, where features "
+        "form digons.",
+    ),
+    Picture(
+        "correlated.png",
+        "dyn plot correlated.h5",
+        "Two pairs of features in a plane. Those that are on together get right angles.",
+    ),
+    Picture(
+        "anticorrelated.png",
+        "dyn plot anticorrelated.h5",
+        "Those that are never on together become antipodes in the best models.",
+    ),
+    Picture(
+        "pca-collapse.png",
+        "dyn plot pca-collapse.h5",
+        "Three pairs of correlated features in a plane. The denser they are, the more pairs collapse into their principal "
+        "component.",
+    ),
+    Picture(
+        "absolute-value.png",
+        "dyn plot absolute-value.h5",
+        "Six neurons for the absolute values of three features: in the best models one for each sign of each.",
+    ),
+    Picture(
+        "absolute-value-superposition.png",
+        "dyn plot absolute-value-superposition.h5",
+        "Forty neurons for a hundred features: the sparser the features, the more of them share a neuron.",
+    ),
+    Picture(
+        "adversarial.png",
+        "dyn plot adversarial.h5",
+        "The sparser the features, the more of them share dimensions, and the more a small push to the input costs.",
+    ),
+    Picture(
+        "k-gons.png",
+        "dyn plot k-gons.h5",
+        "Twenty runs of one experiment: when their features jump, how they end, and how many are at each level.",
+    ),
+    Picture(
+        "grokking.png",
+        "dyn plot grokking.h5",
+        "A network that learns to add modulo 47: first it remembers the sums it has seen, then it can add.",
+    ),
+)
+
+_HEAD = """# Gallery
+
+Every picture was drawn from a recording by the command under it. `dyn record NAME` makes each recording; what it shows is told
+in [the experiments](../experiments/README.md). All pictures at once: `python docs/gallery/make.py recordings`.
+"""
+
+
+def draw(picture: Picture, recordings: Path) -> None:
+    """Run a picture's command in the folder of the recordings, with its output here."""
+    _, *arguments = picture.command.split()
+    output = ["-o", str(_HERE / picture.file), "--force"]
+    dyn = "import sys; from dyn.cli import main; sys.argv[0] = 'dyn'; main()"
+    subprocess.run([sys.executable, "-c", dyn, *arguments, *output], cwd=recordings, check=True)
+
+
+def section(picture: Picture) -> str:
+    return f"""
+## {picture.file}
+
+![{picture.caption}]({picture.file})
+
+{picture.caption}
+
+```bash
+{picture.command} -o {picture.file}
+```
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw the gallery.")
+    parser.add_argument("recordings", type=Path, help="the folder that benchmarks/science.py recorded into")
+    parser.add_argument("names", nargs="*", metavar="PICTURE", help="only these files")
+    options = parser.parse_args()
+    for picture in PICTURES:
+        if not options.names or picture.file in options.names:
+            draw(picture, options.recordings)
+    (_HERE / "README.md").write_text(_HEAD + "".join(map(section, PICTURES)))
+
+
+if __name__ == "__main__":
+    main()
