@@ -5,10 +5,10 @@ microseconds, and a few hundred steps do what takes thousands on minibatches. Th
 minibatches does:
 
 - Adam's rate falls linearly to zero from one that is large enough to step over shallow minima.
-- Noise in proportion to the rate is added to the parameters, and vanishes before the end. Without it half of the
-  models in sparse data rest where their first weights put them, as features of one sign hardly ever part.
 - Biases move at a twentieth of the rate of the weights. Faster ones overshoot: an output whose bias is so negative that
-  it is off on every input has no gradient and never comes back.
+  it is off on every input has no gradient and never comes back. In sparse data, 3 features in 2 dimensions, 89 % of the
+  models find the best solution this way, 41 % where biases move as fast as weights.
+- Noise in proportion to the rate is added to the parameters, and vanishes before the end: without it 78 % do.
 
 Source: Toy Models of Superposition, "Superposition as a Phase Change", whose loss is the integral over all inputs.
 """

@@ -75,12 +75,13 @@ def _sizes(motion: Motion) -> list[str]:
 def _told(kind: str, change: Change) -> str:
     """Tell what belongs to this kind of regime about one set."""
     who = name_features(change.features)
+    s = "s" if len(change.features) == 1 else ""
     before, after = change.form
     becomes = f"{before} → {after}" if before != after else after
     if kind == "growth":
-        return f"{who} grow {change.length[0]:.2g} → {change.length[1]:.2g} ({after})"
+        return f"{who} grow{s} {change.length[0]:.2g} → {change.length[1]:.2g} ({after})"
     if kind in ("opening", "closing", "reshaping"):
-        return f"{who} span {change.dimensions[0]:.1f} → {change.dimensions[1]:.1f} dimensions ({becomes})"
+        return f"{who} span{s} {change.dimensions[0]:.1f} → {change.dimensions[1]:.1f} dimensions ({becomes})"
     if kind == "twist":
         return f"{describe(change.motion)} ({becomes})"
-    return f"{who} stay {after}" if before == after else f"{who} {becomes}"
+    return f"{who} stay{s} {after}" if before == after else f"{who} {becomes}"

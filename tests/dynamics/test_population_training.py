@@ -28,14 +28,17 @@ def test_the_phases_are_those_of_theory(name):
     assert (table.phase == theoretical_phase(*sizes, np.array(p)[:, None], np.array(r))).sum() >= 8
 
 
-@pytest.mark.parametrize("name", ["phase-2x1", "phase-3x2"])
-def test_the_best_model_is_no_worse_than_the_best_candidate(name):
-    p, r = (0.02, 0.5, 1.0), (0.3, 3.0)
-    experiment = points(name, p, r, 10)
-    loss = train_on_population(experiment).loss.reshape(3, 2, 10).min(-1)
+# Of 300 models each 97 % and 89 % do; with biases as fast as the weights 58 % and 41 %.
+@pytest.mark.parametrize(("name", "share"), [("phase-2x1", 0.85), ("phase-3x2", 0.75)])
+def test_most_models_find_the_best_solution(name, share):
+    p, r = (0.02, 0.15), (0.4, 2.5)
+    experiment = points(name, p, r, 25)
+    loss = train_on_population(experiment).loss.reshape(2, 2, 25)
     losses = candidate_losses(experiment.n_features, experiment.n_hidden, np.array(p)[:, None], np.array(r))
+    best = np.min(list(losses.values()), axis=0)
     # The candidates are no minima to the last digit; what is trained may rest a little above one.
-    assert (loss <= 1.001 * np.min(list(losses.values()), axis=0)).all()
+    assert (loss.min(-1) <= 1.001 * best).all()
+    assert (loss <= 1.05 * best[..., None]).mean() >= share
 
 
 def test_models_end_where_the_gradient_vanishes():
