@@ -48,7 +48,7 @@ def animate(
     of more than three hidden dimensions are shown, ``moving`` for those of the features that move most, ``pca`` for the
     principal components of the run, or features that span them, such as those of one polytope. parameter chooses as in
     plot_levels(). instance: one member of an ensemble or several; None is all of up to twelve members, or else the
-    first. workers: how many processes draw; more than one pays for long movies of large matrices. *progress* wraps the
+    first. workers: how many processes draw; more than one may pay where there are many cores. *progress* wraps the
     numbers of the frames, such as tqdm.
 
     Memory does not grow with the number of frames, nor with the size of W times the number of rows.

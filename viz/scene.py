@@ -19,7 +19,7 @@ from .labels import Counter
 from .style import INK, escaped, style
 
 # How many letters of a caption have room in half of the width.
-_LETTERS = 98
+_LETTERS = 90
 # At this size a movie has the sizes of letters and lines that the figures have; another one is scaled as a whole.
 _WIDTH, _HEIGHT, _DPI = 1280, 720, 100
 _FIRST_AZIMUTH = np.radians(-55)
@@ -113,5 +113,5 @@ def _captions(runs: Sequence[Footage]) -> list[str]:
     haze = "; faint: what lies in the others" if run.m > 3 else ""
     space = textwrap.fill(f"Shown: {shown}{haze}; {colours}{lines}.", _LETTERS)
     regimes = "; strip: regimes" if len(runs) == 1 and run.story.regimes else ""
-    terms = "D: a feature's own share of a dimension. Digon: two opposite features"
+    terms = "D: a feature's share of a dimension. Digon: an opposite pair"
     return [space, f"{terms}. Bands: jumps{regimes}."]

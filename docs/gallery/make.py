@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_SMALL = "--size 640x360 --fps 12 --seconds 10"
+_SMALL = "--size 800x450 --fps 12 --seconds 10"
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ PICTURES = (
     Picture(
         "energy-levels.png",
         "dyn plot energy-levels.h5",
-        "Features jump between energy levels, and the loss falls: thirty features in five dimensions, each curve the "
-        "share of a dimension that one of them has to itself.",
+        "Features jump between energy levels, and the loss falls: thirty features in five dimensions, each curve "
+        "the share of a dimension that one of them has to itself.",
     ),
     Picture(
         "geometry.png",
         "dyn plot geometry.h5",
-        "Learning as a sequence of geometric transformations: two sets of three features merge, open, twist, and end as "
-        "an octahedron.",
+        "Learning as a sequence of geometric transformations: two sets of three features merge, open, twist, and "
+        "end as an octahedron.",
     ),
     Picture(
         "geometry.gif",
@@ -51,8 +51,8 @@ PICTURES = (
     Picture(
         "geometry-spectrum.png",
         "dyn plot geometry.h5 spectrum",
-        "The curvatures of the loss along the same run. The plateau is a saddle: its directions of descent are what the "
-        "features leave it by.",
+        "The curvatures of the loss along the same run. The plateau is a saddle: its directions of descent are "
+        "what the features leave it by.",
     ),
     Picture(
         "energy-levels.gif",
@@ -67,8 +67,8 @@ PICTURES = (
     Picture(
         "demonstration.png",
         "dyn plot demonstration.h5",
-        "Twenty features in five dimensions. A linear model and a dense one learn five of them; sparse ones learn more, in "
-        "superposition.",
+        "Twenty features in five dimensions. A linear model and a dense one learn five of them; sparse ones learn "
+        "more, in superposition.",
     ),
     Picture(
         "demonstration-80.png",
@@ -78,15 +78,15 @@ PICTURES = (
     Picture(
         "phase-2x1.png",
         "dyn plot phase-2x1.h5",
-        "Two features in one dimension: whether the extra one is ignored, shares the dimension, or has it. Trained models "
-        "beside theory.",
+        "Two features in one dimension: whether the extra one is ignored, shares the dimension, or has it. "
+        "Trained models beside theory.",
     ),
     Picture("phase-3x2.png", "dyn plot phase-3x2.h5", "Three features in two dimensions, the same way."),
     Picture(
         "uniform-geometry.png",
         "dyn plot uniform-geometry.h5",
-        "Two hundred equal features in twenty dimensions: dimensions per feature stick at 1 and at 1/2, where features "
-        "form digons.",
+        "Two hundred equal features in twenty dimensions: dimensions per feature stick at 1 and at 1/2, where "
+        "features form digons.",
     ),
     Picture(
         "correlated.png",
@@ -101,8 +101,8 @@ PICTURES = (
     Picture(
         "pca-collapse.png",
         "dyn plot pca-collapse.h5",
-        "Three pairs of correlated features in a plane. The denser they are, the more pairs collapse into their principal "
-        "component.",
+        "Three pairs of correlated features in a plane. The denser they are, the more pairs collapse into their "
+        "principal component.",
     ),
     Picture(
         "absolute-value.png",
@@ -133,8 +133,8 @@ PICTURES = (
 
 _HEAD = """# Gallery
 
-Every picture was drawn from a recording by the command under it. `dyn record NAME` makes each recording; what it shows is told
-in [the experiments](../experiments/README.md). All pictures at once: `python docs/gallery/make.py recordings`.
+Every picture was drawn from a recording by the command under it. `dyn record NAME` makes each recording; what it shows
+is told in [the experiments](../experiments/README.md). All pictures at once: `python docs/gallery/make.py recordings`.
 """
 
 
@@ -147,6 +147,7 @@ def draw(picture: Picture, recordings: Path) -> None:
 
 
 def section(picture: Picture) -> str:
+    """Return what the page says of a picture."""
     return f"""
 ## {picture.file}
 
@@ -161,6 +162,7 @@ def section(picture: Picture) -> str:
 
 
 def main() -> None:
+    """Draw the pictures that are asked for, and write the page."""
     parser = argparse.ArgumentParser(description="Draw the gallery.")
     parser.add_argument("recordings", type=Path, help="the folder that benchmarks/science.py recorded into")
     parser.add_argument("names", nargs="*", metavar="PICTURE", help="only these files")

@@ -1,5 +1,6 @@
 """Engines: who runs the tasks of a sweep, behind joblib's one interface."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -56,7 +57,7 @@ def _ray(address: str | None, workers: int | None) -> Iterator[None]:
         raise MissingExtraError.for_feature("the engine ray", "sweep") from error
     try:
         cores = None if address else workers or cpu_count()
-        ray.init(address or "local", num_cpus=cores, log_to_driver=False, logging_level="ERROR")
+        ray.init(address or "local", num_cpus=cores, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError) as error:
         raise RecordingError(f"no ray cluster answers at address={address!r}: {error}") from error
     register_ray()

@@ -1,4 +1,4 @@
-"""Directions of the hidden space: those in which a run reaches farthest, and those that show some features as they are."""
+"""Directions of the hidden space: where a run reaches farthest, and those that show some features as they are."""
 
 import numpy as np
 import pytest

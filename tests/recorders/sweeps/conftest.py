@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def small() -> Plan:
 
 @dataclass(frozen=True)
 class Misbehaving(Task):
-    """A task that raises, or kills its worker, as long as a file is there; one that kills takes the file with it."""
+    """A task that raises as long as a file is there, or removes it and kills its worker."""
 
     trouble: str = ""
     file: Path = Path()
@@ -33,9 +33,8 @@ class Misbehaving(Task):
     def train(self):
         if self.file.exists() and self.trouble == "raise":
             raise ValueError("out of luck")
-        if self.file.exists() and self.trouble:
-            if self.trouble == "kill once":
-                self.file.unlink()
+        if self.file.exists():
+            self.file.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().train()
 
@@ -54,7 +53,7 @@ class Troubled(Plan):
 
 
 @pytest.fixture
-def troubled(small: Plan, tmp_path: Path) -> Iterator[type]:
+def troubled(small: Plan, tmp_path: Path) -> Iterator[Callable[[str], Troubled]]:
     """A function that returns the small plan with a task that misbehaves until trouble is removed."""
     file = tmp_path / "trouble"
     file.touch()

@@ -82,12 +82,24 @@ def test_a_worker_that_dies_costs_no_more_than_its_tasks(troubled, whole, path):
     assert path.read_bytes() == whole
 
 
-@needs_kill
-def test_a_task_that_kills_every_worker_fails_alone(troubled, path):
-    outcome = run_sweep(troubled("kill"), path, workers=2)
+def test_a_task_that_kills_every_worker_fails_alone(small, path, monkeypatch):
+    class Deadly:
+        """An engine that runs one task after the other, until one kills it and all that were to come."""
+
+        def __init__(self, *_, **__):
+            pass
+
+        def __call__(self, jobs):
+            for function, (task, folder), _ in jobs:
+                if task.experiment.lr == 0.03:
+                    raise RuntimeError("a worker was terminated")
+                function(task, folder)
+
+    monkeypatch.setattr("dyn.recorders.sweeps.run._Parallel", Deadly)
+    outcome = run_sweep(small, path)
     (failure,) = outcome.failures
     assert failure.points == {"lr": 0.03}
-    assert "its worker died" in failure.reason
+    assert failure.reason == "its worker died: a worker was terminated"
     with Sweep(path) as sweep:
         assert np.isnan(sweep["expected_loss"]).all(axis=1).tolist() == [False, True, False, False]
 

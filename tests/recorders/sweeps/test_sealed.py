@@ -46,5 +46,7 @@ def test_a_failure_is_kept_until_it_is_forgiven_or_made_good(folder):
 def test_a_discarded_folder_is_gone(folder):
     folder.seal("a", {})
     folder.fail("b", "it went wrong")
+    # What a worker was writing when it was killed.
+    (folder.path / ".c.npz.draft").touch()
     folder.discard()
     assert not folder.path.exists()
