@@ -11,9 +11,9 @@ from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
 from ...recorders.selection import Selection
 from ...recorders.story import Story
-from ..captions import head_of, tell_jump
+from ..animation.captions import head_of, tell_jump
+from ..animation.footage import Footage
 from ..colours import REPRESENTED
-from ..footage import Footage
 from ..style import FAINT, spread
 from .curves import Curves, dimensionality_curves, loss_curves
 from .keyframes import Keyframes, keyframes

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...dynamics.hull import Hull, convex_hull
-from ..clock import steps_of_frames
-from ..footage import Footage
+from ..animation.clock import steps_of_frames
+from ..animation.footage import Footage
 
 # So many rows are shown of a run, fewer where all their features together would be more than a page should carry.
 _MOST_ROWS, _MOST_POINTS = 1000, 250_000

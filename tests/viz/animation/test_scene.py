@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dyn.recorders.selection import select
-from dyn.viz.clock import steps_of_frames
-from dyn.viz.footage import Footage
-from dyn.viz.scene import Scene, Take
+from dyn.viz.animation.clock import steps_of_frames
+from dyn.viz.animation.footage import Footage
+from dyn.viz.animation.scene import Scene, Take
 
 SIZE = (640, 360)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..dynamics.errors import OutputExistsError, SettingError
+from ...dynamics.errors import OutputExistsError, SettingError
 
 _NUMBER = re.compile(r"%0?\d*d")
 # Frames are many and soon read again: a little larger and much faster than the most thorough compression.

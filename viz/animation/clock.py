@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..dynamics.errors import unknown_name
+from ...dynamics.errors import unknown_name
 from .footage import Footage, Look
 
 CLOCKS = ("motion", "step", "log")

@@ -10,13 +10,13 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..colours import REPRESENTED
+from ..labels import Counter
+from ..style import INK, escaped, style
 from .captions import Narrator
 from .cell import Cell, Places
-from .colours import REPRESENTED
 from .footage import Footage
 from .grid import grid_places, titles
-from .labels import Counter
-from .style import INK, escaped, style
 
 # How many letters of a caption have room in half of the width.
 _LETTERS = 90

@@ -7,8 +7,8 @@ import pytest
 
 from dyn.dynamics.errors import SettingError
 from dyn.recorders.selection import select
-from dyn.viz.clock import CLOCKS, steps_of_frames
-from dyn.viz.footage import Footage, Look
+from dyn.viz.animation.clock import CLOCKS, steps_of_frames
+from dyn.viz.animation.footage import Footage, Look
 
 
 @pytest.fixture(scope="module")

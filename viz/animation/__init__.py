@@ -4,14 +4,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from ..dynamics.errors import SettingError
-from ..recorders.recording import Recording
-from ..recorders.selection import select
+from ...dynamics.errors import SettingError
+from ...recorders.recording import Recording
+from ...recorders.selection import select
+from ..output import check_output
 from .clock import steps_of_frames
 from .footage import Footage
 from .grid import MOST_RUNS
 from .movie import MOVIE_SUFFIXES, check_movie, open_movie
-from .output import check_output
 from .scene import Take
 from .stills import check_pattern
 from .workers import check_workers, draw_frames
@@ -112,6 +112,6 @@ def _write_page(
     members = [instance] if isinstance(instance, int) else list(instance or [None])
     if len(recordings) != 1 or len(members) != 1:
         raise SettingError(f"{path}: a page shows one run; choose one recording and one instance, or make an mp4")
-    from .page import write_page
+    from ..page import write_page
 
     return write_page(recordings[0], path, parameter=parameter, instance=members[0], overwrite=overwrite)

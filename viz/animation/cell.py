@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from ..dynamics.geometry import dimensionality
+from ...dynamics.geometry import dimensionality
+from ..levels import draw_levels, draw_loss
+from ..polyhedron import Polyhedron
+from ..style import FAINT, INK
 from .captions import BOLD_LETTERS, Chapter, head_of, tell_jump, tell_regime
 from .footage import Footage
-from .levels import draw_levels, draw_loss
 from .number_line import NumberLine
-from .polyhedron import Polyhedron
-from .style import FAINT, INK
 
 _ACCENT, _GREY = "#C00000", "#666666"
 # Near row 0, which has to be on it, a logarithmic axis is linear.

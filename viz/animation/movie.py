@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..dynamics.errors import MissingExtraError, SettingError
+from ...dynamics.errors import MissingExtraError, SettingError
+from ..output import replaced_when_done
 from .gif import MOST_FPS, open_gif
-from .output import replaced_when_done
 from .stills import check_stills, open_stills
 
 # For each format of video its encoder, and what that is told: fast presets code lines on white well, and there are no

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.errors import MissingExtraError, OutputExistsError, SettingError
-from dyn.viz.movie import check_movie, open_movie
+from dyn.viz.animation.movie import check_movie, open_movie
 
 SIZE = (320, 180)
 
@@ -55,7 +55,7 @@ def test_what_the_encoder_raises_is_raised(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("no space left")
 
-    monkeypatch.setattr("dyn.viz.gif.getdata", fail)
+    monkeypatch.setattr("dyn.viz.animation.gif.getdata", fail)
     with pytest.raises(OSError, match="no space left"), open_movie(tmp_path / "a.gif", 12, SIZE) as write:
         for k in range(5):
             write(frame(k))

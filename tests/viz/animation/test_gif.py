@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dyn.viz.gif import open_gif
+from dyn.viz.animation.gif import open_gif
 
 
 def frames(count: int, colour=(200, 30, 30)) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ import torch
 import dyn
 from dyn.dynamics.errors import SettingError
 from dyn.recorders.selection import select
-from dyn.viz.footage import Footage
+from dyn.viz.animation.footage import Footage
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_it_looks_closer_where_the_run_moves(footage):
 
 def test_a_long_run_is_read_in_windows(geometry, monkeypatch):
     """Never all of it at once, however many rows there are."""
-    monkeypatch.setattr("dyn.viz.footage._READ_AHEAD", 8 * 18 * 50)
+    monkeypatch.setattr("dyn.viz.animation.footage._READ_AHEAD", 8 * 18 * 50)
     footage = Footage(select(geometry))
     W = geometry.parameters["W"][:]
     for step in np.linspace(0, 3000, 77):

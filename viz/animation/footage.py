@@ -7,14 +7,14 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from ..dynamics.directions import directions_of, principal_directions
-from ..dynamics.errors import SettingError
-from ..dynamics.geometry import dimensionality
-from ..dynamics.projection import projection
-from ..recorders.recording import Recording
-from ..recorders.selection import Selection, select
-from ..recorders.story import Story, tell
-from .colours import feature_colours
+from ...dynamics.directions import directions_of, principal_directions
+from ...dynamics.errors import SettingError
+from ...dynamics.geometry import dimensionality
+from ...dynamics.projection import projection
+from ...recorders.recording import Recording
+from ...recorders.selection import Selection, select
+from ...recorders.story import Story, tell
+from ..colours import feature_colours
 
 PROJECTIONS = ("moving", "pca")
 # So many rows, evenly spread, are looked at to see how far a run reaches and when it moves; then, so often, the middle

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..dynamics.jumps import Jump
-from ..dynamics.motion.regimes import Change, Regime
-from ..dynamics.motion.words import name_features
-from ..recorders.story import Story
-from .jump_marks import name_jump
+from ...dynamics.jumps import Jump
+from ...dynamics.motion.regimes import Change, Regime
+from ...dynamics.motion.words import name_features
+from ...recorders.story import Story
+from ..jump_marks import name_jump
 
 # What each kind of regime is, for whoever never read the paper.
 _KINDS = {

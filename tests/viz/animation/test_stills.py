@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dyn.dynamics.errors import OutputExistsError, SettingError
-from dyn.viz.stills import check_pattern, check_stills, open_stills
+from dyn.viz.animation.stills import check_pattern, check_stills, open_stills
 
 
 def write(path: Path, count: int) -> None:

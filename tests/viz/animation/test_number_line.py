@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dyn.viz.number_line import NumberLine
+from dyn.viz.animation.number_line import NumberLine
 from dyn.viz.style import PALETTE
 
 

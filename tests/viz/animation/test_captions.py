@@ -7,7 +7,7 @@ import pytest
 
 from dyn.dynamics.jumps import Jump
 from dyn.recorders.story import tell
-from dyn.viz.captions import Chapter, Narrator, head_of, tell_jump, tell_regime
+from dyn.viz.animation.captions import Chapter, Narrator, head_of, tell_jump, tell_regime
 
 
 def jump(start: int, end: int, **changes) -> Jump:
