@@ -151,7 +151,7 @@ def section(picture: Picture) -> str:
     return f"""
 ## {picture.file}
 
-![{picture.caption}]({picture.file})
+![]({picture.file})
 
 {picture.caption}
 

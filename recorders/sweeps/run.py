@@ -48,19 +48,17 @@ def run_sweep(
     stays, until they are tried again with *retry* and none fails. The same plan gives the same file on every engine
     and with any number of workers, on machines of one kind.
 
-    engine_name, address, workers: as in engine(). report is told, again and again, how many of
-    how many tasks are done. Raises
-    OutputExistsError where a result is there that is not of this plan's unfinished sweep and must not be replaced, and
-    what engine() raises.
+    engine_name, address, workers: as in engine(). report is told, again and again, how many of how many tasks are
+    done. Raises OutputExistsError where a result is there that is not of this plan's unfinished sweep and must not be
+    replaced, and what engine() and write_result() raise.
     """
     path = Path(path).absolute()
     folder = SealedFolder(Path(f"{path}.tasks"))
     tasks, failures = plan.cut()
     is_unfinished = any(folder.has(task.name) or folder.failure(task.name) for task in tasks)
     check_path(path, overwrite=overwrite or is_unfinished)
-    names = [task.name for task in tasks]
     if retry:
-        folder.forgive(names)
+        folder.forgive(task.name for task in tasks)
     found = [task for task in tasks if _is_settled(task, folder)]
     waiting = [task for task in tasks if not _is_settled(task, folder)]
     if waiting:
@@ -91,7 +89,9 @@ def _run(tasks: Sequence[Task], folder: SealedFolder, tell: Callable[[int], None
         try:
             _Parallel(tell, done=len(tasks))([delayed(run_task)(task, folder)])
         except Exception as error:
-            folder.fail(task.name, f"its worker died: {' '.join(str(error).split())[:200]}")
+            folder.fail(
+                task.name, f"its worker died, or could not keep the result: {' '.join(str(error).split())[:200]}"
+            )
 
 
 def run_task(task: Task, folder: SealedFolder) -> None:
