@@ -9,6 +9,8 @@ from scipy.spatial import ConvexHull
 _FLAT = 0.01
 # Points closer together than this fraction of their distance from the origin are one; it is rounding, not extent.
 _SAME = 1e-9
+# The corners of a triangle across from each of its corners.
+_SIDES = np.array([[1, 2], [2, 0], [0, 1]])
 # Faces whose unit normals differ by less than this are one face; 0.02 rad is about a degree.
 _COPLANAR = 0.02
 
@@ -53,13 +55,12 @@ def convex_hull(points: np.ndarray) -> Hull:
 def _solid(points: np.ndarray) -> Hull:
     hull = ConvexHull(points)
     normals = hull.equations[:, :3]
-    edges = set()
-    for face, (corners, neighbours) in enumerate(zip(hull.simplices, hull.neighbors, strict=True)):
-        for k, other in enumerate(neighbours):
-            if np.linalg.norm(normals[face] - normals[other]) > _COPLANAR:
-                a, b = sorted(int(corner) for corner in np.delete(corners, k))
-                edges.add((a, b))
-    return Hull(hull.simplices, np.array(sorted(edges)), 3)
+    # The neighbour k of a face lies across the edge between its other two corners.
+    sides = hull.simplices[:, _SIDES]
+    bent = np.linalg.norm(normals[:, None] - normals[hull.neighbors], axis=2) > _COPLANAR
+    ends = np.sort(sides[bent], axis=1)
+    numbers = np.unique(ends[:, 0] * len(points) + ends[:, 1])
+    return Hull(hull.simplices, np.column_stack(np.divmod(numbers, len(points))), 3)
 
 
 def _polygon(flat: np.ndarray) -> Hull:

@@ -8,6 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..dynamics.errors import SettingError
 from ..dynamics.phases import PhaseTable, phase_table, theoretical_phase
@@ -93,6 +94,10 @@ def _finish(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
     ax.set_yscale("log")
     ax.set_xlim(x[0], x[-1])
     ax.set_ylim(y[0], y[-1])
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

@@ -59,7 +59,8 @@ class Polyhedron:
         # What ends unrepresented is drawn small, and all is where there is a crowd of it, so that it hides nothing.
         weights = np.array([0.25 if colour == FAINT else 1.0 for colour in colours])
         self._weights = scale**2 * weights * np.clip(_CROWD / weights.sum(), 0.25, 1)
-        self._members = [np.flatnonzero(np.asarray(sets) == k) for k in range(max(sets) + 1)]
+        # Of each set, which features are in it.
+        self._members = [np.asarray(sets) == k for k in range(max(sets) + 1)]
         self._radius = radius
         ax.set_xlim(-1.25, 1.25)
         ax.set_ylim(-1.25, 1.25)
@@ -144,7 +145,7 @@ class Polyhedron:
     def _move_dots(self, order: np.ndarray, view: np.ndarray, flat: np.ndarray, colours: np.ndarray) -> None:
         sizes = (38 + 60 * _nearness(view[:, 2])) * self._weights
         for dots, members in zip(self._dots, self._members, strict=True):
-            chosen = order[np.isin(order, members)]
+            chosen = order[members[order]]
             dots.set_offsets(flat[chosen])
             dots.set_facecolor(colours[chosen].tolist())
             # White rims keep dots apart; those of a crowd of faint ones would hide it.
@@ -158,8 +159,9 @@ class Polyhedron:
         outward = np.where(across > 0.05, view[:, :2] / np.maximum(across, 1e-12), (0.0, 1.0))
         longest = np.argsort(-length)[:_MOST_LABELS]
         shown = np.sort(longest[length[longest] > _LABELLED])
-        for i, is_shown in enumerate(np.isin(np.arange(len(length)), shown).tolist()):
-            self._labels[i].set_visible(is_shown)
+        named = set(shown.tolist())
+        for i, label in enumerate(self._labels):
+            label.set_visible(i in named)
         for i, place in zip(shown, _apart((flat + _LABEL_OFFSET * outward)[shown]), strict=True):
             self._labels[i].set_position((float(place[0]), float(place[1])))
 

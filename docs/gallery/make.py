@@ -1,6 +1,7 @@
 """Draw every figure and animation of the gallery by the command that stands under it, and write the page.
 
     python benchmarks/science.py --folder recordings     # records the experiments that are not there yet
+    cd recordings && dyn sweep phase-2x1 && dyn sweep phase-3x2
     python docs/gallery/make.py recordings [PICTURE ...]
 
 Without names of pictures all of them are drawn.
@@ -81,7 +82,17 @@ PICTURES = (
         "Two features in one dimension: whether the extra one is ignored, shares the dimension, or has it. "
         "Trained models beside theory.",
     ),
+    Picture(
+        "phase-2x1-sweep.png",
+        "dyn plot phase-2x1-sweep.h5",
+        "The same at the paper's size, 25 000 models trained on their exact loss by `dyn sweep phase-2x1`.",
+    ),
     Picture("phase-3x2.png", "dyn plot phase-3x2.h5", "Three features in two dimensions, the same way."),
+    Picture(
+        "phase-3x2-sweep.png",
+        "dyn plot phase-3x2-sweep.h5",
+        "The same at the paper's size, by `dyn sweep phase-3x2`.",
+    ),
     Picture(
         "uniform-geometry.png",
         "dyn plot uniform-geometry.h5",
