@@ -1,7 +1,7 @@
 """Draw every figure and animation of the gallery by the command that stands under it, and write the page.
 
     python benchmarks/science.py --folder recordings     # records the experiments that are not there yet
-    cd recordings && dyn sweep phase-2x1 && dyn sweep phase-3x2
+    cd recordings && for name in phase-2x1 phase-3x2 uniform-geometry; do dyn sweep $name; done
     python docs/gallery/make.py recordings [PICTURE ...]
 
 Without names of pictures all of them are drawn.
@@ -98,6 +98,12 @@ PICTURES = (
         "dyn plot uniform-geometry.h5",
         "Two hundred equal features in twenty dimensions: dimensions per feature stick at 1 and at 1/2, where "
         "features form digons.",
+    ),
+    Picture(
+        "uniform-geometry-sweep.png",
+        "dyn plot uniform-geometry-sweep.h5",
+        "Four hundred equal features in thirty dimensions at thirty densities, the paper's size, by `dyn sweep "
+        "uniform-geometry`.",
     ),
     Picture(
         "correlated.png",
