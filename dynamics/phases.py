@@ -35,6 +35,8 @@ class PhaseTable(NamedTuple):
 def phase_table(W: np.ndarray, loss: np.ndarray) -> PhaseTable:
     """Return how the last feature is represented: of the models of each point the worst is left out, the rest averaged.
 
+    A model whose loss is not finite counts as the worst; a point without any other has NaN.
+
     Shapes: W (..., models, m, n) with one feature a column, loss (..., models). Raises ValueError where the shapes do
     not belong together, or there are fewer than two models at a point.
     Source: Toy Models of Superposition, "Superposition as a Phase Change".
@@ -44,11 +46,13 @@ def phase_table(W: np.ndarray, loss: np.ndarray) -> PhaseTable:
         raise ValueError(
             f"W {W.shape} and loss {loss.shape} must have shapes (..., models, m, n) and (..., models), with 2 or more"
         )
-    worst = loss.argmax(-1, keepdims=True)
-    kept = np.arange(loss.shape[-1]) != worst
-    geometry = measure(W)
-    values = geometry.norm[..., -1], geometry.interference[..., -1], loss
-    return PhaseTable(*(value.mean(-1, where=kept) for value in values))
+    worst = np.where(np.isfinite(loss), loss, np.inf).argmax(-1, keepdims=True)
+    kept = (np.arange(loss.shape[-1]) != worst) & np.isfinite(loss)
+    geometry = measure(np.where(kept[..., None, None], W, 0.0))
+    values = geometry.norm[..., -1], geometry.interference[..., -1], np.where(kept, loss, 0.0)
+    count = kept.sum(-1)
+    sums = (value.sum(-1, where=kept) for value in values)
+    return PhaseTable(*(np.divide(each, count, out=np.full(count.shape, np.nan), where=count > 0) for each in sums))
 
 
 def theoretical_phase(n_features: int, n_hidden: int, density: Any, importance: Any) -> np.ndarray:

@@ -66,6 +66,8 @@ class LandscapeRow(ShownAsText):
             index = "unknown" if self.saddle_index is None else self.saddle_index
             slope = f"gradient {self.gradient_norm:.2g}, index {index}"
             return f"{head}, {slope}; too large to search for a critical point{known}"
+        if self.index is None:
+            return f"{head}, no critical point found from there{known}"
         share = f" ({100 * self.distance / self.length:.0f} % of |θ|)" if self.length else ""
         return f"{head}, {self.kind} ({self.polytopes}), {self.distance:.2g} away{share}{known}"
 
@@ -132,8 +134,13 @@ class _View:
         return cls(selection, PopulationSurface.of(toy), _TOY_PARAMETERS, toy)
 
     def rows(self, steps: Sequence[int]) -> list[int]:
-        """Return the rows nearest to *steps*."""
-        return [int(abs(self.selection.step - step).argmin()) for step in steps]
+        """Return the rows nearest to *steps*, each once; raises SettingError for a step beyond the run."""
+        first, last = int(self.selection.step[0]), int(self.selection.step[-1])
+        for step in steps:
+            # Half a step beyond is rounding.
+            if not first - 0.5 <= step <= last + 0.5:
+                raise SettingError(f"step {step} is not in the run, which goes from {first} to {last}")
+        return [*dict.fromkeys(int(abs(self.selection.step - step).argmin()) for step in steps)]
 
     def parameters(self, row: int) -> dict[str, np.ndarray]:
         """Return what the loss takes, in one row."""
@@ -184,8 +191,8 @@ def _toy(selection: Selection) -> Experiment:
     if not entry or entry.get("model", "toy") != "toy":
         names = ", ".join(recording.parameters)
         raise SettingError(
-            f"loss=None: {recording.path} is not of a toy model of the catalogue, whose loss is known; "
-            f"give loss=, a function of the tensors {names}"
+            f"{recording.path} is not of a toy model of the catalogue, whose loss is known; give "
+            f"dyn.recorders.landscape.landscape(recording, loss=...) a function of the tensors {names}"
         )
     settings: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()

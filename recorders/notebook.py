@@ -40,17 +40,21 @@ def recording_html(recording: Recording) -> str:
 def levels_svg(selection: Selection) -> str:
     """Return a small picture of every feature's dimensionality over the steps, and of the loss below, as an SVG.
 
-    Of more than 300 rows that many are drawn, evenly spaced, and of more than 60 features those that move most.
+    At most 300 rows are drawn, evenly spaced, and of more than 60 features those that move most.
     """
-    rows = slice(None, None, max(1, len(selection.step) // _ROWS))
-    step = selection.step[rows]
-    x = (_WIDTH - _MARGIN) * (step - step[0]) / max(float(step[-1] - step[0]), 1.0)
-    parts = [*_level_lines(), *_curves(x, _dimensionality(selection, rows)), *_loss(x, selection, rows)]
+    rows = slice(None, None, -(-len(selection.step) // _ROWS))
+    x = _across(selection.step, rows)
+    parts = [*_level_lines(), *_curves(x, _dimensionality(selection, rows)), *_loss(selection)]
     height = _UPPER + _GAP + _LOWER
     return (
         f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" '
         f'style="font: 10px sans-serif; max-width: 100%"><title>{escape(selection.title)}</title>{"".join(parts)}</svg>'
     )
+
+
+def _across(step: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
+    """Return where some of the rows lie between the left and the right."""
+    return (_WIDTH - _MARGIN) * (step[rows] - step[0]) / max(float(step[-1] - step[0]), 1.0)
 
 
 def _dimensionality(selection: Selection, rows: slice) -> np.ndarray:
@@ -84,16 +88,21 @@ def _curves(x: np.ndarray, D: np.ndarray) -> list[str]:
     return curves
 
 
-def _loss(x: np.ndarray, selection: Selection, rows: slice) -> list[str]:
-    """Return the curve of the population loss, or that of the minibatches, by its logarithm if it is positive."""
+def _loss(selection: Selection) -> list[str]:
+    """Return the curve of the population loss, or that of the minibatches, by its logarithm if it is positive.
+
+    It goes through the rows in which a loss was logged, at most 300 of them.
+    """
     known = (values for name in _LOSSES if (values := selection.loss(name)) is not None)
     values = next(known, None)
     if values is None:
         return []
-    values = values[rows]
-    is_positive = np.nanmin(values) > 0
+    known = np.flatnonzero(np.isfinite(values))
+    known = known[:: -(-len(known) // _ROWS)]
+    x, values = _across(selection.step, known), values[known]
+    is_positive = values.min() > 0
     values = np.log(values) if is_positive else values
-    low, high = np.nanmin(values), np.nanmax(values)
+    low, high = values.min(), values.max()
     y = _UPPER + _GAP + _LOWER * (1 - (values - low) / ((high - low) or 1.0)) * 0.94 + 2
     name = f"loss{' (log)' if is_positive else ''}"
     place = f'x="{_WIDTH - _MARGIN - 4}" y="{_UPPER + _GAP + 12}"'

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..dynamics.errors import RecordingError, SettingError, unknown_name
+from ..dynamics.experiments import EXPERIMENTS
 from .recording import Recording, catalogue_entry
 
 
@@ -68,16 +69,33 @@ class Selection:
         return np.arange(n) // (n // count) if count > 1 else None
 
     @property
+    def heading(self) -> str:
+        """What the experiment is about: its title in the catalogue, where its sizes are those of the catalogue."""
+        settings = self.experiment
+        if not settings:
+            return self.recording.path.stem
+        known, sizes = EXPERIMENTS.get(settings["name"]), ("n_features", "n_hidden")
+        if known is None or all(settings[size] == getattr(known, size) for size in sizes):
+            return settings["title"]
+        return "{name}: n = {n_features} features in m = {n_hidden} dimensions".format(**settings)
+
+    @property
     def title(self) -> str:
         """What the picture shows, in one line."""
         settings = self.experiment
         if not settings:
             return f"{self.recording.path.stem}: {self.parameter}"
+        p = f"{self._of_member(settings['density']):g}"
+        density = f", density p = {p}"
+        if settings["correlation"] == "anticorrelated":
+            density = f", one of {settings['n_features'] // settings['sets']} on with p = {p}"
+        if settings["model"] == "modular-addition":
+            density = ""
         linear = "linear, " if self._of_member(settings["nonlinearity"]) == "linear" else ""
         member = "" if self.instance is None else f", instance {self.instance} of {settings['n_instances']}"
         return (
             f"{settings['name']}: {linear}n = {settings['n_features']} features "
-            f"in m = {settings['n_hidden']} dimensions, density p = {self._of_member(settings['density']):g}{member}"
+            f"in m = {settings['n_hidden']} dimensions{density}{member}"
         )
 
     def _of_member(self, value: Any) -> Any:

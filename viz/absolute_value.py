@@ -47,7 +47,7 @@ def plot_absolute_value(recording: Recording, ax: Axes | None = None, *, paramet
     shown = members(recording, parameter)
     with style():
         figure, host = canvas(ax, (_WIDTH, max(_FEWEST_INCHES, 0.9 + _ROW * len(shown))))
-        write_title(host, select(recording, parameter).experiment["title"], _WIDTH)
+        write_title(host, select(recording, parameter).heading, _WIDTH)
         panels = np.ravel(host.subplots(len(shown), 1, squeeze=False))
         colours = _colours(shown[0].W.shape[1])
         for panel, member in zip(panels, shown, strict=True):

@@ -39,7 +39,7 @@ def plot_adversarial(recording: Recording, ax: Axes | None = None) -> Figure:
     sparsity = np.array([1 / (member.density or np.nan) for member in shown])
     with style():
         figure, host = canvas(ax, _SIZE)
-        write_title(host, select(recording).experiment["title"], _SIZE[0])
+        write_title(host, select(recording).heading, _SIZE[0])
         upper, lower = host.subplots(2, 1, sharex=True)
         upper.plot(sparsity, vulnerability(shown), "o-", color=PALETTE[4], markersize=4)
         upper.set_ylabel("vulnerability")

@@ -75,7 +75,7 @@ def _plot(
     with style():
         width = _COLUMN * max(len(shown), 3)
         figure, host = canvas(ax, (width, _HEIGHT))
-        write_title(host, selection.experiment["title"], width)
+        write_title(host, selection.heading, width)
         panels = host.subplots(2, len(shown), squeeze=False, sharey="row", height_ratios=_HEIGHTS)
         for (plane, angles), member, each in zip(panels.T, shown, cosines, strict=True):
             plane.set_title(member.title, loc="center", fontsize=10)

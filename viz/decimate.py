@@ -29,6 +29,18 @@ def decimate(
     return middles, np.stack([least, greatest], axis=1).reshape(-1, *y.shape[1:])
 
 
+# A trend is the mean over this share of the rows.
+_SMOOTHING = 0.01
+
+
+def trend(step: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return the running mean of a noisy loss over the rows in which it was logged, and what to call it."""
+    known = np.isfinite(loss)
+    window = max(1, int(_SMOOTHING * known.sum()))
+    label = "minibatch loss" if window == 1 else f"minibatch loss, mean of {window} rows"
+    return *running_mean(step[known], loss[known], window), label
+
+
 def running_mean(x: np.ndarray, values: np.ndarray, window: int, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     """Return the centred means over *window* rows at *count* of the rows, evenly spread, or at all if they are fewer.
 

@@ -43,7 +43,7 @@ def plot_demonstration(recording: Recording, ax: Axes | None = None, *, paramete
     """
     check_fits(recording, "demonstration")
     shown = members(recording, parameter)
-    title = select(recording, parameter).experiment.get("title", recording.path.stem)
+    title = select(recording, parameter).heading
     with style():
         width = 1.3 + _COLUMN * max(len(shown), 3)
         figure, host = canvas(ax, (width, _HEIGHT))
@@ -86,7 +86,7 @@ def _draw_norms(ax: Axes, member: Member, colours: ScalarMappable, longest: floa
     # Gaps between a hundred bars would be thinner than a pixel, and make stripes.
     height = 0.85 if len(length) <= _GAPS_UP_TO else 1.0
     ax.barh(np.arange(len(length)), length, height=height, color=colours.to_rgba(interference(member.W)))
-    ax.set_xlim(0, 1.05 * longest)
+    ax.set_xlim(0, 1.05 * longest or 1.0)
     ax.set_ylim(len(length) - 0.5, -0.5)
     ax.set_yticks([])
     ax.set_xlabel("$|W_i|$", fontsize=8)

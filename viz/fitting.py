@@ -71,7 +71,8 @@ def is_phase_diagram(recording: "Recording") -> bool:
     """Whether an extra feature was varied over densities and importances, with theory to compare."""
     settings = settings_of(recording)
     size = settings.get("n_features"), settings.get("n_hidden")
-    lists = [isinstance(settings.get(name), list) for name in ("density", "importance_extra")]
+    axes = [settings.get(name) for name in ("density", "importance_extra")]
+    lists = [isinstance(values, list) and len(values) > 1 for values in axes]
     return len(recording) > 0 and all(lists) and size in _PHASE_SIZES and settings.get("repeat", 1) > 1
 
 

@@ -40,7 +40,7 @@ def plot_grokking(recording: Recording, ax: Axes | None = None, *, instance: int
     shares = wave_shares(E)
     with style():
         figure, host = canvas(ax, _SIZE)
-        write_title(host, selection.experiment["title"], _SIZE[0])
+        write_title(host, selection.heading, _SIZE[0])
         grid = host.add_gridspec(2, 3, width_ratios=(2.6, 1, 1), height_ratios=(1.3, 1))
         upper = host.add_subplot(grid[0, 0])
         lower = host.add_subplot(grid[1, 0], sharex=upper)
@@ -72,7 +72,7 @@ def _draw_losses(ax: Axes, selection: Selection) -> None:
         right.set_ylabel("other sums right")
         right.spines["right"].set_visible(True)
         ax.plot([], [], color=PALETTE[4], linestyle="--", label="other sums right")
-    ax.legend(loc="center right", fontsize=8)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
 
 
 def _draw_waves(ax: Axes, step: np.ndarray, strongest: np.ndarray) -> None:

@@ -39,7 +39,7 @@ def plot_intro(recording: Recording, ax: Axes | None = None, *, parameter: str |
     with style():
         width = _COLUMN * max(len(shown), 2)
         figure, host = canvas(ax, (width, _HEIGHT))
-        write_title(host, selection.experiment.get("title", recording.path.stem), width)
+        write_title(host, selection.heading, width)
         panels = np.ravel(host.subplots(1, len(shown), squeeze=False))
         for panel, member in zip(panels, shown, strict=True):
             draw_plane(panel, member.W, colours, radius, sets)

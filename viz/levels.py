@@ -13,7 +13,7 @@ from ..dynamics.levels import LEVELS
 from ..recorders.recording import Recording
 from ..recorders.selection import Selection, select
 from .colours import feature_colours
-from .decimate import decimate, running_mean
+from .decimate import decimate, trend
 from .jump_marks import draw_jumps, key_of, label_curves
 from .panels import write_notes
 from .style import FAINT, INK, LINE, escaped, new_panels, spread, style
@@ -23,7 +23,6 @@ _TOP = 1.06
 _LABEL_GAP = 0.05
 _TITLE_LETTERS = 84
 # The running mean that shows the trend of a minibatch loss is taken over this fraction of the rows.
-_SMOOTHING = 0.01
 # The loss panel shows what happens after this fraction of the run in full; the first fall may leave it at the top.
 _TRANSIENT = 0.05
 _LOG_RANGE = 5.0
@@ -162,10 +161,9 @@ def draw_loss(ax: Axes, selection: Selection, *, whole: bool = False) -> None:
     step, expected, minibatch = selection.step, selection.loss("expected_loss"), selection.loss("loss")
     ax.set_ylabel("loss")
     if minibatch is not None:
-        window = max(1, int(_SMOOTHING * len(minibatch)))
         look = {"color": INK, "linewidth": 1.3} if expected is None else {"color": "#9A9A9A", "linewidth": 0.7}
-        label = "minibatch loss" if window == 1 else f"minibatch loss, mean of {window} rows"
-        ax.plot(*running_mean(step, minibatch, window), label=label, **look)
+        *line, label = trend(step, minibatch)
+        ax.plot(*line, label=label, **look)
     if expected is not None:
         ax.plot(*_decimated(ax, step, expected), color=INK, linewidth=1.3, label="expected loss")
     if ax.lines:

@@ -66,7 +66,8 @@ def final_losses(recording: Recording) -> np.ndarray | None:
         probe = recording.probes.get(f"{name}_of_instance")
         if probe is not None:
             rows = probe[-2:]
-            known = np.isfinite(rows).all(axis=1)
+            # A member that diverged, or a point of a sweep that failed, has none.
+            known = np.isfinite(rows).any(axis=1)
             return rows[known][-1] if known.any() else None
     return None
 
@@ -77,6 +78,7 @@ def best_of_repeats(selection: Selection, instances: int) -> list[int]:
     losses = final_losses(selection.recording)
     if repeat == 1 or losses is None:
         return list(range(0, instances, repeat))
+    losses = np.where(np.isfinite(losses), losses, np.inf)
     return [start + int(losses[start : start + repeat].argmin()) for start in range(0, instances, repeat)]
 
 

@@ -22,6 +22,8 @@ from .style import INK, style
 
 # Of the phases in the order of PHASES; they differ in lightness, so that they do in grey too.
 _COLOURS = np.array([to_rgb(name) for name in ("#FFFFFF", "#F0A830", "#1F4E8C")])
+# Of a point at which every model failed.
+_FAILED = 0.6
 _NAMES = ("not represented", "has a dimension of its own", "in superposition")
 _SIZE = (8.4, 4.2)
 _BOUNDARY: dict[str, Any] = {"color": INK, "linewidth": 1.2, "linestyle": "--"}
@@ -46,7 +48,11 @@ def plot_phase(recording: Recording, ax: Axes | None = None) -> Figure:
     if losses is None:
         raise SettingError(f"{recording.path} has no loss of its members to leave out the worst by; record it again")
     grid = len(density), len(importance), settings["repeat"]
-    table = phase_table(recording.parameters["W"][-1].reshape(*grid, *size[::-1]), losses.reshape(grid))
+    W, losses = recording.parameters["W"][-1].reshape(*grid, *size[::-1]), losses.reshape(grid)
+    # Cells have borders between neighbours, whichever order the values were given in.
+    rising = np.ix_(density.argsort(), importance.argsort())
+    density, importance = np.sort(density), np.sort(importance)
+    table = phase_table(W[rising], losses[rising])
     with style():
         figure, host = canvas(ax, _SIZE)
         host.suptitle(
@@ -54,7 +60,7 @@ def plot_phase(recording: Recording, ax: Axes | None = None) -> Figure:
         )
         trained, theory = host.subplots(1, 2, sharex=True, sharey=True)
         trained.pcolormesh(_edges(importance), _edges(density), _shade(table), rasterized=True)
-        trained.set_title(f"trained: {len(losses)} models")
+        trained.set_title(f"trained: {losses.size} models")
         _draw_theory(theory, size, density, importance)
         for panel in (trained, theory):
             _draw_boundary(panel, size, importance)
@@ -69,7 +75,7 @@ def _shade(table: PhaseTable) -> np.ndarray:
     """Return the colour of each point, (..., 3)."""
     norm, mixed = (np.clip(values, 0, 1)[..., None] for values in (table.norm, table.superposition))
     represented = (1 - mixed) * _COLOURS[1] + mixed * _COLOURS[2]
-    return (1 - norm) * _COLOURS[0] + norm * represented
+    return np.nan_to_num((1 - norm) * _COLOURS[0] + norm * represented, nan=_FAILED)
 
 
 def _draw_theory(ax: Axes, size: tuple[int, int], density: np.ndarray, importance: np.ndarray) -> None:

@@ -84,8 +84,11 @@ def _draw_eigenvalues(ax: Axes, found: dict[int, Curvature]) -> None:
     ax.axhspan(low, 0, facecolor=_TINT, linewidth=0, zorder=0)
     ax.axhline(0, color="#888888", linewidth=0.8)
     ax.add_collection(LineCollection([np.column_stack([steps, line]) for line in ranks], colors=_UP, linewidths=0.7))
+    # As the panel below counts them: rounding about 0 is no curvature.
+    rounding = np.array([each.tolerance for each in found.values()])
     for line in ranks:
-        ax.plot(steps[line < 0], line[line < 0], "v", color=_DOWN, markersize=3.5)
+        is_below = line < -rounding
+        ax.plot(steps[is_below], line[is_below], "v", color=_DOWN, markersize=3.5)
     count = max(map(len, spectra))
     which = f"\nlowest and highest {_ENDS} of {count}" if count > len(ranks) else ""
     ax.set_ylabel(rf"curvatures $\lambda_k$ of the loss{which}")
@@ -109,7 +112,7 @@ def _by_rank(spectra: list[np.ndarray]) -> np.ndarray:
 
 def _draw_index(ax: Axes, found: dict[int, Curvature]) -> None:
     """Draw how many eigenvalues are below zero as steps."""
-    counts = [each.saddle_index or 0 for each in found.values()]
+    counts = [np.nan if each.saddle_index is None else each.saddle_index for each in found.values()]
     ax.step(list(found), counts, where="mid", color=INK, linewidth=1.2)
     ax.fill_between(list(found), counts, step="mid", color=_DOWN, alpha=0.25, linewidth=0)
     # Near the end one direction more or less is what matters.

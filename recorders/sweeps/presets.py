@@ -45,7 +45,7 @@ def plan_sweep(
     """Return the plan of an experiment of the catalogue from texts: axes, ``KEY=VALUE`` settings.
 
     The axes are those of its preset, where it has one, and those in *over*, which win; a list among the settings is an
-    axis too. Raises SettingError as make_plan() and parse_axis() do.
+    axis too. Raises SettingError for a key that is given twice, and as make_plan() and parse_axis() do.
     """
     entry = find_experiment(name)
     preset = PRESETS.get(name, Preset(()))
@@ -61,6 +61,11 @@ def plan_sweep(
     experiment = experiment.with_settings(**{**preset.settings, **given})
     axes |= {axis.name: axis for axis in (parse_axis(experiment, text) for text in preset.axes)}
     axes = {key: axis for key, axis in axes.items() if key not in given}
-    axes |= {axis.name: axis for axis in (parse_axis(experiment, text) for text in over)}
+    seen: set[str] = set()
+    for axis in [parse_axis(experiment, text) for text in over]:
+        if axis.name in given or axis.name in seen:
+            raise SettingError(f"{axis.name} is given twice; say it once, by --over or by --set")
+        seen.add(axis.name)
+        axes[axis.name] = axis
     models = repeat or preset.repeat or entry.repeat
     return make_plan(experiment, axes.values(), repeat=models, way="samples" if unused else way, recorded=recorded)

@@ -16,7 +16,7 @@ from ...dynamics.evaluation import evaluation_of
 from ..creation import LIBVER
 from .plan import Failure, Plan
 from .sealed import SealedFolder
-from .sweep_file import FORMAT, FORMAT_VERSION, arrays_of, dataset_of
+from .sweep_file import FORMAT, FORMAT_VERSION, arrays_of, dataset_of, is_sweep
 from .tasks import Task
 
 _TRAINING = {
@@ -53,15 +53,30 @@ def write_result(
         draft.unlink(missing_ok=True)
 
 
+def is_result_of(plan: Plan, path: Path) -> bool:
+    """Return whether *path* holds a result of this plan."""
+    if not is_sweep(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return all(file.attrs.get(name) == value for name, value in _identity(plan).items())
+
+
+def _identity(plan: Plan) -> dict[str, str]:
+    """Return the attributes that tell the results of one plan from those of another."""
+    return {
+        "experiment": json.dumps(plan.experiment.as_dict()),
+        "axes": json.dumps({axis.name: axis.values for axis in plan.axes}),
+        "training": _TRAINING[plan.way],
+    }
+
+
 def _attributes(plan: Plan, failures: Sequence[Failure]) -> dict[str, Any]:
     loss = "exact" if plan.way == "population" else evaluation_of(plan.experiment)(plan.experiment).description
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "software": f"learning-dynamics {version('learning-dynamics')}, Python {platform.python_version()}",
-        "experiment": json.dumps(plan.experiment.as_dict()),
-        "axes": json.dumps({axis.name: axis.values for axis in plan.axes}),
-        "training": _TRAINING[plan.way],
+        **_identity(plan),
         "expected_loss": loss,
         "failures": json.dumps([str(failure) for failure in failures]),
     }

@@ -10,10 +10,11 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from ..experiment import one_thread
+from ..lock import hold
 from ..paths import check_path
 from .engines import engine
 from .plan import Failure, Plan
-from .result import write_result
+from .result import is_result_of, write_result
 from .sealed import SealedFolder
 from .tasks import Task
 
@@ -49,14 +50,35 @@ def run_sweep(
     and with any number of workers, on machines of one kind.
 
     engine_name, address, workers: as in engine(). report is told, again and again, how many of how many tasks are
-    done. Raises OutputExistsError where a result is there that is not of this plan's unfinished sweep and must not be
-    replaced, and what engine() and write_result() raise.
+    done. Raises OutputExistsError where a file is there that is no result of this plan's unfinished sweep, and must not
+    be replaced, or another sweep is at it at this moment, and what engine() and write_result() raise.
     """
     path = Path(path).absolute()
+    tasks, _ = plan.cut()
     folder = SealedFolder(Path(f"{path}.tasks"))
-    tasks, failures = plan.cut()
-    is_unfinished = any(folder.has(task.name) or folder.failure(task.name) for task in tasks)
+    is_unfinished = any(_is_settled(task, folder) for task in tasks) and is_result_of(plan, path)
     check_path(path, overwrite=overwrite or is_unfinished)
+    mark = Path(f"{path}.lock")
+    lock = hold(mark)
+    try:
+        return _run_alone(plan, path, folder, engine_name, address, workers, report, retry=retry)
+    finally:
+        mark.unlink(missing_ok=True)
+        lock.release()
+
+
+def _run_alone(
+    plan: Plan,
+    path: Path,
+    folder: SealedFolder,
+    engine_name: str,
+    address: str | None,
+    workers: int | None,
+    report: Report,
+    *,
+    retry: bool,
+) -> Outcome:
+    tasks, failures = plan.cut()
     if retry:
         folder.forgive(task.name for task in tasks)
     found = [task for task in tasks if _is_settled(task, folder)]
@@ -67,7 +89,7 @@ def run_sweep(
     failures += [Failure(plan.points(task.place), reason) for task in tasks if (reason := folder.failure(task.name))]
     write_result(path, plan, [task for task in tasks if folder.has(task.name)], folder, failures)
     if not any(folder.failure(task.name) for task in tasks):
-        folder.discard()
+        folder.discard(task.name for task in tasks)
     return Outcome(path, len(waiting), len(found), tuple(failures))
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from io import BufferedWriter
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,14 @@ class SealedFolder:
         for name in names:
             self._note(name).unlink(missing_ok=True)
 
-    def discard(self) -> None:
-        """Remove everything."""
-        for file in self.path.glob("*"):
-            file.unlink()
-        self.path.rmdir()
+    def discard(self, names: Iterable[str]) -> None:
+        """Remove what there is of the tasks of these names, and the folder if nothing else is in it."""
+        for name in names:
+            # What a worker was writing when it was killed has a dot in front.
+            for file in [*self.path.glob(f"{name}.*"), *self.path.glob(f".{name}.*")]:
+                file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def _result(self, name: str) -> Path:
         return self.path / f"{name}.npz"

@@ -73,3 +73,12 @@ def test_the_boundary_of_two_features():
 def test_other_sizes_have_no_theory():
     with pytest.raises(SettingError):
         theoretical_phase(5, 2, 0.1, 1.0)
+
+
+def test_a_model_without_a_loss_is_the_worst_and_a_point_without_models_is_unknown():
+    W = np.ones((2, 3, 1, 2))
+    W[1] = np.nan
+    loss = np.array([[1.0, np.nan, 2.0], [np.nan] * 3])
+    table = phase_table(W, loss)
+    np.testing.assert_array_equal(table.norm, [1.0, np.nan])
+    np.testing.assert_array_equal(table.loss, [1.5, np.nan])

@@ -152,7 +152,7 @@ def test_a_model_too_large_for_the_search_has_its_curvature(path):
 
 
 def test_without_a_loss_it_asks_for_one(digon):
-    with pytest.raises(SettingError, match=r"give loss=, a function of the tensors weight, bias"):
+    with pytest.raises(SettingError, match=r"a function of the tensors weight, bias"):
         landscape(digon, [0])
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dyn.viz.decimate import decimate, running_mean
+from dyn.viz.decimate import decimate, running_mean, trend
 
 
 def test_few_rows_come_back_as_they_are():
@@ -92,3 +92,12 @@ def test_the_picture_is_that_of_all_rows_in_every_pixel_column():
     drawn = decimate(x, y, bins=800)
     assert len(drawn[0]) == 1600
     np.testing.assert_array_equal(column_extents(*drawn, columns=400), column_extents(x, y, columns=400))
+
+
+def test_a_loss_that_is_logged_now_and_then_has_a_trend():
+    step = np.arange(1000)
+    loss = np.where(step % 10 == 0, 2.0, np.nan)
+    x, y, label = trend(step, loss)
+    assert label == "minibatch loss"
+    np.testing.assert_array_equal(x, step[::10])
+    np.testing.assert_array_equal(y, 2.0)

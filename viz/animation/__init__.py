@@ -1,8 +1,11 @@
 """The animation: a run's features as a polyhedron, dimensionality and loss beside it, and what happens in words."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from ...dynamics.errors import SettingError
 from ...recorders.recording import Recording
@@ -51,6 +54,7 @@ def animate(
     first. workers: how many processes draw; more than one may pay where there are many cores. *progress* wraps the
     numbers of the frames, such as tqdm.
 
+    A page (html) is for one run and has a time line of its own: of these options parameter and instance count there.
     Memory does not grow with the number of frames, nor with the size of W times the number of rows.
     Raises SettingError for what cannot be had, MissingExtraError for mp4 and webm without the extra [video],
     OutputExistsError for an existing file, RecordingError where there is nothing to show.
@@ -65,6 +69,8 @@ def animate(
     check_movie(path, fps, size, overwrite=overwrite)
     if not 2 <= seconds * fps < _MOST_FRAMES:
         raise SettingError(f"seconds={seconds:g} at fps={fps} make no movie of 2 to a million frames")
+    if not math.isfinite(turn):
+        raise SettingError(f"turn={turn} is no angle; give degrees")
     runs = _runs(recordings, parameter, instance, project)
     check_workers(workers, runs)
     steps = steps_of_frames(runs, round(seconds * fps), clock)
@@ -90,15 +96,20 @@ def _runs(
 
 def _members(recording: Recording, parameter: str | None, instance: int | Sequence[int] | None) -> Sequence[int | None]:
     """Return which members of a recording are shown; None stands for one that is no ensemble."""
-    if isinstance(instance, int):
-        return [instance]
-    if instance:
-        return instance
+    if chosen := _numbers(instance):
+        return chosen
     selection = select(recording, parameter)
     if selection.instance is None:
         return [None]
     members = recording.features[selection.parameter]["dimensionality"].shape[1]
     return range(members if members <= MOST_RUNS else 1)
+
+
+def _numbers(instance: int | Sequence[int] | None) -> list[int]:
+    """Return the members that were asked for, which may be NumPy's integers."""
+    if instance is None:
+        return []
+    return [int(instance)] if isinstance(instance, int | np.integer) else [int(each) for each in instance]
 
 
 def _write_page(
@@ -109,7 +120,7 @@ def _write_page(
     *,
     overwrite: bool,
 ) -> Path:
-    members = [instance] if isinstance(instance, int) else list(instance or [None])
+    members = _numbers(instance) or [None]
     if len(recordings) != 1 or len(members) != 1:
         raise SettingError(f"{path}: a page shows one run; choose one recording and one instance, or make an mp4")
     from ..page import write_page

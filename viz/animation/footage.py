@@ -100,8 +100,9 @@ class Footage:
         places = {row: self.points(W) for row, W in self._even.items()}
         for _ in range(_CLOSER):
             rows = sorted(places)
-            moves = [float(np.linalg.norm(places[b] - places[a])) for a, b in itertools.pairwise(rows)]
-            busy = np.nonzero(np.nan_to_num(moves) > 2 * np.nanmedian(moves or [0.0]))[0].tolist()
+            # A feature that diverged goes nowhere that could be followed; the others are.
+            moves = [np.sqrt(np.nansum((places[b] - places[a]) ** 2)) for a, b in itertools.pairwise(rows)]
+            busy = np.nonzero(moves > 2 * np.median(moves or [0.0]))[0].tolist()
             middles = {(rows[k] + rows[k + 1]) // 2 for k in busy} - places.keys()
             places.update((row, self.points(self._read(row, row + 1)[0])) for row in middles)
         rows = np.array(sorted(places))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
@@ -34,24 +35,21 @@ def check_stills(path: Path) -> None:
 def open_stills(path: Path) -> Iterator[Callable[[np.ndarray], None]]:
     """Write frames (height, width, 4) uint8 as png files, numbered from 1, instead of those that are there.
 
-    Those of a movie that fails are removed.
+    They lie in a folder of their own until the last one is written; of a movie that fails nothing stays.
     """
-    for old in _frames_at(path):
-        old.unlink()
+    with TemporaryDirectory(prefix=f".{path.stem % 0}-", dir=path.parent) as folder:
+        stills: list[Path] = []
 
-    def write(pixels: np.ndarray) -> None:
-        nonlocal count
-        count += 1
-        still = path.with_name(path.name % count)
-        Image.fromarray(np.ascontiguousarray(pixels[..., :3])).save(still, compress_level=_COMPRESSION)
+        def write(pixels: np.ndarray) -> None:
+            still = Path(folder, path.name % (len(stills) + 1))
+            Image.fromarray(np.ascontiguousarray(pixels[..., :3])).save(still, compress_level=_COMPRESSION)
+            stills.append(still)
 
-    count = 0
-    try:
         yield write
-    except BaseException:
-        for written in _frames_at(path):
-            written.unlink()
-        raise
+        for old in _frames_at(path):
+            old.unlink()
+        for still in stills:
+            still.replace(path.with_name(still.name))
 
 
 def _frames_at(path: Path) -> list[Path]:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..decimate import decimate, running_mean
+from ..decimate import decimate, trend
 
 # A curve has at most so many points, and all curves of D together.
 _MOST_POINTS, _MOST_IN_ALL = 2000, 300_000
 # The running mean that shows the trend of a minibatch loss is taken over this fraction of the rows.
-_SMOOTHING = 0.01
 # The loss is scaled to what happens after this fraction of the run; the first fall may leave the panel at the top.
 _TRANSIENT = 0.05
 _LOG_RANGE = 5.0
@@ -42,7 +41,6 @@ def loss_curves(step: np.ndarray, losses: Mapping[str, np.ndarray | None]) -> Cu
 
     Shapes: step (T,), each loss (T,) or None.
     """
-    window = max(1, int(_SMOOTHING * len(step)))
     curves = {}
     for name, values in losses.items():
         if values is None:
@@ -50,8 +48,9 @@ def loss_curves(step: np.ndarray, losses: Mapping[str, np.ndarray | None]) -> Cu
         if name != "loss":
             curves[name.replace("_", " ")] = values
         else:
-            label = "minibatch loss" if window == 1 else f"minibatch loss, mean of {window} rows"
-            curves[label] = running_mean(step, values, window, len(step))[1]
+            x, y, label = trend(step, values)
+            known = np.isfinite(y)
+            curves[label] = np.interp(step, x[known], y[known], left=np.nan, right=np.nan)
     if not curves:
         return Curves(step[[0, -1]], np.empty((0, 2)), (), (0.0, 1.0), False)
     x, y = decimate(step, np.stack([*curves.values()], axis=1), _MOST_POINTS // 2, scale=_both_axes)

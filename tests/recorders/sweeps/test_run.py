@@ -128,3 +128,20 @@ def test_a_result_is_replaced_only_on_request(small, whole, path):
     path.write_bytes(b"old")
     run_sweep(small, path, workers=1, overwrite=True)
     assert path.read_bytes() == whole
+
+
+def test_a_file_that_is_no_result_is_not_replaced_by_resuming(small, path):
+    task = small.cut()[0][0]
+    folder_of(path).seal(task.name, task.train())
+    path.write_bytes(b"precious")
+    with pytest.raises(OutputExistsError, match=r"exists already"):
+        run_sweep(small, path, workers=1)
+    assert path.read_bytes() == b"precious"
+
+
+def test_two_sweeps_do_not_write_one_result_at_once(small, path):
+    def again(_done: int, _total: int) -> None:
+        with pytest.raises(OutputExistsError, match=r"at this moment"):
+            run_sweep(small, path, workers=1)
+
+    assert not run_sweep(small, path, workers=1, report=again).failures

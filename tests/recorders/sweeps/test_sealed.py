@@ -48,5 +48,13 @@ def test_a_discarded_folder_is_gone(folder):
     folder.fail("b", "it went wrong")
     # What a worker was writing when it was killed.
     (folder.path / ".c.npz.draft").touch()
-    folder.discard()
+    folder.discard(["a", "b", "c"])
     assert not folder.path.exists()
+
+
+def test_what_belongs_to_another_sweep_stays(folder):
+    folder.seal("a", {})
+    folder.seal("b", {})
+    folder.discard(["a"])
+    assert not folder.has("a")
+    assert folder.has("b")
