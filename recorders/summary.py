@@ -11,6 +11,8 @@ from .recording import Recording, catalogue_entry
 
 # How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
 TOLERANCE = 0.03
+# Of a large ensemble, so many lines of levels leave the story below them in sight.
+_MOST_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ class Summary(ShownAsText):
         ]
         lines += [
             f"features     {name}  now at {', '.join(f'{level}: {count}' for level, count in levels.items())}"
-            for name, levels in self.levels.items()
+            for name, levels in [*self.levels.items()][:_MOST_LISTED]
         ]
+        if len(self.levels) > _MOST_LISTED:
+            lines.append(f"features     and {len(self.levels) - _MOST_LISTED} more; --json has all")
         lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
         return "\n".join(lines)
 

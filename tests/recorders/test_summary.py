@@ -1,6 +1,7 @@
 """What a recording holds, in short."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -48,3 +49,10 @@ def test_a_recording_without_rows(tmp_path):
         assert (summary.rows, summary.last_step, summary.levels) == (0, None, {})
         assert "recording, 0 rows" in str(summary)
     recorder.close()
+
+
+def test_of_many_members_the_text_lists_some_and_the_document_all(recording):
+    summary = replace(summarize(recording), levels={f"W, instance {k}": {"1 (dedicated)": 1} for k in range(30)})
+    assert str(summary).count("now at") == 20
+    assert "and 10 more; --json has all" in str(summary)
+    assert len(summary.as_dict()["levels"]) == 30
