@@ -15,6 +15,7 @@ from ..recorders.selection import Selection, select
 from .colours import feature_colours
 from .decimate import decimate, trend
 from .jump_marks import draw_jumps, key_of, label_curves
+from .loss_scale import TRANSIENT, loss_scale
 from .panels import write_notes
 from .style import FAINT, INK, LINE, escaped, new_panels, spread, style
 
@@ -22,10 +23,6 @@ _FIGURE_SIZE = (8.0, 5.8)
 _TOP = 1.06
 _LABEL_GAP = 0.05
 _TITLE_LETTERS = 84
-# The running mean that shows the trend of a minibatch loss is taken over this fraction of the rows.
-# The loss panel shows what happens after this fraction of the run in full; the first fall may leave it at the top.
-_TRANSIENT = 0.05
-_LOG_RANGE = 5.0
 # Below this step a logarithmic axis is linear, since row 0 has to be on it.
 _LINEAR_UP_TO = 10
 # What the jumps are compared with: the population loss tells more than that of the minibatches.
@@ -167,7 +164,7 @@ def draw_loss(ax: Axes, selection: Selection, *, whole: bool = False) -> None:
     if expected is not None:
         ax.plot(*_decimated(ax, step, expected), color=INK, linewidth=1.3, label="expected loss")
     if ax.lines:
-        _scale_loss(ax, step[0 if whole else int(_TRANSIENT * len(step))])
+        _scale_loss(ax, step[0 if whole else int(TRANSIENT * len(step))])
         ax.legend(loc="lower left" if whole else "upper right", fontsize=8)
     else:
         ax.text(
@@ -179,15 +176,10 @@ def _scale_loss(ax: Axes, first: float) -> None:
     """Show the whole range of the curves from the step *first* on."""
     drawn = [np.asarray(line.get_xydata()) for line in ax.lines]
     curves = np.concatenate([points[points[:, 0] >= first, 1] for points in drawn])
-    finite = curves[np.isfinite(curves)]
-    if not finite.size:
-        return
-    low, high = finite.min(), finite.max()
-    if low > 0 and high / low > _LOG_RANGE:
+    limits, is_log = loss_scale(curves)
+    if is_log:
         ax.set_yscale("log")
-        ax.set_ylim(low / 1.15, high * 1.3)
-    elif high > low:
-        ax.set_ylim(low - 0.06 * (high - low), high + 0.1 * (high - low))
+    ax.set_ylim(*limits)
 
 
 def _decimated(ax: Axes, x: np.ndarray, y: np.ndarray, bins: int = _BINS) -> tuple[np.ndarray, np.ndarray]:

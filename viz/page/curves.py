@@ -6,13 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..decimate import decimate, trend
+from ..loss_scale import TRANSIENT, loss_scale
 
 # A curve has at most so many points, and all curves of D together.
 _MOST_POINTS, _MOST_IN_ALL = 2000, 300_000
-# The running mean that shows the trend of a minibatch loss is taken over this fraction of the rows.
-# The loss is scaled to what happens after this fraction of the run; the first fall may leave the panel at the top.
-_TRANSIENT = 0.05
-_LOG_RANGE = 5.0
 _TOP = 1.06
 # Below this step the logarithmic axis of the page is linear.
 _LINEAR_UP_TO = 10
@@ -54,7 +51,7 @@ def loss_curves(step: np.ndarray, losses: Mapping[str, np.ndarray | None]) -> Cu
     if not curves:
         return Curves(step[[0, -1]], np.empty((0, 2)), (), (0.0, 1.0), False)
     x, y = decimate(step, np.stack([*curves.values()], axis=1), _MOST_POINTS // 2, scale=_both_axes)
-    limits, is_log = _scale(y[x >= step[int(_TRANSIENT * len(step))]])
+    limits, is_log = loss_scale(y[x >= step[int(TRANSIENT * len(step))]])
     return Curves(x, y.T, tuple(curves), limits, is_log)
 
 
@@ -62,15 +59,3 @@ def _both_axes(step: np.ndarray) -> np.ndarray:
     """Return places that are spread half as on a linear axis of steps and half as on a logarithmic one; (T,) rising."""
     first, last = step[0], step[-1]
     return (step - first) / (last - first) + np.arcsinh(step / _LINEAR_UP_TO) / np.arcsinh(last / _LINEAR_UP_TO)
-
-
-def _scale(values: np.ndarray) -> tuple[tuple[float, float], bool]:
-    """Return the range that shows *values*, with a little room, and whether it is better seen on a logarithmic axis."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return (0.0, 1.0), False
-    low, high = float(finite.min()), float(finite.max())
-    if low > 0 and high / low > _LOG_RANGE:
-        return (low / 1.15, high * 1.3), True
-    room = high - low or abs(high) or 1.0
-    return (low - 0.06 * room, high + 0.1 * room), False
