@@ -14,6 +14,7 @@ import numpy as np
 
 from dyn.dynamics.polytopes import identify
 from dyn.dynamics.polytopes.catalogue import vertices
+from dyn.dynamics.synthetic import tegum_product
 
 SIMPLICES = [f"{k}-simplex" for k in range(4, 9)]
 POLYGONS = ["pentagon", *[f"{k}-gon" for k in range(6, 13)]]
@@ -36,32 +37,16 @@ PRODUCTS = {
 }
 
 
-def plant(
-    names: list[str], rng: np.random.Generator, *, noise: float, per_coordinate: bool, extra: int
-) -> tuple[np.ndarray, set[tuple[str, tuple[int, ...]]]]:
-    """Return W of a noisy tegum product, with *extra* empty dimensions, and its components as they should be named."""
-    blocks = [vertices(name) for name in names]
-    rank, n = np.sum([block.shape for block in blocks], axis=0)
-    frame = np.linalg.qr(rng.normal(size=(rank + extra, rank))).Q
-    W, order = np.empty((rank + extra, n)), rng.permutation(n)
-    planted, row, column = set(), 0, 0
-    for name, block in zip(names, blocks, strict=True):
-        places = order[column : column + block.shape[1]]
-        W[:, places] = frame[:, row : row + len(block)] @ block
-        planted.add((name, tuple(sorted(places.tolist()))))
-        row, column = row + len(block), column + block.shape[1]
-    size = noise if per_coordinate else noise / np.sqrt(len(W))
-    return (W + size * rng.normal(size=W.shape)) * np.exp(rng.uniform(-3, 3)), planted
-
-
 def tell(title: str, names: list[str], options: argparse.Namespace) -> int:
     """Print how many draws of one product are right, and return how many are wrong."""
     told, wrong = [], 0
+    size = sum(len(vertices(name)) for name in names) + options.extra
     for per_coordinate in (False, True):
         rng = np.random.default_rng(0)
         right, least = 0, 1.0
         for _ in range(options.draws):
-            W, planted = plant(names, rng, noise=options.noise, per_coordinate=per_coordinate, extra=options.extra)
+            noise = options.noise if per_coordinate else options.noise / np.sqrt(size)
+            W, planted = tegum_product(names, rng, noise=noise, extra=options.extra)
             found = identify(W)
             right += {(polytope.name, polytope.features) for polytope in found} == planted
             least = min(least, *(polytope.confidence for polytope in found))

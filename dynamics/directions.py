@@ -1,28 +1,35 @@
 """Three directions of the hidden space to look along: where the features of a run reach farthest, or those of a few."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 
-def principal_directions(W: np.ndarray) -> np.ndarray:
+def principal_directions(W: np.ndarray | Iterable[np.ndarray]) -> np.ndarray:
     """Return an orthonormal basis P (3, m) of the directions in which the features of a run reach farthest.
 
     Its rows are the leading eigenvectors of Σ_t W_t W_tᵀ, the largest first: the principal components of all features
     at all times, about the origin, which is where a feature begins. In fewer than three dimensions the last rows are 0.
 
-    Shapes: W (T, m, n) or (m, n) -> (3, m); values that are not finite count as 0. Raises ValueError for other shapes.
+    Shapes: W (T, m, n), (m, n), or one (m, n) after the other, of which one is in memory at a time -> (3, m); values
+    that are not finite count as 0. Raises ValueError for other shapes.
     """
-    W = np.asarray(W)
-    if W.ndim not in (2, 3):
+    if isinstance(W, np.ndarray) and W.ndim not in (2, 3):
         raise ValueError(f"W must have shape (T, m, n) or (m, n), got {W.shape}")
-    m = W.shape[-2]
-    finite = np.nan_to_num(W.astype(np.float64), posinf=0.0, neginf=0.0).reshape(-1, m, W.shape[-1])
-    _, vectors = np.linalg.eigh(np.einsum("tmn,tkn->mk", finite, finite))
+    matrices = [W] if isinstance(W, np.ndarray) and W.ndim == 2 else W
+    scatter = np.sum([_scatter(each) for each in matrices], axis=0)
+    m = len(scatter)
+    _, vectors = np.linalg.eigh(scatter)
     basis = np.zeros((3, m))
     basis[: min(3, m)] = vectors[:, ::-1].T[:3]
     # An eigenvector may point either way; the one that is mostly positive is the same in every run of this function.
     return basis * np.where(basis.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
+
+
+def _scatter(W: np.ndarray) -> np.ndarray:
+    """Return W Wᵀ (m, m)."""
+    finite = np.nan_to_num(W.astype(np.float64), posinf=0.0, neginf=0.0)
+    return finite @ finite.T
 
 
 def directions_of(W: np.ndarray, features: Sequence[int]) -> np.ndarray:

@@ -50,7 +50,8 @@ def summarise(
     """Return the jumps, the levels and the final polytopes of every member of an ensemble, aligned with one of them.
 
     One member is looked at after the other, so that no more than its rows are in memory at a time beside the result:
-    dimensionality and loss may be datasets in a file, read by slices. Linear in T, k and n, but for the alignment of
+    dimensionality and loss may be datasets in a file, read by slices; where those of dimensionality are read when they
+    are sliced in their turn, not even that. Linear in T, k and n, but for the alignment of
     the features, which costs n³ for each member.
 
     Shapes: dimensionality (T, k, n), loss (T, k), W the last row's (k, m, n), step (T,), by default the rows' numbers.
@@ -69,7 +70,7 @@ def summarise(
     shares = _Moments((rows, len(LEVELS)))
     jumps, polytopes, alignments = [], [], []
     for k in range(members):
-        D = np.asarray(dimensionality[:, k])
+        D = dimensionality[:, k]
         shares.add(occupancy(D, tolerance) / D.shape[1])
         jumps.append(tuple(detect_jumps(D, loss=np.asarray(loss[:, k]), step=step)))
         polytopes.append(Counter(_names(identify(np.asarray(W[k])))))

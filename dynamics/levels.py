@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
-from .jumps.changes import SMALLEST, find_changes
+from .jumps.changes import SMALLEST, changes_by_stripe
 from .jumps.signals import checked_signal, checked_step
+from .stripes import Signal, tiles
+
+# What is compared with the levels takes several times its own memory.
+_TILE_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -58,29 +63,34 @@ def nearest_level(value: float, tolerance: float = 0.02) -> Level | None:
 def level_indices(dimensionality: np.ndarray, tolerance: float = 0.02) -> np.ndarray:
     """Return the index into LEVELS of the level within *tolerance* of each D, the nearest, and -1 where there is none.
 
-    Shapes: dimensionality (...) -> (...) int; a value that is not finite is at no level.
+    Shapes: dimensionality (...) -> (...) int8; a value that is not finite is at no level.
     """
     D = np.asarray(dimensionality)
-    # One level at a time, so that a whole recording needs no array seven times its size.
-    nearest, least = np.full(D.shape, -1), np.full(D.shape, np.inf)
-    for index, level in enumerate(LEVELS):
-        distance = np.abs(D - float(level.dimensionality))
-        closer = (distance <= tolerance) & (distance < least)
-        nearest[closer], least[closer] = index, distance[closer]
-    return nearest
+    values = [float(level.dimensionality) for level in LEVELS]
+    # How many of the middles between two levels a value is below is the index of the nearest level.
+    nearest = np.zeros(D.shape, np.int8)
+    for above, below in pairwise(values):
+        nearest += (above + below) / 2 > D
+    is_there = np.abs(D - np.array(values, np.result_type(D, np.float16))[nearest]) <= tolerance
+    return np.where(is_there, nearest, np.int8(-1))
 
 
-def occupancy(dimensionality: np.ndarray, tolerance: float = 0.02) -> np.ndarray:
+def occupancy(dimensionality: Signal | np.ndarray, tolerance: float = 0.02) -> np.ndarray:
     """Return how many features are at each of LEVELS at each row; those between levels are not counted.
 
+    A signal that is read when it is sliced is never in memory as a whole.
     Shapes: dimensionality (T, n) -> (T, len(LEVELS)) int. Raises ValueError where it has another number of axes.
     """
-    found = level_indices(checked_signal(dimensionality), tolerance)
-    return np.stack([np.count_nonzero(found == index, axis=1) for index in range(len(LEVELS))], axis=1)
+    signal = checked_signal(dimensionality)
+    counts = np.zeros((signal.shape[0], len(LEVELS)), int)
+    for rows, values in tiles(signal, most_bytes=_TILE_BYTES):
+        found = level_indices(values, tolerance)
+        counts[rows] += np.stack([np.count_nonzero(found == index, axis=1) for index in range(len(LEVELS))], axis=1)
+    return counts
 
 
 def find_levels(
-    dimensionality: np.ndarray,
+    dimensionality: Signal | np.ndarray,
     step: Sequence[float] | np.ndarray | None = None,
     *,
     tolerance: float = 0.02,
@@ -89,7 +99,8 @@ def find_levels(
     """Return the plateaus of every feature, feature by feature, in order of time.
 
     A plateau is what lies between two jumps of a feature, or a jump and an end of the run; a feature that never jumps
-    has one, and a feature that drifts between levels has one without a level. The time is linear in T n.
+    has one, and a feature that drifts between levels has one without a level. The time is one pass over the signal; one
+    that is read from a file when it is sliced is never in memory as a whole (see stripes.stripes).
 
     Shapes: dimensionality (T, n), or any other signal; step (T,) increasing, by default the row. Units: tolerance, how
     near a plateau's value must be to a level, and smallest, the smallest jump, are in those of the signal.
@@ -97,20 +108,27 @@ def find_levels(
     Source: Toy Models of Superposition, "Discrete Energy Level Jumps".
     """
     signal = checked_signal(dimensionality)
-    steps = checked_step(step, len(signal))
-    edges: list[list[int]] = [[0] for _ in range(signal.shape[1])]
-    for change in find_changes(signal, steps, smallest):
-        edges[change.feature] += [change.start, change.end]
+    steps = checked_step(step, signal.shape[0])
     plateaus = []
-    for feature, rows in enumerate(edges):
-        rows.append(len(signal) - 1)
-        for first, last in zip(rows[::2], rows[1::2], strict=True):
-            value = _mean(signal[first : last + 1, feature])
-            level = nearest_level(value, tolerance)
-            plateaus.append(Plateau(feature, steps[first].item(), steps[last].item(), value, level))
+    for columns, values, changes in changes_by_stripe(signal, steps, smallest):
+        edges = {feature: [0] for feature in range(columns.start, columns.stop)}
+        for change in changes:
+            edges[change.feature] += [change.start, change.end]
+        for feature, rows in edges.items():
+            own = values[:, feature - columns.start]
+            for first, last in zip(rows[::2], [*rows[1::2], len(own) - 1], strict=True):
+                value = _mean(own[first : last + 1])
+                level = nearest_level(value, tolerance)
+                plateaus.append(Plateau(feature, steps[first].item(), steps[last].item(), value, level))
     return plateaus
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean(dtype=np.float64)) if known.size else float("nan")
+    # One stretch of memory is added up in the same order, however wide the stripe was that it comes from.
+    known = np.ascontiguousarray(values)
+    with np.errstate(invalid="ignore"):
+        total = known.sum(dtype=np.float64)
+    if not np.isfinite(total):
+        known = known[np.isfinite(known)]
+        total = known.sum(dtype=np.float64)
+    return float(total / known.size) if known.size else float("nan")

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .stripes import Signal, stripes
+
 # A feature whose length, once the chosen directions are taken out of it, falls below this fraction of the longest
 # one brings no direction of its own.
 _NEGLIGIBLE = 0.1
@@ -9,21 +11,21 @@ _NEGLIGIBLE = 0.1
 _TRANSIENT = 0.1
 
 
-def projection(W: np.ndarray, dimensionality: np.ndarray) -> np.ndarray:
+def projection(W: np.ndarray, dimensionality: Signal) -> np.ndarray:
     """Return an orthonormal basis P (3, m) to look at a run through, P W_i being the place of feature i.
 
     Up to three hidden dimensions are shown as they are (missing ones as 0). Of more, the directions of those features
     that end in three different directions and whose dimensionality moved most after the first tenth of the run: an
     antipodal pair is one direction, so five digons of which three moved show as an octahedron.
 
-    Shapes: W (T, m, n), dimensionality (T, n) -> (3, m).
+    Shapes: W (T, m, n), dimensionality (T, n), which is read a few features at a time -> (3, m).
     """
     m = W.shape[1]
     if m <= 3:
         return np.eye(3, m)
-    settled = dimensionality[int(_TRANSIENT * len(dimensionality)) :]
-    movement = np.nan_to_num(np.ptp(settled, axis=0))
-    return _pivoted_directions(W[-1], movement)
+    first = int(_TRANSIENT * dimensionality.shape[0])
+    movement = np.concatenate([np.ptp(values[first:], axis=0) for _, values in stripes(dimensionality)])
+    return _pivoted_directions(W[-1], np.nan_to_num(movement))
 
 
 def _pivoted_directions(W: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Trajectories with a known answer, for tests, documents and users: planted levels and jumps, planted motions."""
+"""What has a known answer, for tests, documents and users: planted levels and jumps, motions, polytopes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 
 from .errors import SettingError
 from .levels import LEVELS
+from .polytopes.catalogue import vertices
 
 Spacing = Literal["regular", "random", "log"]
 Shape = Literal["linear", "smooth"]
@@ -206,3 +207,27 @@ def move(W: np.ndarray, regimes: Sequence[Regime]) -> np.ndarray:
         shares = np.arange(1, regime.rows + 1) / regime.rows
         path += [regime.transformation(share, len(start)) @ start for share in shares]
     return np.array(path)
+
+
+def tegum_product(
+    names: Sequence[str], seed: int | np.random.Generator = 0, *, noise: float = 0.0, extra: int = 2
+) -> tuple[np.ndarray, set[tuple[str, tuple[int, ...]]]]:
+    """Return W of polytopes in orthogonal spaces, and these: the name of each and its features.
+
+    The directions, the order of the features and the length that they all have are random. *noise* is the standard
+    deviation of each coordinate, in lengths of a feature; *extra* dimensions are empty but for it. Shapes: (m, n),
+    where m is the sum of the polytopes' ranks and of *extra*. Raises ValueError for a name that polytopes.catalogue
+    lacks.
+    """
+    rng = np.random.default_rng(seed)
+    blocks = [vertices(name) for name in names]
+    rank, n = np.sum([block.shape for block in blocks], axis=0)
+    frame = np.linalg.qr(rng.normal(size=(rank + extra, rank))).Q
+    W, order = np.empty((rank + extra, n)), rng.permutation(n)
+    planted, row, column = set(), 0, 0
+    for name, block in zip(names, blocks, strict=True):
+        places = order[column : column + block.shape[1]]
+        W[:, places] = frame[:, row : row + len(block)] @ block
+        planted.add((name, tuple(sorted(places.tolist()))))
+        row, column = row + len(block), column + block.shape[1]
+    return (W + noise * rng.normal(size=W.shape)) * np.exp(rng.uniform(-3, 3)), planted

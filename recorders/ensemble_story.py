@@ -7,6 +7,7 @@ import numpy as np
 
 from ..dynamics.ensembles import EnsembleSummary, summarise
 from .markup import ShownAsText
+from .member import Members
 from .recording import Recording
 from .selection import Selection, select
 
@@ -68,18 +69,17 @@ def tell_ensemble(recording: Recording, parameter: str | None = None) -> Ensembl
     Raises SettingError where the recording is none of an ensemble, or lacks the parameter.
     """
     selection = select(recording, parameter, 0)
-    shape = recording.features[selection.parameter]["dimensionality"].shape
-    chosen = slice(0, min(_MOST, shape[1]))
-    last = recording.parameters[selection.parameter][-1:, chosen][0]
+    series = recording.features[selection.parameter]["dimensionality"]
+    members, looked_at = series.shape[1], min(_MOST, series.shape[1])
+    last = recording.parameters[selection.parameter][-1, :looked_at]
     W = last.swapaxes(-1, -2) if recording.parameters[selection.parameter].attrs["features"] == "rows" else last
-    D = recording.features[selection.parameter]["dimensionality"][:, chosen]
-    summary = summarise(D, _losses(selection, chosen, len(D)), W, step=selection.step)
-    return EnsembleStory(selection.parameter, shape[1], chosen.stop, summary)
+    summary = summarise(Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step)
+    return EnsembleStory(selection.parameter, members, looked_at, summary)
 
 
-def _losses(selection: Selection, chosen: slice, rows: int) -> np.ndarray:
+def _losses(selection: Selection, looked_at: int) -> Members | np.ndarray:
     """Return the loss of each member, (T, k), the population loss if there is one; NaN where none was recorded."""
     for name in ("expected_loss_of_instance", "loss_of_instance"):
         if name in selection.recording.probes:
-            return selection.recording.probes[name][:, chosen]
-    return np.full((rows, chosen.stop), np.nan)
+            return Members(selection.recording.probes[name], looked_at)
+    return np.broadcast_to(np.nan, (len(selection.recording), looked_at))

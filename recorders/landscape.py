@@ -112,7 +112,7 @@ def curvatures(
     Arguments and errors are those of landscape(), and so are the directions: across rotations, of a toy model.
     """
     view = _View.of(recording, parameter, instance, loss)
-    return {int(view.selection.step[row]): view.curvature(row) for row in view.rows(steps)}
+    return {int(recording.step[row]): view.curvature(row) for row in view.rows(steps)}
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,13 @@ class _View:
 
     def rows(self, steps: Sequence[int]) -> list[int]:
         """Return the rows nearest to *steps*, each once; raises SettingError for a step beyond the run."""
-        first, last = int(self.selection.step[0]), int(self.selection.step[-1])
+        recorded = self.selection.step
+        first, last = int(recorded[0]), int(recorded[-1])
         for step in steps:
             # Half a step beyond is rounding.
             if not first - 0.5 <= step <= last + 0.5:
                 raise SettingError(f"step {step} is not in the run, which goes from {first} to {last}")
-        return [*dict.fromkeys(int(abs(self.selection.step - step).argmin()) for step in steps)]
+        return [*dict.fromkeys(int(abs(recorded - step).argmin()) for step in steps)]
 
     def parameters(self, row: int) -> dict[str, np.ndarray]:
         """Return what the loss takes, in one row."""
@@ -155,7 +156,7 @@ class _View:
 def _look(view: _View, row: int) -> LandscapeRow:
     here, parameters = view.curvature(row), view.parameters(row)
     seen: dict[str, Any] = {
-        "step": int(view.selection.step[row]),
+        "step": int(view.selection.recording.step[row]),
         "loss": here.loss,
         "gradient_norm": here.gradient_norm,
         "length": float(np.sqrt(sum(np.square(each).sum() for each in parameters.values()))),
@@ -211,9 +212,8 @@ def _values(selection: Selection, name: str, row: int) -> np.ndarray:
     recording = selection.recording
     if name not in recording.parameters:
         raise RecordingError(f"{recording.path} has no {name}, which the loss depends on; record it too")
-    values = recording.parameters[name][row]
-    if selection.instance is not None:
-        values = values[selection.instance]
+    series = recording.parameters[name]
+    values = series[row] if selection.instance is None else series[row, selection.instance]
     if not np.isfinite(values).all():
-        raise RecordingError(f"{name} is not finite at step {selection.step[row]} of {recording.path}; choose another")
+        raise RecordingError(f"{name} is not finite at step {recording.step[row]} of {recording.path}; choose another")
     return values

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..dynamics.errors import RecordingError, SettingError, unknown_name
 from ..dynamics.experiments import EXPERIMENTS
+from .member import Member
 from .recording import Recording, catalogue_entry
+from .series import Series
 
 
 @dataclass(frozen=True)
@@ -21,22 +23,17 @@ class Selection:
 
     @property
     def step(self) -> np.ndarray:
-        """The steps of the rows, (T,)."""
+        """The steps of the rows, (T,): in memory, eight bytes a row."""
         return self.recording.step[:]
 
     @property
-    def dimensionality(self) -> np.ndarray:
-        """D of every feature in every row, (T, n)."""
+    def dimensionality(self) -> Series | Member:
+        """D of every feature in every row, (T, n), read from the file as it is sliced."""
         series = self.recording.features[self.parameter]["dimensionality"]
-        return series[:] if self.instance is None else series[:, self.instance]
-
-    @property
-    def weights(self) -> np.ndarray:
-        """The matrix in every row with features as columns, (T, m, n)."""
-        return self.weights_at(slice(None))
+        return series if self.instance is None else Member(series, self.instance)
 
     def weights_at(self, rows: slice) -> np.ndarray:
-        """Return the matrix in some of the rows, read without the others; (rows, m, n)."""
+        """Return the matrix in some of the rows with features as columns, read without the others; (rows, m, n)."""
         series = self.recording.parameters[self.parameter]
         W = series[rows] if self.instance is None else series[rows, self.instance]
         return W.swapaxes(-1, -2) if series.attrs["features"] == "rows" else W
@@ -47,7 +44,10 @@ class Selection:
         return math.prod(self.recording.parameters[self.parameter].shape[-2:])
 
     def loss(self, name: str) -> np.ndarray | None:
-        """Return the loss of that name, of the chosen member where each has its own; None where it was not logged."""
+        """Return the loss of that name, of the chosen member where each has its own; None where it was not logged.
+
+        It is in memory, eight bytes a row.
+        """
         of_instance = f"{name}_of_instance"
         if self.instance is not None and of_instance in self.recording.probes:
             return self.recording.probes[of_instance][:, self.instance]

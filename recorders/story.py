@@ -17,7 +17,8 @@ from .selection import Selection, select
 
 # The population loss tells more than that of the minibatches, where it was recorded.
 _LOSSES = ("expected_loss", "loss")
-# Regimes are told from so many rows; of matrices with more elements, or more features, nobody wants to wait for them.
+# Regimes are slow, and so many rows tell them as all do. Of matrices with more elements, or more features, nobody wants
+# to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
 _FEWEST_ROWS = 3
 
@@ -83,16 +84,17 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     Raises RecordingError where there is nothing to tell, SettingError for a parameter or instance that is not there.
     """
     selection = select(recording, parameter, instance)
-    loss = next((name for name in _LOSSES if selection.loss(name) is not None), None)
-    values = None if loss is None else selection.loss(loss)
+    losses = ((name, values) for name in _LOSSES if (values := selection.loss(name)) is not None)
+    loss, values = next(losses, (None, None))
+    step = selection.step
     return Story(
         path=str(recording.path),
         parameter=selection.parameter,
         instance=selection.instance,
         loss=loss,
         polytopes=_polytopes(selection),
-        regimes=_regimes(selection, values),
-        jumps=detect_jumps(selection.dimensionality, values, selection.step),
+        regimes=_regimes(selection, step, values),
+        jumps=detect_jumps(selection.dimensionality, values, step),
     )
 
 
@@ -101,8 +103,8 @@ def _polytopes(selection: Selection) -> list[Polytope] | None:
     return identify(W) if W.shape[-1] <= _FEATURES and np.isfinite(W).all() else None
 
 
-def _regimes(selection: Selection, loss: np.ndarray | None) -> list[Regime] | None:
-    rows = len(selection.step)
+def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) -> list[Regime] | None:
+    rows = len(step)
     if rows < _FEWEST_ROWS or selection.elements > _ELEMENTS:
         return None
     chosen = slice(None, None, max(1, rows // _ROWS))
@@ -111,7 +113,7 @@ def _regimes(selection: Selection, loss: np.ndarray | None) -> list[Regime] | No
         return None
     sets = selection.sets
     groups = None if sets is None else [np.flatnonzero(sets == k).tolist() for k in range(int(sets.max()) + 1)]
-    return find_regimes(W, None if loss is None else loss[chosen], selection.step[chosen], groups)
+    return find_regimes(W, None if loss is None else loss[chosen], step[chosen], groups)
 
 
 def _plain(value: Any) -> Any:

@@ -8,9 +8,12 @@ import numpy as np
 from ..dynamics.levels import LEVELS, level_indices
 from .markup import ShownAsText
 from .recording import Recording, catalogue_entry
+from .series import Series
 
 # How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
 TOLERANCE = 0.03
+# A scalar's last value is sought from the end, in so many rows at a time.
+_TAIL = 4096
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
 _MOST_LISTED = 20
 
@@ -75,15 +78,18 @@ def summarize(recording: Recording) -> Summary:
         bytes=recording.path.stat().st_size,
         experiment=catalogue_entry(recording.config).get("name"),
         parameters={name: series.shape[1:] for name, series in recording.parameters.items()},
-        scalars={name: _last_known(series[:]) for name, series in recording.scalars.items()},
+        scalars={name: _last_known(series) for name, series in recording.scalars.items()},
         levels=_levels(recording) if rows else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
     )
 
 
-def _last_known(values: np.ndarray) -> float | None:
-    known = np.flatnonzero(np.isfinite(values))
-    return float(values[known[-1]]) if known.size else None
+def _last_known(series: Series) -> float | None:
+    for stop in range(len(series), 0, -_TAIL):
+        values = series[max(0, stop - _TAIL) : stop]
+        if (known := values[np.isfinite(values)]).size:
+            return float(known[-1])
+    return None
 
 
 def _levels(recording: Recording) -> dict[str, dict[str, int]]:

@@ -1,6 +1,7 @@
 """What the tests of several folders start from."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -8,7 +9,15 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from dyn import recorders
 from dyn.dynamics.experiments import Experiment
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tensors this small gain little from a second thread, lose much where it has to wait, and round otherwise."""
+    with recorders.experiment.one_thread():
+        yield
 
 
 @pytest.fixture

@@ -6,6 +6,9 @@ import numpy as np
 
 # Blocks enough to tell jumps apart that lie a hundredth of the run from each other.
 _BLOCKS = 512
+# So many rows are filled at a time. So many rows, and values of them, are summed at a time: they stay in the cache.
+_PIECE = 2**14
+_HIGH, _MANY = 2**12, 2**16
 # The share of differences taken for noise alone; the others may hold jumps. And that quantile of |N(0, 1)|.
 _QUANTILE, _NORMAL = 0.3, 0.3853204664075677
 # The noise is measured over 1, 2, 4 … blocks while at least so many remain.
@@ -27,20 +30,49 @@ def fill(signal: np.ndarray) -> np.ndarray:
 
     At the start the first finite value stands in, and 0 where a column has none.
     """
-    known = np.isfinite(signal)
-    rows = np.arange(len(signal))[:, None]
-    source = np.maximum.accumulate(np.where(known, rows, 0), axis=0)
-    source = np.where(np.maximum.accumulate(known, axis=0), source, known.argmax(axis=0))
-    return np.where(known.any(axis=0), np.take_along_axis(signal, source, axis=0), 0.0)
+    filled, last = signal.copy(order="K"), _first_known(signal)
+    for first in range(0, len(filled), _PIECE):
+        piece = filled[first : first + _PIECE]
+        if not (known := np.isfinite(piece)).all():
+            source = np.maximum.accumulate(np.where(known, np.arange(len(piece))[:, None], -1), axis=0)
+            piece[:] = np.where(source >= 0, np.take_along_axis(piece, np.maximum(source, 0), axis=0), last)
+        last = piece[-1].copy()
+    return filled
+
+
+def _first_known(signal: np.ndarray) -> np.ndarray:
+    """Return the first finite value of each column of *signal* (T, n), 0 where there is none; (n,)."""
+    found, missing = np.zeros(signal.shape[1], signal.dtype), np.ones(signal.shape[1], bool)
+    for first in range(0, len(signal), _PIECE):
+        known = np.isfinite(signal[first : first + _PIECE])
+        row = first + known.argmax(axis=0)
+        new = missing & known.any(axis=0)
+        found[new] = signal[row[new], np.flatnonzero(new)]
+        missing &= ~new
+        if not missing.any():
+            break
+    return found
 
 
 def condense(signal: np.ndarray) -> Blocks:
-    """Return the block means of *signal* (T, n); rows at the end that fill no block are left out."""
+    """Return the block means of *signal* (T, n); rows at the end that fill no block are left out.
+
+    Each column is summed by itself in double precision, so that its means are the same beside any others.
+    """
     rows, features = signal.shape
     size = max(1, -(-rows // _BLOCKS))
     count = rows // size
-    means = signal[: count * size].reshape(count, size, features).mean(axis=1, dtype=np.float64)
-    return Blocks(means, size)
+    means = np.empty((features, count))
+    high = max(1, min(count, _HIGH // size))
+    wide = max(1, _MANY // (high * size))
+    for first in range(0, count, high):
+        part = signal[first * size : min(first + high, count) * size]
+        for left in range(0, features, wide):
+            columns = part[:, left : left + wide].T.astype(np.float64, order="C")
+            # Infinities of both signs have no sum, and what is missing is found by that.
+            with np.errstate(invalid="ignore"):
+                means[left : left + wide, first : first + high] = columns.reshape(len(columns), -1, size).sum(axis=2)
+    return Blocks(means.T / size, size)
 
 
 def noise(means: np.ndarray) -> np.ndarray:
@@ -49,7 +81,9 @@ def noise(means: np.ndarray) -> np.ndarray:
     Second differences know neither levels nor drift, and their lower quantile knows no jump. The noise over longer
     stretches counts too, so that noise which is correlated from row to row does not look like less than it is.
     """
-    sums = np.concatenate([np.zeros((1, means.shape[1])), np.cumsum(means - means.mean(axis=0), axis=0)])
+    y = np.ascontiguousarray(means.T)
+    sums = np.zeros((means.shape[1], len(means) + 1))
+    np.cumsum(y - y.mean(axis=1, keepdims=True), axis=1, out=sums[:, 1:])
     scales = [_noise_at(sums, 1)]
     length = 2
     while len(means) // length >= _FEWEST:
@@ -63,9 +97,9 @@ def noise(means: np.ndarray) -> np.ndarray:
 
 
 def _noise_at(sums: np.ndarray, length: int) -> np.ndarray:
-    """Return √length times the noise of the means over *length* blocks, from the running *sums* (G + 1, n)."""
-    if len(sums) <= 3 * length:
-        return np.zeros(sums.shape[1])
-    stretches = (sums[length:] - sums[:-length]) / np.sqrt(length)
-    second = np.abs(stretches[2 * length :] - 2 * stretches[length:-length] + stretches[: -2 * length])
-    return np.quantile(second, _QUANTILE, axis=0) / _NORMAL / np.sqrt(6)
+    """Return √length times the noise of the means over *length* blocks, from the running *sums* (n, G + 1)."""
+    if sums.shape[1] <= 3 * length:
+        return np.zeros(len(sums))
+    stretches = (sums[:, length:] - sums[:, :-length]) / np.sqrt(length)
+    second = np.abs(stretches[:, 2 * length :] - 2 * stretches[:, length:-length] + stretches[:, : -2 * length])
+    return np.quantile(second, _QUANTILE, axis=1) / _NORMAL / np.sqrt(6)

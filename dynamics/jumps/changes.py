@@ -1,10 +1,12 @@
 """The changes of single signals: each leads from one plateau to the next."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .blocks import condense, fill, noise
+from ..stripes import Signal, stripes
+from .blocks import Blocks, condense, fill, noise
 from .candidates import LONGEST, REST, candidates
 from .curves import is_curve
 from .segments import fit_lines, segment
@@ -44,32 +46,54 @@ class Change:
     blur: float
 
 
-def find_changes(signal: np.ndarray, step: np.ndarray, smallest: float = SMALLEST) -> list[Change]:
+def find_changes(signal: Signal, step: np.ndarray, smallest: float = SMALLEST) -> list[Change]:
     """Return the changes of *signal* of at least *smallest*, feature by feature, each in order of time.
 
     A change leads within 15 % of the run from one plateau to another, by six times its standard error or more (the
     more, the more features there are), and by more than twice what the drift of the plateaus would have made of it,
-    over the rows or over the steps; and it is no smooth curve. One pass goes over the signal; all else works on about
-    500 block means. Values that are not finite are passed over.
+    over the rows or over the steps; and it is no smooth curve. One pass goes over the signal, stripe by stripe; all
+    else works on about 500 block means. Values that are not finite are passed over.
 
     Shapes: signal (T, n), step (T,).
     """
+    return [change for _, _, changes in changes_by_stripe(signal, step, smallest) for change in changes]
+
+
+def changes_by_stripe(
+    signal: Signal, step: np.ndarray, smallest: float
+) -> Iterator[tuple[slice, np.ndarray, list[Change]]]:
+    """Yield the columns of each stripe of *signal*, its values (T, k), and the changes in it as find_changes() does."""
+    sigmas = _needed_sigmas(signal.shape[1])
+    for columns, values in stripes(signal):
+        found = _changes_within(values, step, smallest, sigmas)
+        yield columns, values, [replace(change, feature=columns.start + change.feature) for change in found]
+
+
+def _changes_within(signal: np.ndarray, step: np.ndarray, smallest: float, sigmas: float) -> list[Change]:
+    """Return the changes of one stripe; *sigmas* is how sure each has to be."""
     blocks = condense(signal)
-    if not np.isfinite(blocks.means).all():
-        signal = fill(signal)
-        blocks = condense(signal)
     if len(blocks.means) < _FEWEST:
         return []
+    gaps = _with_gaps(signal, blocks)
+    # One column after another, since filling takes a copy.
+    for feature in gaps:
+        blocks.means[:, feature] = condense(fill(signal[:, feature, None])).means[:, 0]
     scale = np.hypot(noise(blocks.means), _FINE * smallest)
     steps = block_steps(step, blocks)
-    sigmas = _needed_sigmas(signal.shape[1])
     found = []
     for feature, starts in enumerate(segment(blocks.means, scale)):
         y = blocks.means[:, feature]
-        spans = candidates(fit_lines(y, starts), scale[feature], smallest)
-        track = Track(signal[:, feature], y, blocks.size, step, steps, float(scale[feature]))
-        found += _confirmed(track, feature, spans, smallest, sigmas)
+        if spans := candidates(fit_lines(y, starts), scale[feature], smallest):
+            rows = fill(signal[:, feature, None])[:, 0] if feature in gaps else signal[:, feature]
+            track = Track(rows, y, blocks.size, step, steps, float(scale[feature]))
+            found += _confirmed(track, feature, spans, smallest, sigmas)
     return found
+
+
+def _with_gaps(signal: np.ndarray, blocks: Blocks) -> set[int]:
+    """Return the features of which a value is not finite: its block shows it, or it lies behind the last one."""
+    last = np.isfinite(signal[len(blocks.means) * blocks.size :]).all(axis=0)
+    return {*np.flatnonzero(~(np.isfinite(blocks.means).all(axis=0) & last)).tolist()}
 
 
 def _needed_sigmas(features: int) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..stripes import Signal
 from .changes import SMALLEST, Change, find_changes
 from .loss_match import LossChange, match_loss
 from .signals import checked_series, checked_signal, checked_step
@@ -38,7 +39,7 @@ class Jump:
 
 
 def detect_jumps(
-    dimensionality: np.ndarray,
+    dimensionality: Signal | np.ndarray,
     loss: np.ndarray | None = None,
     step: np.ndarray | None = None,
     *,
@@ -48,8 +49,8 @@ def detect_jumps(
 
     A feature jumps where it goes within 15 % of the run from one plateau to another, by *smallest* or more and by at
     least √(36 + 2 ln n) standard errors; plateaus may drift slowly, and slow drift is no jump. start and end are those
-    of the ramp that fits best. Jumps that overlap in time, as far as their times are known, are one. Memory is a few
-    hundred rows, and the time is one pass over the signal.
+    of the ramp that fits best. Jumps that overlap in time, as far as their times are known, are one. The time is one
+    pass over the signal; one that is read when it is sliced is never in memory as a whole (see stripes.stripes).
 
     Shapes: dimensionality (T, n), also norms or any other signal; loss (T,), also of minibatches; step (T,) increasing,
     by default the row. Values that are not finite are passed over. Units: *smallest* is in those of the signal.
@@ -57,8 +58,9 @@ def detect_jumps(
     Source: Toy Models of Superposition, "Discrete Energy Level Jumps".
     """
     signal = checked_signal(dimensionality)
-    steps = checked_step(step, len(signal))
-    losses = np.full(len(signal), np.nan) if loss is None else checked_series("loss", loss, len(signal))
+    rows = signal.shape[0]
+    steps = checked_step(step, rows)
+    losses = np.full(rows, np.nan) if loss is None else checked_series("loss", loss, rows)
     events = _events(find_changes(signal, steps, smallest))
     spans = [_span(event) for event in events]
     changes = match_loss(losses, steps, spans)

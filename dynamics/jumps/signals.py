@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from ..stripes import Signal, sliceable
 
-def checked_signal(signal: Any) -> np.ndarray:
-    """Return a signal of features as an array (T, n); raises ValueError where it has another number of axes."""
-    array = np.asarray(signal)
-    if array.ndim != 2:
-        raise ValueError(f"dimensionality must have shape (T, n), a row for each step; got shape {array.shape}")
-    return array
+
+def checked_signal(signal: Any) -> Signal:
+    """Return a signal of features (T, n) that can be sliced; raises ValueError where it has another number of axes."""
+    sliced = sliceable(signal)
+    if sliced.ndim != 2:
+        raise ValueError(f"dimensionality must have shape (T, n), a row for each step; got shape {sliced.shape}")
+    return sliced
 
 
 def checked_step(step: Any, rows: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..geometry import gram
 from ..polytopes.identification import NEGLIGIBLE
+from ..stripes import Signal, pieces
 
 # A run is told in so many parts, the later ones longer, since learning slows down.
 PARTS = 200
@@ -31,16 +32,24 @@ class Parts(NamedTuple):
     loss: np.ndarray | None
 
 
-def cut(W: np.ndarray, loss: np.ndarray | None) -> Parts:
-    """Cut a run into at most 200 parts, part k from row T (k/200)² on; linear in T.
+def cut(W: Signal | np.ndarray, loss: np.ndarray | None) -> Parts:
+    """Cut a run into at most 200 parts, part k from row T (k/200)² on; each row of W is read once, piece by piece.
 
     Missing values of the loss (NaN) are left out; a part that has no others takes what lies between its neighbours'.
 
     Shapes: W (T, m, n), loss (T,).
     """
-    edges = np.unique(np.round(len(W) * np.linspace(0, 1, PARTS + 1) ** 2).astype(int))
+    edges = np.unique(np.round(W.shape[0] * np.linspace(0, 1, PARTS + 1) ** 2).astype(int))
     first, stop = edges[:-1], edges[1:]
-    means = np.stack([W[a:b].mean(0, dtype=np.float64) for a, b in pairwise(edges)])
+    means = np.zeros((len(first), *W.shape[1:]))
+    for rows, values in pieces(W):
+        within = range(np.searchsorted(stop, rows.start, "right"), np.searchsorted(first, rows.stop))
+        for k in within:
+            a, b = max(first[k], rows.start) - rows.start, min(stop[k], rows.stop) - rows.start
+            # Infinities of both signs have no sum, and no mean either.
+            with np.errstate(invalid="ignore"):
+                means[k] += values[a:b].sum(axis=0, dtype=np.float64)
+    means /= (stop - first)[:, None, None]
     if loss is not None:
         known = np.isfinite(loss)
         counts, sums = (np.add.reduceat(each, first) for each in (known.astype(int), np.where(known, loss, 0)))

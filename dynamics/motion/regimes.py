@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from ..polytopes.identification import NEGLIGIBLE, identify, summary
+from ..stripes import Signal, sliceable
 from .affine import Motion, angle_and_axis, transformation
 from .feature_sets import find_sets
 from .regime_signals import Parts, cut, label, stretches_of
@@ -62,7 +64,7 @@ class Regime:
 
 
 def find_regimes(
-    W: np.ndarray,
+    W: Signal | np.ndarray,
     loss: np.ndarray | None = None,
     step: np.ndarray | None = None,
     sets: Sequence[Sequence[int]] | None = None,
@@ -75,6 +77,8 @@ def find_regimes(
     by less than 0.2 of the largest Gram matrix, or of the log-loss, in 0.06 of the run, and by less than 0.3 over more,
     is at rest, and a regime lasts at least 0.05 of the run.
 
+    W may be read when it is sliced: each row is read once, and a few at a time.
+
     Shapes: W (T, m, n), loss and step (T,); step is 0, 1, … where None, and sets are found where None, see
     feature_sets.find_sets. Linear in T: O(T m n), and the Gram matrices of 200 mean rows. Raises ValueError when the
     shapes do not go together, W has fewer than three rows or a value that is not finite, or a set is empty or holds a
@@ -83,6 +87,8 @@ def find_regimes(
     """
     W, loss, step = _checked(W, loss, step)
     parts = cut(W, loss)
+    if not np.isfinite(parts.W).all():
+        raise ValueError("W holds a value that is not finite; give the rows from before the loss diverged")
     chosen = find_sets(parts.W) if sets is None else _checked_sets(sets, W.shape[2])
     labels = _without_seams(label(parts, chosen))
     return [_regime(parts, step, chosen, str(labels[a]), a, b - 1) for a, b in stretches_of(labels)]
@@ -161,19 +167,16 @@ def _twist(lasting: Sequence[Change]) -> float:
     return max((angle_and_axis(one @ two.T)[0] for one, two in combinations(turns, 2)), default=0.0)
 
 
-def _checked(
-    W: np.ndarray, loss: np.ndarray | None, step: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    W = np.asarray(W)
-    if W.ndim != 3 or len(W) < 3:
+def _checked(W: Any, loss: np.ndarray | None, step: np.ndarray | None) -> tuple[Signal, np.ndarray | None, np.ndarray]:
+    W = sliceable(W)
+    if W.ndim != 3 or W.shape[0] < 3:
         raise ValueError(f"W must have shape (T, m, n) with three rows or more, got shape {W.shape}")
-    if not np.isfinite(W).all():
-        raise ValueError("W holds a value that is not finite; give the rows from before the loss diverged")
-    step = np.arange(len(W)) if step is None else np.asarray(step)
+    rows = W.shape[0]
+    step = np.arange(rows) if step is None else np.asarray(step)
     loss = None if loss is None else np.asarray(loss, dtype=np.float64)
     for name, values in (("step", step), ("loss", loss)):
-        if values is not None and values.shape != (len(W),):
-            raise ValueError(f"{name} must have shape ({len(W)},), one value for each row of W, got {values.shape}")
+        if values is not None and values.shape != (rows,):
+            raise ValueError(f"{name} must have shape ({rows},), one value for each row of W, got {values.shape}")
     return W, loss, step
 
 

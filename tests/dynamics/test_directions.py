@@ -22,6 +22,11 @@ def test_the_farthest_directions_come_first(turned):
     np.testing.assert_allclose(np.abs(shown), np.eye(5)[[0, 2, 4]], atol=ROUNDING)
 
 
+def test_matrices_may_come_one_by_one(turned):
+    W = np.stack([turned * [3.0, 0.5, 2.0, 0.1, 1.0], turned * [1.0, 2.0, 0.3, 0.2, 1.5]])
+    np.testing.assert_array_equal(principal_directions(iter(W)), principal_directions(W))
+
+
 def test_missing_dimensions_are_shown_as_nothing():
     basis = principal_directions(np.array([[1.0, -2.0], [0.0, 0.0]]))
     np.testing.assert_allclose(np.abs(basis), [[1, 0], [0, 1], [0, 0]], atol=ROUNDING)

@@ -21,6 +21,8 @@ from dyn.dynamics.phases import phase_table, theoretical_phase
 from dyn.dynamics.recipe import Experiment
 from dyn.dynamics.training import Training, build_features
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Outcome(NamedTuple):
     """What a training left: W (instances, m, n), b (instances, n), and the population loss (rows, instances)."""
@@ -41,15 +43,6 @@ def train(experiment: Experiment, *, every: int | None = None) -> Outcome:
     W, b = zip(*rows, strict=True) if rows else ((), ())
     loss = PopulationLoss(experiment)({"W": np.stack(W), "b": np.stack(b)}) if rows else np.empty(0)
     return Outcome(model.W.detach().numpy(), model.b.detach().numpy(), loss)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    # Steps this short gain little from a second thread, lose much where it has to wait, and round otherwise.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,7 @@ from dyn.recorders.experiment import record_experiment
 from dyn.recorders.landscape import curvatures, landscape
 from dyn.recorders.plateaus import plateau_steps
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    # Tensors this small gain little from a second thread, and lose much where it has to wait.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,15 @@ def test_blocks_are_the_means_of_their_rows():
     np.testing.assert_array_equal(blocks.means[:, 0], 1.0 + 3 * np.arange(343))
 
 
+def test_means_and_noise_are_the_same_to_the_last_bit_beside_any_others():
+    signal = np.random.default_rng(0).normal(size=(20_000, 5))
+    whole = condense(signal).means
+    for columns in (slice(0, 1), slice(1, 3), slice(2, 5)):
+        part = condense(np.asfortranarray(signal[:, columns])).means
+        np.testing.assert_array_equal(part, whole[:, columns])
+        np.testing.assert_array_equal(noise(part), noise(whole)[columns])
+
+
 def test_a_gap_is_filled_with_the_value_before_it():
     nan = np.nan
     signal = np.array([[nan, 1.0, nan], [2.0, np.inf, nan], [nan, nan, nan], [3.0, 4.0, nan]])

@@ -12,14 +12,7 @@ from dyn.dynamics.polytopes import identify
 from dyn.dynamics.theory.kgons import best_kgon, kgon_loss, kgon_parameters
 from dyn.dynamics.training import Training
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    # Tensors this small gain little from a second thread, and lose much where it has to wait.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("signs", [[1, 2, 3], [-1, 2, 3], [-1, -2, 3], [-1, -2, -3]], ids=str)

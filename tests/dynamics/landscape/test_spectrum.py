@@ -10,14 +10,7 @@ from dyn.dynamics.landscape import curvature, is_twice_differentiable
 from dyn.dynamics.landscape.surfaces import one_hot_loss
 from dyn.dynamics.theory.kgons import best_kgon, kgon_parameters
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    # Tensors this small gain little from a second thread, and lose much where it has to wait.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def planted(values: np.ndarray, slope: float = 0.0):

@@ -14,6 +14,8 @@ from dyn.dynamics.theory.linear_model import linear_loss
 from dyn.dynamics.theory.population import expected_gradient, expected_loss
 from dyn.dynamics.theory.sparse_losses import one_sparse_loss
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 KINDS = {
     "independent": FeatureDistribution(6, 0.3),
     "dense": FeatureDistribution(6, 1.0),
@@ -23,15 +25,6 @@ KINDS = {
     "one-hot": FeatureDistribution(6, 1.0, correlation="anticorrelated", sets=1),
 }
 WEIGHTS = [0.9**i for i in range(6)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    # Tensors this small gain little from a second thread, and lose much where it has to wait.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def parameters(m: int, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 
 from dyn.dynamics.experiments import EXPERIMENTS
 from dyn.dynamics.polytopes import identify, summary
 from dyn.dynamics.polytopes.catalogue import vertices
+from dyn.dynamics.synthetic import tegum_product
 from dyn.dynamics.training import Training
 
 # A few hundred roundings of double precision.
@@ -25,28 +25,13 @@ PRODUCTS = {
 PLANTED = {name: [name] for name in SINGLE} | PRODUCTS
 
 
-def plant(names, rng, *, noise=0.0, extra=2):
-    """W of a tegum product in random directions, order and scale, and its components as (name, features)."""
-    blocks = [vertices(name) for name in names]
-    rank, n = np.sum([block.shape for block in blocks], axis=0)
-    frame = np.linalg.qr(rng.normal(size=(rank + extra, rank))).Q
-    W, order = np.empty((rank + extra, n)), rng.permutation(n)
-    planted, row, column = set(), 0, 0
-    for name, block in zip(names, blocks, strict=True):
-        places = order[column : column + block.shape[1]]
-        W[:, places] = frame[:, row : row + len(block)] @ block
-        planted.add((name, tuple(sorted(places.tolist()))))
-        row, column = row + len(block), column + block.shape[1]
-    return (W + noise * rng.normal(size=W.shape)) * np.exp(rng.uniform(-3, 3)), planted
-
-
 @pytest.mark.parametrize("title", PLANTED)
 @pytest.mark.parametrize("per_coordinate", [False, True], ids=["of the length", "of each coordinate"])
 def test_planted_polytopes_are_named_through_noise_of_three_per_cent(title, per_coordinate):
     rng = np.random.default_rng(2)
     for _ in range(10):
         rank = sum(len(vertices(name)) for name in PLANTED[title])
-        W, planted = plant(PLANTED[title], rng, noise=0.03 if per_coordinate else 0.03 / np.sqrt(rank + 2))
+        W, planted = tegum_product(PLANTED[title], rng, noise=0.03 if per_coordinate else 0.03 / np.sqrt(rank + 2))
         found = identify(W)
         assert {(polytope.name, polytope.features) for polytope in found} == planted
         assert [polytope.rank for polytope in found] == [len(vertices(polytope.name)) for polytope in found]
@@ -54,7 +39,7 @@ def test_planted_polytopes_are_named_through_noise_of_three_per_cent(title, per_
 
 @pytest.mark.parametrize("title", PLANTED)
 def test_without_noise_there_is_no_doubt(title):
-    W, _ = plant(PLANTED[title], np.random.default_rng(3))
+    W, _ = tegum_product(PLANTED[title], np.random.default_rng(3))
     for polytope in identify(W):
         k = len(polytope.features)
         assert polytope.confidence == pytest.approx(1, abs=EXACT)
@@ -68,7 +53,7 @@ def test_without_noise_there_is_no_doubt(title):
 
 
 def test_a_name_is_one_of_directions():
-    W, planted = plant(["digon", "pentagon"], np.random.default_rng(4))
+    W, planted = tegum_product(["digon", "pentagon"], np.random.default_rng(4))
     lengths = np.linspace(1, 2, 7)
     found = identify(W * lengths)
     assert {(polytope.name, polytope.features) for polytope in found} == planted
@@ -142,16 +127,14 @@ def test_a_diverged_row_is_refused(value):
 
 
 @pytest.mark.parametrize(("n", "m", "expected"), [(5, 2, "pentagon"), (6, 3, "3 × digon"), (8, 3, "square antiprism")])
+@pytest.mark.usefixtures("one_thread")
 def test_sparse_models_learn_the_polytope_that_fits(n, m, expected):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     settings = {"n_features": n, "n_hidden": m, "density": 0.05, "importance": 1.0, "n_instances": 4}
     training = Training(
         EXPERIMENTS["energy-levels"].with_settings(**settings, steps=1_500, batch_size=256, lr=5e-3, seed=1)
     )
     for _ in training:
         pass
-    torch.set_num_threads(threads)
     # All of eight seeds end there, so a majority of four is no luck.
     names = [summary(identify(W)) for W in training.model.W.detach().numpy()]
     assert names.count(expected) >= 3
