@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from .cli_files import compact, export, merge, repair
 from .cli_record import record
 from .cli_sweep import sweep
 from .dynamics.errors import unknown_name
-from .terminal import OneLineErrors, Size, progress, say_warnings
+from .terminal import OneLineErrors, Size, progress
 from .viz.kinds import KINDS, default_kind
 
 FIGURE_KINDS = tuple(KINDS)
@@ -31,8 +32,8 @@ def main() -> None:
     """Watch neural networks learn: record a training at every step, and see what happened."""
 
 
-main.add_command(record)
-main.add_command(sweep)
+for command in (record, sweep, compact, export, merge, repair):
+    main.add_command(command)
 
 
 @main.command()
@@ -52,11 +53,17 @@ def experiments(as_json: bool) -> None:
 @_RECORDING
 @_JSON
 def info(file: Path, as_json: bool) -> None:
-    """Say what a recording holds, and what happened in it."""
+    """Say what a recording or the result of a sweep holds, and what happened in it."""
     from .recorders.recording import open_recording
     from .recorders.story import tell_all
     from .recorders.summary import summarize
+    from .recorders.sweeps.story import sweep_document, sweep_lines
+    from .recorders.sweeps.sweep_file import Sweep, is_sweep
 
+    if is_sweep(file):
+        with Sweep(file) as sweep_:
+            click.echo(json.dumps(sweep_document(sweep_), indent=2) if as_json else sweep_lines(sweep_))
+        return
     with open_recording(file) as recording:
         summary, story = summarize(recording), tell_all(recording)
     if as_json:
@@ -71,10 +78,20 @@ def info(file: Path, as_json: bool) -> None:
 @_PARAMETER
 @_INSTANCE
 def jumps(file: Path, as_json: bool, **options: Any) -> None:
-    """Say which features jumped between energy levels, when, from where to where, and what the loss did."""
+    """Say which features jumped between energy levels, when, from where to where, and what the loss did.
+
+    Of the result of a sweep, say how many models jump, and when, at each of its points.
+    """
     from .recorders.recording import open_recording
     from .recorders.story import tell
+    from .recorders.sweeps.story import tell_jumps
+    from .recorders.sweeps.sweep_file import Sweep, is_sweep
 
+    if is_sweep(file):
+        with Sweep(file) as sweep_:
+            told = tell_jumps(sweep_, **options)
+        click.echo(json.dumps(told.as_dict(), indent=2) if as_json else told.jump_lines)
+        return
     with open_recording(file) as recording:
         story = tell(recording, **options)
     click.echo(json.dumps(story.as_dict()["jumps"], indent=2) if as_json else story.jump_lines)
@@ -110,32 +127,6 @@ def watch(file: Path, interval: float, once: bool) -> None:
 
 @main.command()
 @_RECORDING
-def repair(file: Path) -> None:
-    """Make one clean file of what a crash left: rows that are still in the ring, a change that was interrupted."""
-    from .recorders.repair import repair as repair_recording
-
-    outcome = repair_recording(file)
-    click.echo(
-        f"{file}: {outcome.status}, {outcome.rows:,} rows, {outcome.from_ring:,} of them from its ring", err=True
-    )
-    click.echo(file)
-
-
-@main.command()
-@_FILES
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The merged recording.")
-@_FORCE
-def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
-    """Put together the recordings that the ranks of one training made of their shards."""
-    from .recorders.merge import merge as merge_ranks
-
-    with say_warnings():
-        merge_ranks(files, output, overwrite=force)
-    click.echo(output)
-
-
-@main.command()
-@_RECORDING
 @click.argument("kind", required=False, metavar=f"[{'|'.join(FIGURE_KINDS)}]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="png, svg or pdf [default: FILE-KIND.png].")
 @click.option("--log-steps", is_flag=True, help="Draw the steps on a logarithmic axis.")
@@ -146,7 +137,8 @@ def plot(file: Path, kind: str | None, output: Path | None, force: bool, **optio
     """Draw a figure of a recording, by default the kind that shows best what it is about."""
     if kind is not None and kind not in FIGURE_KINDS:
         raise unknown_name("kind of figure", kind, FIGURE_KINDS)
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    # The first member, 0, is an option like any other.
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
 
     from .recorders.sweeps.views import recording_of
     from .viz.output import FIGURE_SUFFIXES, check_output, save_figure

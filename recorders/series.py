@@ -11,6 +11,8 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..dynamics.errors import RecordingError, unknown_name
+from .compression import make_readable
+from .feature_major import FeatureMajor, is_feature_major
 from .layout import NAN
 
 T = TypeVar("T")
@@ -68,6 +70,7 @@ class Series(NDArrayOperatorsMixin):
         self._source = source
         self._path = path
         self._rows = rows
+        self._reader: FeatureMajor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,6 +86,15 @@ class Series(NDArrayOperatorsMixin):
     def ndim(self) -> int:
         """How many axes there are, that of the rows included."""
         return self._sample.ndim
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """How many rows, and how much of each, lie in one piece of the file; None where the file has none of it.
+
+        (rows, 1) is feature-major: columns are read at the speed of the disk, and rows slowly.
+        """
+        dataset = self._dataset()
+        return None if dataset is None else dataset.chunks
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -153,9 +165,22 @@ class Series(NDArrayOperatorsMixin):
     def _read_file(self, rows: range, rest: tuple[slice, ...]) -> np.ndarray:
         dataset = self._look()
         if dataset is not None:
+            make_readable(dataset)
+        if dataset is not None and is_feature_major(dataset.chunks):
+            sizes = dataset.shape[1:]
+            parts = (*rest, *(slice(None) for _ in sizes[len(rest) :]))
+            elements = [range(size)[part] for part, size in zip(parts, sizes, strict=True)]
+            return self._feature_major(dataset).read(rows, elements)
+        if dataset is not None:
             return dataset[(_slice(rows), *rest)]
         sample = self._sample[:0][(slice(None), *rest)]
         return np.full((len(rows), *sample.shape[1:]), _absent(sample.dtype), sample.dtype)
+
+    def _feature_major(self, dataset: h5py.Dataset) -> FeatureMajor:
+        # A dataset is false once its file was closed.
+        if self._reader is None or not self._reader.dataset:
+            self._reader = FeatureMajor(dataset)
+        return self._reader
 
     def _read_tail(self, rows: range, rest: tuple[slice, ...]) -> np.ndarray:
         values = self._source.tail(self._path)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..dynamics.errors import SettingError
 from .channels import Channel, stored_channels
+from .compression import is_compressed
 from .creation import array_paths, create_file, dataset_at
 from .layout import RowLayout, rows_within
 from .opening import check_format, open_file
@@ -117,7 +118,15 @@ def _continue(
 
 
 def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> None:
-    """Raise SettingError unless the file has the arrays of these channels and no other parameters."""
+    """Raise SettingError unless rows of these channels can be added: the file has their arrays, no other parameters.
+
+    A compressed chunk would be written again, and at another place, with each part of it.
+    """
+    if any(is_compressed(dataset_at(file, name)) for name in array_paths(file)):
+        raise SettingError(
+            f"{path} is compressed, and rows cannot be added to it; dyn compact {path} --compress none makes it one "
+            "that can be continued"
+        )
     wanted = {channel.path: channel for channel in stored_channels(channels)}
     found = {name for name in array_paths(file) if name.startswith("parameters/")}
     differing = [name for name in wanted if name not in file] + sorted(found - wanted.keys())

@@ -1,0 +1,3 @@
+from .hotpath import PythonHotPath
+
+class HotPath(PythonHotPath): ...

@@ -1,0 +1,106 @@
+"""Exporting: a recording, or the result of a sweep, in the format of another program."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from ...dynamics.errors import MissingExtraError, RecordingError, SettingError, unknown_name
+from ..price import readable
+from ..recording import Recording
+from .contents import Contents
+from .draft import check_output, replaced_when_done
+from .gather import gathered, selected, watched
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: the module that writes it, what of a recording it takes by default, how its size compares."""
+
+    module: str
+    default: tuple[str, ...] = ("*",)
+    # Bytes written for each byte read, at most.
+    growth: float = 1.0
+    is_folder: bool = False
+
+    def writer(self, suffix: str) -> Callable[[Contents, Path], None]:
+        """Return what writes contents to a path."""
+        try:
+            return import_module(f"{__package__}.{self.module}").write
+        except ImportError as error:
+            raise MissingExtraError.for_feature(f"an export to {suffix}", "export") from error
+
+
+FORMATS = {
+    ".nc": Format("netcdf"),
+    ".zarr": Format("zarr_folder", is_folder=True),
+    ".npz": Format("npz"),
+    # A number of 4 bytes has 12 characters or so.
+    ".csv": Format("csv_file", ("scalars/*", "features/*/dimensionality"), growth=3.0),
+    ".parquet": Format("parquet"),
+    # Series are written as 8-byte numbers.
+    ".rrd": Format("rerun_file", ("scalars/*", "features/*/dimensionality", "parameters/*"), growth=2.0),
+}
+
+
+def export(
+    source: Recording | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    select: Sequence[str] | None = None,
+    every: int = 1,
+    overwrite: bool = False,
+    report: Report = lambda _done, _total: None,
+) -> Path:
+    """Write a recording, or the result of a sweep, to *output* in the format of its suffix; return that path.
+
+    nc is netCDF-4 and zarr a folder of Zarr's format 3, both with the groups of the recording; npz is for np.load, csv
+    and parquet hold one table with a row for each step (of a sweep: for each model), rrd opens in the Rerun viewer. A
+    recording may be running, closed, or left by a crash: what is exported is its rows at this moment.
+
+    select: globs of paths such as ``parameters/W`` or ``features/*/norm``, or of names within a group such as ``loss``;
+    by default everything, but to csv scalars and dimensionality only, and to rrd what can be drawn. every: only every
+    so many rows, from the first on. report is told how many of how many bytes were read, first of none. Arrays are read
+    block by block, so that memory does not grow with them; the output is there whole or not at all.
+
+    Raises SettingError for arguments that cannot be used, MissingExtraError without the extra [export] for zarr,
+    parquet and rrd, OutputExistsError for an existing output, RecordingError for what cannot be read or written.
+    """
+    output = Path(output)
+    source = source if isinstance(source, Recording) else Path(source)
+    chosen = FORMATS.get(output.suffix.lower())
+    if chosen is None:
+        raise unknown_name("suffix of an export", output.suffix, FORMATS)
+    if every < 1:
+        raise SettingError(f"every={every} is no number of rows; use 1 or more")
+    check_output(output, as_folder=chosen.is_folder, overwrite=overwrite)
+    write = chosen.writer(output.suffix)
+    with gathered(source, every=every) as found:
+        if found.source.resolve() == output.resolve():
+            raise SettingError(f"output={str(output)!r} is what is exported; choose another path")
+        default = chosen.default if found.index == ("step",) else ("*",)
+        contents = selected(found, default) if select is None else selected(found, select, strict=True)
+        total = contents.nbytes
+        _check_room(output, round(total * chosen.growth))
+        report(0, total)
+        try:
+            with replaced_when_done(output) as draft:
+                write(watched(contents, lambda done: report(done, total)), draft)
+        except (RecordingError, SettingError):
+            raise
+        except OSError as error:
+            raise RecordingError(f"{output} cannot be made: {error.strerror or error}") from error
+    return output
+
+
+def _check_room(output: Path, size: int) -> None:
+    free = shutil.disk_usage(output.parent).free
+    if size > free:
+        raise RecordingError(
+            f"{output} takes up to {readable(size)} and {readable(free)} are free; "
+            "export fewer rows (every=N, --every) or arrays (select, --select)"
+        )

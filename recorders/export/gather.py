@@ -1,0 +1,144 @@
+"""Where the contents of an export come from: a recording, or the result of a sweep."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...dynamics.errors import SettingError, unknown_name
+from ..recording import Recording, open_recording
+from ..series import Series, patiently
+from ..sweeps.sweep_file import arrays_of, dataset_of, is_sweep
+from .contents import Array, Block, Contents
+
+# Of a file, and no longer true or of no use in another one.
+_OF_FILE = ("format", "format_version", "token")
+_OF_SCALE = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
+
+
+@contextmanager
+def gathered(source: Recording | Path, *, every: int) -> Iterator[Contents]:
+    """Give the contents of a recording, or of what lies at a path; they can be read as long as the context lasts."""
+    if isinstance(source, Recording):
+        yield of_recording(source, every=every)
+    elif is_sweep(source):
+        if every != 1:
+            raise SettingError(f"every={every}: {source} is the result of a sweep; choose arrays with select instead")
+        with h5py.File(source, "r") as file:
+            yield of_sweep(file)
+    else:
+        with open_recording(source) as recording:
+            yield of_recording(recording, every=every)
+
+
+def of_recording(recording: Recording, *, every: int = 1) -> Contents:
+    """Return the contents of a recording, every so many rows from the first one on."""
+    rows = range(0, len(recording), every)
+    named = {"time": recording.time}
+    named |= {f"scalars/{name}": series for name, series in recording.scalars.items()}
+    named |= {f"parameters/{name}": series for name, series in recording.parameters.items()}
+    for name, quantities in recording.features.items():
+        named |= {f"features/{name}/{quantity}": series for quantity, series in quantities.items()}
+    named |= {f"probes/{name}": series for name, series in recording.probes.items()}
+    arrays = [_of_series(recording, path, series, rows) for path, series in named.items()]
+    step = _of_series(recording, "step", recording.step, rows)
+    attributes = {"source": recording.path.name, **_root(recording), "status": recording.status}
+    return Contents(recording.path, ("step",), {"step": step}, arrays, attributes)
+
+
+def of_sweep(file: h5py.File) -> Contents:
+    """Return the contents of the result of a sweep; a row of a table is a model, or a model at one step."""
+    arrays = [_of_dataset(file, name) for name in arrays_of(file)]
+    scales = {name: _of_dataset(file, name) for name in map(str, file) if dataset_of(file, name).is_scale}
+    path = Path(file.filename)
+    end = arrays[0].axes.index("repeat") + 1 if arrays else 0
+    index = arrays[0].axes[: end + ("step" in scales)] if arrays else ()
+    return Contents(path, index, scales, arrays, {"source": path.name, **_plain(file.attrs)})
+
+
+def selected(contents: Contents, globs: Sequence[str], *, strict: bool = False) -> Contents:
+    """Return the arrays whose path, or name within its group, is like one of *globs*; time goes with all of them.
+
+    strict: raise SettingError for a glob that nothing is like.
+    """
+    found = {glob: [array for array in contents.arrays if _is_like(array, glob)] for glob in globs}
+    for glob in (glob for glob in globs if strict and not found[glob]):
+        raise unknown_name("array", glob, [array.name for array in contents.arrays])
+    chosen = {array.path for arrays in found.values() for array in arrays} | {"time"}
+    return replace(contents, arrays=[array for array in contents.arrays if array.path in chosen])
+
+
+def watched(contents: Contents, tell: Callable[[int], None]) -> Contents:
+    """Return contents that tell how many bytes of them were read, again and again."""
+    done = 0
+
+    def watch(array: Array) -> Array:
+        def read(block: Block) -> np.ndarray:
+            nonlocal done
+            values = array.read(block)
+            done += values.nbytes
+            tell(done)
+            return values
+
+        return replace(array, read=read)
+
+    coordinates = {name: watch(array) for name, array in contents.coordinates.items()}
+    return replace(contents, coordinates=coordinates, arrays=[watch(array) for array in contents.arrays])
+
+
+def _is_like(array: Array, glob: str) -> bool:
+    return fnmatchcase(array.path, glob) or fnmatchcase(array.name, glob)
+
+
+def _of_series(recording: Recording, path: str, series: Series, rows: range) -> Array:
+    def read(block: Block) -> np.ndarray:
+        wanted = rows[block[0]]
+        first = slice(wanted.start, wanted.stop, wanted.step) if wanted else slice(0, 0)
+        return series[(first, *block[1:])]
+
+    shape = (len(rows), *series.shape[1:])
+    return Array(path, _axes(recording, path, len(shape)), shape, series.dtype, _plain(series.attrs), read)
+
+
+def _axes(recording: Recording, path: str, ndim: int) -> tuple[str, ...]:
+    """Return the names of an array's axes, those without a name after the array."""
+
+    def look() -> list[str]:
+        dataset: Any = recording.node(path)
+        # What was not written yet has no place in the file.
+        dimensions = [] if dataset is None else list(dataset.dims)[1:]
+        return [dimension[0].name.removeprefix("/") if len(dimension) else "" for dimension in dimensions]
+
+    unnamed = [f"{path.replace('/', '.')}.axis{k}" for k in range(ndim - 1)]
+    return ("step", *(name or other for name, other in zip_longest(patiently(recording, look), unnamed)))
+
+
+def _root(recording: Recording) -> dict[str, Any]:
+    def look() -> dict[str, Any]:
+        root = recording.node("/")
+        return {} if root is None else _plain(root.attrs)
+
+    return patiently(recording, look)
+
+
+def _of_dataset(file: h5py.File, name: str) -> Array:
+    dataset = dataset_of(file, name)
+    axes = (
+        (name,) if dataset.is_scale else tuple(str(dimension[0].name).removeprefix("/") for dimension in dataset.dims)
+    )
+    if h5py.check_string_dtype(dataset.dtype):
+        texts = np.array(dataset.asstr()[()], dtype=np.str_)
+        return Array(name, axes, dataset.shape, texts.dtype, _plain(dataset.attrs), lambda block: texts[block])
+    return Array(name, axes, dataset.shape, dataset.dtype, _plain(dataset.attrs), lambda block: dataset[block])
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes as texts and numbers of Python."""
+    kept = {key: value for key, value in attributes.items() if key not in _OF_FILE + _OF_SCALE}
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in kept.items()}

@@ -1,0 +1,55 @@
+"""Compressed recordings are read in a process that has not heard of the plugin, and without it one line says so."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+
+from dyn.dynamics.errors import MissingExtraError, SettingError
+from dyn.recorders.compact import compact
+from dyn.recorders.compression import COMPRESSIONS, filters_of, is_compressed, make_readable
+
+
+@pytest.fixture(params=["zstd", "lz4"])
+def compressed(request, recorded: Path) -> Path:
+    pytest.importorskip("hdf5plugin")
+    return compact(recorded, compression=request.param)
+
+
+def read_elsewhere(path: Path, first: str = "") -> subprocess.CompletedProcess[str]:
+    code = f"import sys; {first}\nimport dyn\nprint(dyn.open({str(path)!r}).scalars['loss'][:].shape)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_the_plugin_is_loaded_when_it_is_needed(compressed):
+    assert read_elsewhere(compressed).stdout == "(11,)\n"
+
+
+def test_without_the_plugin_one_line_names_the_extra(compressed):
+    found = read_elsewhere(compressed, "sys.modules['hdf5plugin'] = None")
+    assert found.stderr.strip().splitlines()[-1] == (
+        f"dyn.dynamics.errors.MissingExtraError: {compressed} is compressed; reading it needs the extra "
+        "[compression]: pip install 'learning-dynamics[compression]'"
+    )
+
+
+def test_gzip_needs_no_plugin(recorded, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    compact(recorded, compression="gzip")
+    with h5py.File(recorded) as file:
+        assert is_compressed(file["scalars/loss"])
+        assert not is_compressed(file["committed"])
+        make_readable(file["scalars/loss"])
+
+
+def test_names_that_are_known(monkeypatch):
+    assert filters_of("none") == {}
+    assert filters_of("gzip") == {"compression": "gzip", "shuffle": True}
+    with pytest.raises(SettingError, match="unknown compression 'zst'; did you mean zstd"):
+        filters_of("zst")
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    for name in COMPRESSIONS[2:]:
+        with pytest.raises(MissingExtraError, match=rf"compression='{name}' needs the extra \[compression\]"):
+            filters_of(name)
