@@ -1,5 +1,7 @@
 """The result of a sweep: every model at its place, read by anyone."""
 
+import weakref
+
 import numpy as np
 import pytest
 import xarray
@@ -106,3 +108,28 @@ def test_other_files_are_no_sweeps(path):
     assert not is_sweep(path)
     with pytest.raises(RecordingError, match=r"sweep\.h5"):
         Sweep(path)
+
+
+def test_one_task_at_a_time_is_in_memory(tiny, tmp_path, monkeypatch):
+    alive, most = weakref.WeakSet(), []
+    read = SealedFolder.read
+
+    def watched(folder, name):
+        arrays = {key: np.array(values).view(Watched) for key, values in read(folder, name).items()}
+        alive.update(arrays.values())
+        most.append(len(alive))
+        return arrays
+
+    monkeypatch.setattr(SealedFolder, "read", watched)
+    grid = [Axis("density", (0.1, 0.2)), Axis("importance_extra", (1.0, 2.0)), Axis("lr", (0.1, 0.2, 0.3, 0.4, 0.5))]
+    plan = make_plan(tiny, grid, way="samples")
+    planted(plan, tmp_path, monkeypatch)
+    # Each task left one array.
+    assert most == [1] * 5
+
+
+class Watched(np.ndarray):
+    """An array that can be counted."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
