@@ -11,6 +11,7 @@ from ..dynamics.errors import SettingError
 from .channels import check_name
 from .compiling import set_apart, uncompiled
 from .device import DeviceScalar
+from .hotpath import HotPath
 from .layout import NAN
 from .ring import Ring
 from .scalars import as_number
@@ -19,7 +20,7 @@ from .scalars import as_number
 _UNSEEN = object()
 
 
-class RowScalars:
+class RowScalars(HotPath):
     """Holds the numbers of the next row until it is complete.
 
     It is the part of :class:`RowFiller` that finds names, and one object with it, because every object that a step
@@ -28,16 +29,9 @@ class RowScalars:
 
     __slots__ = (
         "__weakref__",
-        "_blank",
-        "_deferred",
         "_has_no_gpu",
-        "_head",
-        "_is_listening",
-        "_numbers",
         "_own",
         "_pack",
-        "_places",
-        "_rates",
         "_ring",
     )
 
@@ -69,6 +63,8 @@ class RowScalars:
         CUDA device are fetched when they are there, so nothing waits for them.
         Raises SettingError for a value that is no number.
         """
+        if self._take(scalars):
+            return
         if not self._is_listening:
             self._log_otherwise(scalars)
             return

@@ -1,22 +1,30 @@
 """Filling a row of the ring: the part of recording that a training step pays for."""
 
+import sys
 from collections import deque
 from collections.abc import Sequence
 from struct import Struct
+from time import get_clock_info
 from typing import Any
 
 import numpy as np
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .compiling import set_apart, uncompiled
 from .device import DEPTH, DeviceParameters, Stage
 from .flight import Flight
+from .phase import Phase
 from .ring import Ring
 from .row_scalars import RowScalars
 from .taps import ParameterView, Tap
+from .tensors import ModuleCheck
 
 # What copies a model into rows, as Sources.taps() makes it.
 Copies = tuple[Sequence[ParameterView], Sequence[Tap], Sequence[DeviceParameters]]
+
+# What the quick way tells the time by.
+_CLOCK = "clock_gettime(CLOCK_MONOTONIC)"
 
 _NUMBER, _MARK = Struct("<d"), Struct("<q")
 
@@ -30,20 +38,14 @@ class RowFiller(RowScalars):
     """
 
     __slots__ = (
-        "_base",
         "_capacity",
         "_copies",
         "_devices",
         "_first",
-        "_flights",
         "_memory",
-        "_optimizers",
-        "_row",
         "_row_bytes",
-        "_seconds",
         "_stages",
         "_starts",
-        "_step",
         "_taps",
         "_views",
     )
@@ -72,6 +74,7 @@ class RowFiller(RowScalars):
         self._flights: deque[Flight] = deque()
         self._stages: list[Stage] = []
         self._step, self._seconds = 0, 0.0
+        self._prepare_quick_way()
 
     @property
     def _complete(self) -> int:
@@ -107,6 +110,22 @@ class RowFiller(RowScalars):
             self._pack(self._memory, self._base + self._head, *self._numbers, self._step, self._seconds, self._row + 1)
         self._row += 1
         self._numbers[:] = self._blank
+
+    def _prepare_quick_way(self) -> None:
+        """Say what a row is filled from, if it is parameters only that a quick way may copy."""
+        # Since torch 2.10.
+        exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
+        if exchange is None or get_clock_info("perf_counter").implementation != _CLOCK or sys.byteorder != "little":
+            return
+        checks = [tap for tap in self._taps if isinstance(tap, ModuleCheck)]
+        modules = tuple(entry for check in checks for entry in check.entries)
+        is_plain = len(checks) == len(self._taps) and not self._devices
+        starts = zip(self._views, self._starts, strict=True)
+        sources = tuple((view.place.owner, view.place.key, start, view.nbytes) for view, start in starts)
+        kinds, phases = (Tensor, nn.Parameter), (Phase.BETWEEN, Phase.RECORDING)
+        ring = (self._first, self._capacity, self._row_bytes, self._memory)
+        # A source that is none leaves rows to Python, and only numbers are taken.
+        self._prepare(exchange, *kinds, *phases, modules, sources if is_plain else (None,), *ring)
 
     def _amend(self) -> None:
         """Put the numbers that were logged since into the row that was completed last."""

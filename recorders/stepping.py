@@ -30,20 +30,12 @@ class Stepping(RowFiller):
     """
 
     __slots__ = (
-        "_began",
-        "_due",
-        "_from_closure",
         "_hooks",
         "_is_dense",
-        "_is_plain",
-        "_limit",
         "_open",
-        "_phase",
-        "_recorded_last",
         "_round",
         "_schedule",
         "_skipped",
-        "_steps",
         "_trigger",
         "_writer",
         "path",
@@ -95,6 +87,8 @@ class Stepping(RowFiller):
     @uncompiled
     def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Each call costs a step as much as what it does: the usual case takes as few as can be.
+        if self._begin(args, kwargs):
+            return None
         now = perf_counter()
         if self._is_plain and self._phase is _BETWEEN and self._row < self._limit and now <= self._due:
             self._phase = _RECORDING
@@ -168,7 +162,7 @@ class Stepping(RowFiller):
         if not is_complete and self._from_closure:
             self._forget(self._from_closure)
         self._from_closure.clear()
-        self._steps += is_complete
+        self._steps += bool(is_complete)
         self._phase = Phase.BETWEEN
 
     def _watched(self, closure: Callable[[], Any]) -> Callable[[], Any]:
@@ -185,6 +179,8 @@ class Stepping(RowFiller):
 
     @uncompiled
     def _after_step(self, *_: Any, within: int | None = _POST_HOOK) -> None:
+        if self._end():
+            return
         phase = self._phase
         if not self._open:
             self._detach(within=within)

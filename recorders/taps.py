@@ -44,14 +44,15 @@ class ParameterView:
 
     def __init__(self, place: Place):
         parameter = local(place.parameter())
-        self._place = place
+        self.place = place
         self._dtype = ring_dtype(parameter.dtype)
         self._shape = parameter.shape
         self.path = f"parameters/{place.name}"
+        self.nbytes = parameter.numel() * self._dtype.itemsize
 
     def look(self) -> Copy:
         """Find the parameter where it is now; raises RecordingError when its shape has changed."""
-        place, parameter = self._place, self._place.parameter()
+        place, parameter = self.place, self.place.parameter()
         tensor = local(parameter).detach()
         check_shape(place.name, tensor, self._shape)
         is_plain = tensor.device.type == "cpu" and tensor.dtype == self._dtype and tensor.is_contiguous()

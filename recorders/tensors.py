@@ -76,7 +76,7 @@ class ModuleCheck:
         modules = dict(model.named_modules(remove_duplicate=False))
         paths = [path.split(".") for path, module in modules.items() if path and id(module._parameters) in owners]
         prefixes = dict.fromkeys(".".join(path[:k]) for path in paths for k in range(1, len(path) + 1))
-        self._entries = [
+        self.entries = [
             (modules[path.rpartition(".")[0]]._modules, path.rpartition(".")[2], modules[path], path)
             for path in prefixes
         ]
@@ -84,11 +84,11 @@ class ModuleCheck:
     @property
     def is_needed(self) -> bool:
         """Whether any parameter belongs to a module within the model."""
-        return bool(self._entries)
+        return bool(self.entries)
 
     def copy(self, slot: int) -> None:  # noqa: ARG002
         """Copy nothing; raises RecordingError when a module was replaced."""
-        for siblings, key, module, path in self._entries:
+        for siblings, key, module, path in self.entries:
             if siblings.get(key) is not module:
                 raise RecordingError(
                     f"module {path!r} was replaced or taken out of the model; close this recording and attach another"

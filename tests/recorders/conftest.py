@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 import dyn
+from dyn.recorders.hotpath import HotPath, PythonHotPath
 from dyn.recorders.ring import Ring
+from dyn.recorders.rows import RowFiller
 from dyn.recorders.store import Store
 
 
@@ -81,6 +83,17 @@ def regression() -> Regression:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "run.h5"
+
+
+@pytest.fixture(params=["in C", "in Python"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the usual step is taken; a test that asks for it runs both ways."""
+    if request.param == "in Python":
+        monkeypatch.setattr(RowFiller, "_prepare_quick_way", lambda _: None)
+    elif HotPath is PythonHotPath:
+        assert "CI" not in os.environ, "the extension recorders/_hotpath.c was not built"
+        pytest.skip("the extension in C was not built")
+    return request.param
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from torch import nn
 import dyn
 from dyn.dynamics.errors import SettingError
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def two_layers() -> tuple[nn.Sequential, torch.optim.Optimizer, torch.optim.Optimizer]:
     torch.manual_seed(0)

@@ -16,6 +16,8 @@ from dyn.recorders.rows import RowFiller
 from dyn.recorders.store import Store
 from dyn.recorders.writer import InlineWriter
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 class WatchedStruct(Struct):
     """Packs a row in a function that can be watched, also by whoever bound pack_into() before."""

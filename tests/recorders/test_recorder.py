@@ -13,6 +13,8 @@ from dyn.dynamics.errors import SettingError
 
 OPTIMIZERS = [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, torch.optim.LBFGS]
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.mark.parametrize("every", [1, 3])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

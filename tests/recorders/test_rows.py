@@ -12,6 +12,8 @@ from dyn.recorders.ring import Ring
 from dyn.recorders.rows import RowFiller
 from dyn.recorders.sources import Sources
 
+pytestmark = pytest.mark.usefixtures("way")
+
 CAPACITY, ROOM = 3, 6
 
 
