@@ -1,14 +1,15 @@
 """Running a sweep: its tasks on an engine, past workers that die, and then the result."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import platform
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
 
+from ...dynamics.errors import RecordingError
 from ..experiment import one_thread
 from ..lock import hold
 from ..paths import check_path
@@ -56,6 +57,7 @@ def run_sweep(
     path = Path(path).absolute()
     tasks, _ = plan.cut()
     folder = SealedFolder(Path(f"{path}.tasks"))
+    folder.drop_damaged(task.name for task in tasks)
     is_unfinished = any(_is_settled(task, folder) for task in tasks) and is_result_of(plan, path)
     check_path(path, overwrite=overwrite or is_unfinished)
     mark = Path(f"{path}.lock")
@@ -85,7 +87,7 @@ def _run_alone(
     waiting = [task for task in tasks if not _is_settled(task, folder)]
     if waiting:
         with engine(engine_name, address=address, workers=workers):
-            _run(waiting, folder, lambda done: report(len(found) + done, len(tasks)))
+            _run(waiting, folder, lambda done: report(len(found) + done, len(tasks)), workers)
     failures += [Failure(plan.points(task.place), reason) for task in tasks if (reason := folder.failure(task.name))]
     write_result(path, plan, [task for task in tasks if folder.has(task.name)], folder, failures)
     if not any(folder.failure(task.name) for task in tasks):
@@ -97,27 +99,53 @@ def _is_settled(task: Task, folder: SealedFolder) -> bool:
     return folder.has(task.name) or folder.failure(task.name) is not None
 
 
-def _run(tasks: Sequence[Task], folder: SealedFolder, tell: Callable[[int], None]) -> None:
+def _run(tasks: Sequence[Task], folder: SealedFolder, tell: Callable[[int], None], at_once: int | None) -> None:
     """Run tasks until each is sealed or has failed, whatever becomes of the workers."""
+    folder.make()
+
+    def attempt(some: Sequence[Task]) -> str:
+        parallel = _Parallel(tell, done=len(tasks) - len(waiting), at_once=at_once)
+        return _broke(parallel, (delayed(run_task)(task, folder) for task in some))
+
     waiting, before = list(tasks), None
     while waiting and waiting != before:
         before = waiting
-        # Each engine has errors of its own for a worker that died; whatever else goes wrong, a task tells of itself.
-        with suppress(Exception):
-            _Parallel(tell, done=len(tasks) - len(waiting))(delayed(run_task)(task, folder) for task in waiting)
+        attempt(waiting)
         waiting = [task for task in waiting if not _is_settled(task, folder)]
     # No task got through, so that one of those that ran together kills its worker. Alone it harms no other.
     for task in waiting:
-        try:
-            _Parallel(tell, done=len(tasks))([delayed(run_task)(task, folder)])
-        except Exception as error:
-            folder.fail(
-                task.name, f"its worker died, or could not keep the result: {' '.join(str(error).split())[:200]}"
-            )
+        reason = attempt([task])
+        if _is_settled(task, folder):
+            continue
+        if not reason:
+            raise RecordingError(f"results do not arrive in {folder.path}; put the output on a disk that workers share")
+        # Where the engine itself is gone no task is to blame.
+        if _broke(_Parallel(lambda _: None, done=0, at_once=1), [delayed(os.getpid)()]):
+            raise RecordingError(f"the workers are gone ({reason}); the same command goes on with what is not done")
+        folder.fail(task.name, f"its worker died: {reason}")
+
+
+def _broke(parallel: Parallel, jobs: Iterable[Any]) -> str:
+    """Run jobs; return what broke the engine, each having errors of its own for workers that die, or nothing."""
+    try:
+        parallel(jobs)
+    except RecordingError as error:
+        # ray puts a traceback in front.
+        raise RecordingError(str(error).strip().splitlines()[-1]) from error
+    except Exception as error:
+        return " ".join(str(error).split())[:200] or type(error).__name__
+    return ""
 
 
 def run_task(task: Task, folder: SealedFolder) -> None:
-    """Train a task and seal what it left, or why it failed; this is what a worker does."""
+    """Train a task and seal what it left, or why it failed; this is what a worker does.
+
+    Raises RecordingError where the folder is not there, or cannot be written.
+    """
+    if not folder.path.is_dir():
+        raise RecordingError(
+            f"{folder.path} is not there on {platform.node()}; put the output on a disk that workers share"
+        )
     with one_thread():
         try:
             arrays = task.train()
@@ -128,10 +156,13 @@ def run_task(task: Task, folder: SealedFolder) -> None:
 
 
 class _Parallel(Parallel):
-    """joblib's Parallel with tasks sent one by one, which tells how many are done."""
+    """joblib's Parallel with tasks sent one by one, *at_once* or all of them, which tells how many are done.
 
-    def __init__(self, tell: Callable[[int], None], *, done: int):
-        options: dict[str, Any] = {"batch_size": 1}
+    All, so that workers which join a cluster later have their share.
+    """
+
+    def __init__(self, tell: Callable[[int], None], *, done: int, at_once: int | None):
+        options: dict[str, Any] = {"batch_size": 1, "pre_dispatch": at_once or "all"}
         super().__init__(**options)
         self._tell, self._before = tell, done
 

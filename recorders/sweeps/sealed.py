@@ -3,6 +3,8 @@
 import json
 import os
 import uuid
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from io import BufferedWriter
@@ -11,12 +13,21 @@ from typing import Any
 
 import numpy as np
 
+from ...dynamics.errors import RecordingError
+
 
 class SealedFolder:
     """The sealed results of a sweep's tasks, and why others failed; made when it is first written to."""
 
     def __init__(self, path: Path):
         self.path = path
+
+    def make(self) -> None:
+        """Make the folder, if it is not there; RecordingError where that cannot be."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordingError(f"{self.path} cannot be made: {error.strerror or error}") from error
 
     def has(self, name: str) -> bool:
         """Whether the task of that name is done."""
@@ -45,6 +56,17 @@ class SealedFolder:
         for name in names:
             self._note(name).unlink(missing_ok=True)
 
+    def drop_damaged(self, names: Iterable[str]) -> None:
+        """Remove what a failing disk or a careless copy left unreadable, so that these tasks run again."""
+        for name in names:
+            for file, check in ((self._result(name), _check_result), (self._note(name), _check_note)):
+                try:
+                    check(file)
+                except FileNotFoundError:
+                    continue
+                except (ValueError, zipfile.BadZipFile, zlib.error):
+                    file.unlink()
+
     def discard(self, names: Iterable[str]) -> None:
         """Remove what there is of the tasks of these names, and the folder if nothing else is in it."""
         for name in names:
@@ -62,7 +84,7 @@ class SealedFolder:
 
     def _write(self, path: Path, write: Callable[[BufferedWriter], object]) -> None:
         """Write a file that is there with all its content or not at all, whenever the process or the machine dies."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.make()
         draft = self.path / f".{path.name}.{uuid.uuid4().hex}"
         try:
             with draft.open("wb") as file:
@@ -70,5 +92,21 @@ class SealedFolder:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
+        except OSError as error:
+            raise RecordingError(
+                f"{self.path} cannot be written: {error.strerror or error}; what is sealed there is kept, "
+                "and the same command goes on with it"
+            ) from error
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _check_result(file: Path) -> None:
+    with zipfile.ZipFile(file) as members:
+        # Every member is read and held to its checksum, a piece at a time.
+        if members.testzip() is not None:
+            raise zipfile.BadZipFile
+
+
+def _check_note(file: Path) -> None:
+    json.loads(file.read_bytes())

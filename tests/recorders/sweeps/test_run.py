@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dyn.dynamics.errors import OutputExistsError
+from dyn.dynamics.errors import OutputExistsError, RecordingError
 from dyn.recorders.sweeps.presets import plan_sweep
-from dyn.recorders.sweeps.run import run_sweep
+from dyn.recorders.sweeps.run import run_sweep, run_task
 from dyn.recorders.sweeps.sealed import SealedFolder
 from dyn.recorders.sweeps.sweep_file import Sweep
 from dyn.recorders.sweeps.tasks import Task
@@ -90,18 +90,81 @@ def test_a_task_that_kills_every_worker_fails_alone(small, path, monkeypatch):
             pass
 
         def __call__(self, jobs):
-            for function, (task, folder), _ in jobs:
-                if task.experiment.lr == 0.03:
+            for function, arguments, _ in jobs:
+                if arguments and arguments[0].experiment.lr == 0.03:
                     raise RuntimeError("a worker was terminated")
-                function(task, folder)
+                function(*arguments)
 
     monkeypatch.setattr("dyn.recorders.sweeps.run._Parallel", Deadly)
     outcome = run_sweep(small, path)
     (failure,) = outcome.failures
     assert failure.points == {"lr": 0.03}
-    assert failure.reason == "its worker died, or could not keep the result: a worker was terminated"
+    assert failure.reason == "its worker died: a worker was terminated"
     with Sweep(path) as sweep:
         assert np.isnan(sweep["expected_loss"]).all(axis=1).tolist() == [False, True, False, False]
+
+
+def test_a_cluster_that_went_away_is_no_fault_of_the_tasks(small, whole, path, monkeypatch):
+    class Gone:
+        def __init__(self, *_, **__):
+            pass
+
+        def __call__(self, _jobs):
+            raise RuntimeError("connection lost")
+
+    with monkeypatch.context() as patch, pytest.raises(RecordingError, match=r"workers are gone \(connection lost\)"):
+        patch.setattr("dyn.recorders.sweeps.run._Parallel", Gone)
+        run_sweep(small, path)
+    assert run_sweep(small, path, workers=1).trained == 4
+    assert path.read_bytes() == whole
+
+
+def test_a_worker_that_does_not_share_the_folder_is_told(small, tmp_path):
+    with pytest.raises(RecordingError, match=r"a disk that workers share"):
+        run_task(small.cut()[0][0], SealedFolder(tmp_path / "elsewhere"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_results_that_do_not_arrive_end_the_sweep(small, path, monkeypatch):
+    # A folder of the same path on another machine, where a task is sealed and never seen.
+    monkeypatch.setattr("dyn.recorders.sweeps.run.run_task", lambda *_: None)
+    with pytest.raises(RecordingError, match=r"results do not arrive"):
+        run_sweep(small, path, workers=1)
+
+
+def test_a_full_disk_ends_the_sweep_until_there_is_room(small, whole, path, monkeypatch):
+    tasks, replace = small.cut()[0], Path.replace
+
+    def full(self, target):
+        if tasks[1].name in target.name:
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(RecordingError, match=r"No space left on device"):
+        patch.setattr(Path, "replace", full)
+        run_sweep(small, path, workers=1)
+    assert run_sweep(small, path, workers=1).found == 1
+    assert path.read_bytes() == whole
+
+
+def test_damaged_files_are_trained_again(small, whole, path):
+    folder = folder_of(path)
+    first, second, third, _ = small.cut()[0]
+    for task in (first, second):
+        folder.seal(task.name, task.train())
+    folder.fail(third.name, "it went wrong")
+    cut, changed, note = (
+        folder.path / name for name in (f"{first.name}.npz", f"{second.name}.npz", f"{third.name}.failed")
+    )
+    cut.write_bytes(cut.read_bytes()[:100])
+    damaged = bytearray(changed.read_bytes())
+    # In the middle of the first array, where its checksum alone tells.
+    damaged[len(damaged) // 8] ^= 255
+    changed.write_bytes(damaged)
+    note.write_bytes(b'"it we')
+    outcome = run_sweep(small, path, workers=1)
+    assert (outcome.found, outcome.trained, outcome.failures) == (0, 4, ())
+    assert path.read_bytes() == whole
 
 
 @needs_kill
