@@ -1,5 +1,7 @@
 """The command dyn sweep: one result, one line for an error, and an exit code of its own for a part that failed."""
 
+import json
+
 import pytest
 
 from dyn.cli import main
@@ -65,3 +67,35 @@ def test_an_existing_result_is_kept(capsys):
     assert run("phase-2x1", *FEW) == 1
     assert "exists already" in capsys.readouterr().err
     assert run("phase-2x1", *FEW, "--force") == 0
+
+
+def dyn(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as exit_:
+        main([*arguments])
+    return int(str(exit_.value.code))
+
+
+def test_a_sweep_says_what_it_holds_and_what_happened(capsys):
+    settings = ["batch_size=4", "evaluation_size=8", "every=1", "steps=20"]
+    few = [word for setting in settings for word in ("--set", setting)]
+    sweep = ["geometry", "--over", "lr=0.1,0.2", "--repeat", "2", "--record", "--workers", "1", "-o", "a.h5"]
+    assert run(*sweep, *few) == 0
+    capsys.readouterr()
+    assert dyn("info", "a.h5") == 0
+    assert "a.h5: sweep of geometry, 2 points of 2 models" in capsys.readouterr().out
+    assert dyn("info", "a.h5", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["statistics"]["points"]) == 2
+    assert dyn("jumps", "a.h5") == 0
+    assert "lr=0.1: 2 models\n  jumps " in capsys.readouterr().out
+    assert dyn("jumps", "a.h5", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["points"][1]["jumps"]["per_model"]["value"] >= 0
+    assert dyn("plot", "a.h5") == 0
+    assert capsys.readouterr().out == "a-ensemble-dynamics.png\n"
+
+
+def test_jumps_of_a_sweep_without_trajectories_are_refused(capsys):
+    assert run("phase-2x1", *FEW) == 0
+    capsys.readouterr()
+    assert dyn("jumps", "phase-2x1-sweep.h5") == 1
+    assert capsys.readouterr().err == "dyn: phase-2x1-sweep.h5 keeps no trajectories; sweep with --record\n"
+    assert dyn("jumps", "phase-2x1-sweep.h5", "--instance", "3") == 2

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .correlated import plot_collapse, plot_correlated
     from .demonstration import plot_demonstration
     from .ensemble import plot_ensemble
+    from .ensemble_dynamics import plot_ensemble_dynamics
     from .grokking import plot_grokking
     from .intro import plot_intro
     from .kinds import plot
@@ -35,6 +36,7 @@ __all__ = [
     "plot_correlated",
     "plot_demonstration",
     "plot_ensemble",
+    "plot_ensemble_dynamics",
     "plot_grokking",
     "plot_intro",
     "plot_levels",

@@ -14,6 +14,8 @@ _MOST_ELEMENTS = 1000
 FEWEST_DENSITIES = 3
 # Of models up to this size all eigenvalues of the Hessian are at hand.
 MOST_CURVATURES = 600
+# A figure of the models at each point of a sweep shows so many points.
+MOST_POINTS = 40
 # (n_features, n_hidden) of the phase diagrams that theory knows.
 _PHASE_SIZES = ((2, 1), (3, 2))
 
@@ -37,6 +39,22 @@ def _shape(recording: "Recording") -> tuple[int, ...]:
 def has_features(recording: "Recording") -> bool:
     """Whether there is a row of a matrix with features."""
     return bool(_shape(recording))
+
+
+def has_trajectories(recording: "Recording") -> bool:
+    """Whether there are rows of a matrix with features to draw curves through."""
+    return has_features(recording) and len(recording) > 1
+
+
+def has_models_to_compare(recording: "Recording") -> bool:
+    """Whether it is of several models at each of a few points of a grid of settings."""
+    from ..recorders.sweeps.models import grid_of
+
+    shape = _shape(recording)
+    if len(shape) != 3:
+        return False
+    points = len(grid_of(recording))
+    return points <= MOST_POINTS and shape[0] >= 2 * points
 
 
 def _columns(recording: "Recording") -> int:
@@ -115,7 +133,9 @@ def can_be_attacked(recording: "Recording") -> bool:
 def is_of_equal_runs(recording: "Recording") -> bool:
     """Whether it is of several models that differ in their random draws only."""
     shape, settings = _shape(recording), settings_of(recording)
-    return len(shape) == 3 and shape[0] > 1 and (not settings or _columns(recording) == 1)
+    if len(shape) < 3 or shape[0] < 2 or "sweep" in recording.config:
+        return False
+    return not settings or _columns(recording) == 1
 
 
 def adds_modulo(recording: "Recording") -> bool:

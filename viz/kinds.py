@@ -1,13 +1,14 @@
 """The kinds of figures: what each shows, which recordings it fits, and which of them a recording gets by default."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..dynamics.errors import RecordingError, SettingError, unknown_name
 from . import fitting
-from .fitting import FEWEST_DENSITIES, MOST_COLUMNS, MOST_CURVATURES, MOST_FEATURES
+from .fitting import FEWEST_DENSITIES, MOST_COLUMNS, MOST_CURVATURES, MOST_FEATURES, MOST_POINTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,11 +38,27 @@ class Kind:
         return f"plot_{self.name.replace('-', '_')}"
 
     def draw(self, recording: "Recording", ax: "Axes | None" = None, **options: Any) -> "Figure":
-        """Return the figure; raises SettingError for an option that this kind does not take."""
+        """Return the figure; raises SettingError for an option that this kind does not take, and as check_fits()."""
         for name in options:
             if name not in self.options:
                 raise SettingError(f"{name}={options[name]} is no option of the figure {self.name!r}; leave it out")
-        return getattr(import_module(self.module, __package__), self.function_name)(recording, ax, **options)
+        check_fits(recording, self.name)
+        with _closed_on_error():
+            return getattr(import_module(self.module, __package__), self.function_name)(recording, ax, **options)
+
+
+@contextmanager
+def _closed_on_error() -> Iterator[None]:
+    """Close the figures that were begun where one cannot be finished: nobody else has hold of them."""
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    try:
+        yield
+    except BaseException:
+        for number in set(plt.get_fignums()) - set(before):
+            plt.close(number)
+        raise
 
 
 def kinds_of(recording: "Recording") -> list[str]:
@@ -56,8 +73,7 @@ def default_kind(recording: "Recording", options: Iterable[str] = ()) -> Kind:
     """
     possible = [KINDS[name] for name in kinds_of(recording)]
     if not possible:
-        why = "has no features; record with features={'NAME': 'columns'}" if len(recording) else "has no rows yet"
-        raise RecordingError(f"{recording.path} {why}")
+        raise _nothing_to_draw(recording)
     usable = [kind for kind in possible if set(options) <= set(kind.options)]
     if not usable:
         raise SettingError(f"no figure of {recording.path} takes {' and '.join(options)} together; leave one out")
@@ -67,13 +83,26 @@ def default_kind(recording: "Recording", options: Iterable[str] = ()) -> Kind:
 
 
 def check_fits(recording: "Recording", name: str) -> None:
-    """Raise SettingError, with the kinds that do fit, where this kind of figure does not fit a recording."""
-    if not KINDS[name].fits(recording):
-        others = ", ".join(kinds_of(recording)) or "none"
-        raise SettingError(
-            f"the figure {name!r} shows {KINDS[name].summary}, which {recording.path} does not hold; "
-            f"its figures: {others}"
-        )
+    """Raise SettingError, with the kinds that do fit, where this one does not; RecordingError where none does."""
+    if KINDS[name].fits(recording):
+        return
+    others = kinds_of(recording)
+    if not others:
+        raise _nothing_to_draw(recording)
+    raise SettingError(
+        f"the figure {name!r} shows {KINDS[name].summary}, which {recording.path} does not hold; "
+        f"its figures: {', '.join(others)}"
+    )
+
+
+def _nothing_to_draw(recording: "Recording") -> RecordingError:
+    """Return the error for a recording that no kind of figure fits."""
+    why = "has one row only; record more of them, and sweep with --record"
+    if not len(recording):
+        why = "has no rows yet"
+    elif not recording.features:
+        why = "has no features; record with features={'NAME': 'columns'}"
+    return RecordingError(f"{recording.path} {why}")
 
 
 def plot(recording: "Recording", kind: str | None = None, ax: "Axes | None" = None, **options: Any) -> "Figure":
@@ -94,11 +123,18 @@ def plot(recording: "Recording", kind: str | None = None, ax: "Axes | None" = No
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
+        # Before the figures of one model, which would be the first of many.
+        Kind(
+            name="ensemble-dynamics",
+            summary=f"when several models jump, where and as what they end, at up to {MOST_POINTS} points of a sweep",
+            module=".ensemble_dynamics",
+            fits=fitting.has_models_to_compare,
+        ),
         Kind(
             name="levels",
             summary="every feature's dimensionality, the energy levels, the jumps and the loss",
             module=".levels",
-            fits=fitting.has_features,
+            fits=fitting.has_trajectories,
             options=("parameter", "instance", "log_steps"),
         ),
         Kind(

@@ -4,6 +4,7 @@
     cd recordings && for name in phase-2x1 phase-3x2 uniform-geometry; do dyn sweep $name; done
     python docs/gallery/make.py recordings [PICTURE ...]
 
+docs/ensemble-dynamics.md has the commands that make the sweeps of its pictures, the last as uniform-repeats.h5.
 Without names of pictures all of them are drawn.
 """
 
@@ -140,6 +141,22 @@ PICTURES = (
         "k-gons.png",
         "dyn plot k-gons.h5",
         "Twenty runs of one experiment: when their features jump, how they end, and how many are at each level.",
+    ),
+    Picture(
+        "ensemble-dynamics.png",
+        "dyn plot energy-levels-sweep.h5 ensemble-dynamics",
+        "Twenty models at each of three densities: the first jump comes at the same time, the late ones do not. "
+        "[How it is measured](../ensemble-dynamics.md).",
+    ),
+    Picture(
+        "ensemble-dynamics-geometry.png",
+        "dyn plot geometry-sweep.h5 ensemble-dynamics",
+        "Fifty models of the octahedron: when its two transitions happen.",
+    ),
+    Picture(
+        "ensemble-dynamics-uniform.png",
+        "dyn plot uniform-repeats.h5 ensemble-dynamics",
+        "Ten models at each of eight densities: digons in the middle, pentagons and square antiprisms beside them.",
     ),
     Picture(
         "grokking.png",

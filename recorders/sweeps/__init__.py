@@ -5,9 +5,23 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import axes, engines, plan, presets, result, run, sealed, sweep_file, tasks, views
+    from . import axes, engines, models, plan, presets, result, run, sealed, statistics, story, sweep_file, tasks, views
 
-__all__ = ["axes", "engines", "plan", "presets", "result", "run", "sealed", "sweep_file", "tasks", "views"]
+__all__ = [
+    "axes",
+    "engines",
+    "models",
+    "plan",
+    "presets",
+    "result",
+    "run",
+    "sealed",
+    "statistics",
+    "story",
+    "sweep_file",
+    "tasks",
+    "views",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

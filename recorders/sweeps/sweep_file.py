@@ -45,9 +45,13 @@ class Sweep:
         self._file.close()
 
     def __getitem__(self, name: str) -> np.ndarray:
+        return self.dataset(name)[()]
+
+    def dataset(self, name: str) -> h5py.Dataset:
+        """Return an array as it is in the file, to be read by slices; raises SettingError for one that is not there."""
         if name not in self.names:
             raise unknown_name("array of the sweep", name, self.names)
-        return dataset_of(self._file, name)[()]
+        return dataset_of(self._file, name)
 
     @property
     def repeat(self) -> int:

@@ -5,12 +5,14 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
-from ...dynamics.errors import RecordingError
 from ..block import Block
 from ..channels import Channel, FeatureAxis, array_channel
 from ..creation import create_file
@@ -21,8 +23,11 @@ from .sweep_file import Sweep, is_sweep
 
 # The order of the instances of an ensemble.
 _GRID = ("density", "importance_extra")
-_FEATURES: Mapping[str, FeatureAxis] = {"W": "columns", "W1": "columns", "W2": "rows"}
-_PARAMETERS = (*_FEATURES, "b", "E", "U")
+# Whose columns or rows are features; the first that a sweep has is the first of its recording.
+FEATURES: Mapping[str, FeatureAxis] = {"W": "columns", "W1": "columns", "W2": "rows"}
+_PARAMETERS = (*FEATURES, "b", "E", "U")
+# So much of the arrays is read at a time.
+_BYTES = 2**26
 
 
 @contextmanager
@@ -46,45 +51,60 @@ def recording_of(path: str | os.PathLike[str]) -> Iterator[Recording]:
 def write_recording(sweep: Sweep, path: Path) -> None:
     """Write the models of a sweep as a recording of one ensemble, with one row, the last, or those of the trajectories.
 
-    Raises RecordingError for a sweep over other settings than densities and importances, which are no one ensemble.
+    A few rows are in memory at a time. A sweep over other settings than densities and importances is no ensemble of the
+    catalogue: its recording holds no experiment, but the axes, for those that know what to make of them. Raises
+    RecordingError where a file cannot be written.
     """
-    others = [name for name in sweep.axes if name not in _GRID]
-    if others:
-        raise RecordingError(
-            f"{sweep.path} is a sweep over {' and '.join(others)}, whose models are no one ensemble to draw; "
-            "read it with xarray.open_dataset"
-        )
-    arrays = {name: _rows(sweep, sweep[name]) for name in sweep.names}
-    instances = next(iter(arrays.values())).shape[1]
-    steps = np.array([0]) if sweep.step is None else sweep.step
-    channels = [_parameter(name, arrays[name]) for name in _PARAMETERS if name in arrays]
-    measures = {f"{name}_of_instance": arrays[name] for name in arrays if name not in _PARAMETERS}
-    channels += [array_channel("probes", name, values[0]) for name, values in measures.items()]
-    block = Block(
-        steps,
-        np.zeros(len(steps)),
-        {name: arrays[name].mean(axis=1) for name in arrays if name not in _PARAMETERS},
-        {f"parameters/{name}": arrays[name] for name in _PARAMETERS if name in arrays}
-        | {f"probes/{name}": values for name, values in measures.items()},
-    )
-    lists = {name: list(values) for name, values in sweep.axes.items()}
-    entry = sweep.experiment | lists | {"repeat": sweep.repeat, "n_instances": instances}
-    create_file(path, channels, block.scalars, config=json.dumps({"experiment": entry}), token=uuid.uuid4().hex)
+    steps = np.zeros(1, dtype=np.int64) if sweep.step is None else sweep.step
+    each = sum(sweep.dataset(name).nbytes for name in sweep.names) // len(steps)
+    part = max(1, _BYTES // max(1, each))
+    blocks = (_block(sweep, steps, slice(start, start + part)) for start in range(0, len(steps), part))
+    first = next(blocks)
+    channels = [_channel(name, values[0]) for name, values in first.channels.items()]
+    create_file(path, channels, first.scalars, config=json.dumps(_config(sweep)), token=uuid.uuid4().hex)
     store = Store(path)
-    store.append(with_features(block, channels)[0])
+    for block in chain([first], blocks):
+        store.append(with_features(block, channels)[0])
     store.close("complete", final_row=1)
 
 
-def _rows(sweep: Sweep, values: np.ndarray) -> np.ndarray:
-    """Return an array (*axes, repeat, [rows,] …) of the sweep as rows of instances, (rows, instances, …)."""
+def _config(sweep: Sweep) -> dict[str, Any]:
+    axes = {name: list(values) for name, values in sweep.axes.items()}
+    if set(axes) - set(_GRID):
+        return {"sweep": {"experiment": sweep.experiment, "axes": axes, "repeat": sweep.repeat}}
+    models = prod(map(len, axes.values())) * sweep.repeat
+    return {"experiment": sweep.experiment | axes | {"repeat": sweep.repeat, "n_instances": models}}
+
+
+def _block(sweep: Sweep, steps: np.ndarray, part: slice) -> Block:
+    """Return some rows of all models: parameters, and what is measured of each model as a probe and as their mean."""
+    arrays = {name: _rows(sweep, name, part) for name in sweep.names}
+    channels, scalars = {}, {}
+    for name, values in arrays.items():
+        if name in _PARAMETERS:
+            channels[f"parameters/{name}"] = values
+        else:
+            channels[f"probes/{name}_of_instance"] = values
+            scalars[name] = values.mean(axis=1)
+    return Block(steps[part], np.zeros(len(steps[part])), scalars, channels)
+
+
+def _rows(sweep: Sweep, name: str, part: slice) -> np.ndarray:
+    """Return rows of an array (*axes, repeat, [rows,] …) of the sweep, (rows, instances, …)."""
+    points = len(sweep.axes) + 1
+    data = sweep.dataset(name)
+    values = data[()] if sweep.step is None else data[(*[slice(None)] * points, part)]
     if list(sweep.axes) == [*reversed(_GRID)]:
         values = values.swapaxes(0, 1)
-    points = len(sweep.axes) + 1
     ensemble = values.reshape(-1, *values.shape[points:])
     return ensemble[None] if sweep.step is None else ensemble.swapaxes(0, 1)
 
 
-def _parameter(name: str, values: np.ndarray) -> Channel:
-    shape = values.shape[1:]
-    axes = ("instances", *(f"{name}.axis{k}" for k in range(1, len(shape))))
-    return Channel("parameters", name, shape, values.dtype, values.dtype, axes, _FEATURES.get(name))
+def _channel(path: str, row: np.ndarray) -> Channel:
+    group, name = path.split("/")
+    if group == "probes":
+        return array_channel("probes", name, row)
+    axes = ("instances", *(f"{name}.axis{k}" for k in range(1, row.ndim)))
+    features = FEATURES.get(name)
+    attributes = {} if features is None else {"features": features}
+    return Channel("parameters", name, row.shape, row.dtype, row.dtype, axes, features, attributes)

@@ -1,5 +1,6 @@
 """One table says which figures there are, which fit a recording, and which one it gets by default."""
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -45,6 +46,17 @@ def test_unknown_kinds_and_options_are_named(geometry):
         plot(geometry, "level")
     with pytest.raises(SettingError, match=r"log_steps=True .*'regimes'"):
         plot(geometry, "regimes", log_steps=True)
+
+
+def test_a_figure_that_cannot_be_finished_is_closed(geometry, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("out of luck")
+
+    mine = plt.figure()
+    monkeypatch.setattr("dyn.viz.levels.draw_levels", fail)
+    with pytest.raises(ValueError, match="out of luck"):
+        plot(geometry, "levels")
+    assert plt.get_fignums() == [mine.number]
 
 
 def test_nothing_to_show_is_said(tmp_path):

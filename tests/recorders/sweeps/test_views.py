@@ -11,7 +11,7 @@ from dyn.recorders.sweeps.presets import plan_sweep
 from dyn.recorders.sweeps.run import run_sweep
 from dyn.recorders.sweeps.sweep_file import Sweep
 from dyn.recorders.sweeps.views import recording_of
-from dyn.viz.kinds import default_kind
+from dyn.viz.kinds import default_kind, kinds_of, plot
 
 
 @pytest.fixture
@@ -56,10 +56,35 @@ def test_a_phase_diagram_is_drawn_as_one(path):
         assert default_kind(recording).name == "phase"
 
 
-def test_a_sweep_over_other_settings_is_no_ensemble(tiny, path):
-    run_sweep(make_plan(tiny, [Axis("lr", (0.1, 0.2))]), path, workers=1)
-    with pytest.raises(RecordingError, match="over lr"), recording_of(path):
-        pass
+def test_models_of_other_settings_are_no_equal_runs(tiny, path):
+    plan = make_plan(tiny.with_settings(every=5), [Axis("lr", (0.1, 0.2))], repeat=2, recorded=True)
+    run_sweep(plan, path, workers=1)
+    with Sweep(path) as sweep, recording_of(path) as recording:
+        np.testing.assert_array_equal(recording.parameters["W"][2], sweep["W"][:, :, 2].reshape(4, 2, 4))
+        assert recording.config["sweep"]["axes"] == {"lr": [0.1, 0.2]}
+        kinds = kinds_of(recording)
+        assert "levels" in kinds
+        assert "ensemble" not in kinds
+        assert default_kind(recording).name == "ensemble-dynamics"
+
+
+def test_a_few_rows_are_read_at_a_time(tiny, path, monkeypatch):
+    plan = make_plan(tiny.with_settings(every=1), [Axis("density", (0.5, 0.2))], repeat=2, recorded=True)
+    run_sweep(plan, path, workers=1)
+    monkeypatch.setattr("dyn.recorders.sweeps.views._BYTES", 1000)
+    with Sweep(path) as sweep, recording_of(path) as recording:
+        assert len(recording) == 13
+        np.testing.assert_array_equal(recording.parameters["W"][:].swapaxes(0, 1).reshape(sweep["W"].shape), sweep["W"])
+        np.testing.assert_array_equal(recording.step[:], sweep.step)
+
+
+def test_a_figure_of_trajectories_is_not_drawn_of_ends(tiny, path):
+    run_sweep(make_plan(tiny.with_settings(n_features=120), [Axis("density", (0.5, 0.2))]), path, workers=1)
+    with recording_of(path) as recording:
+        assert kinds_of(recording) == []
+        for name in (None, "levels"):
+            with pytest.raises(RecordingError, match=r"sweep.h5 has one row only; .* sweep with --record"):
+                plot(recording, name)
 
 
 def test_a_recording_is_opened_as_it_is(recorded):

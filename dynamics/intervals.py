@@ -1,0 +1,102 @@
+"""How sure a number is that was measured on some models: intervals in which no two features count as two models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+LEVEL = 0.95
+_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its confidence interval from low to high; NaN where too few models say how sure it is."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return what JSON can hold; None for what is unknown or beyond the run."""
+        numbers = {"value": self.value, "low": self.low, "high": self.high}
+        return {name: number if np.isfinite(number) else None for name, number in numbers.items()}
+
+
+def wilson(share: Any, count: Any, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Return Wilson's interval for a probability of which *count* independent models showed a *share*.
+
+    With s the share, k the count and z the normal quantile of (1 + level) / 2 it is
+
+        (s + z² / 2k ± z √(s (1 - s) / k + z² / 4k²)) / (1 + z² / k),
+
+    which lies within [0, 1] and has a width also where the share is 0 or 1. Shapes: share and count broadcast, and low
+    and high have their shape.
+    Source: Wilson, J. Am. Stat. Assoc. 22 (1927), 209.
+    """
+    s, k = np.asarray(share, dtype=np.float64), np.asarray(count, dtype=np.float64)
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = (s + z**2 / (2 * k)) / (1 + z**2 / k)
+    half = z * np.sqrt(s * (1 - s) / k + z**2 / (4 * k**2)) / (1 + z**2 / k)
+    # Rounding would leave 1e-17 where a share of nothing has to begin at 0.
+    return np.where(s == 0, 0.0, middle - half), np.where(s == 1, 1.0, middle + half)
+
+
+def mean_interval(
+    mean: Any, deviation: Any, count: Any, level: float = LEVEL, bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Student's interval for a mean over *count* models, cut off at the *bounds* of what can be.
+
+    It is mean ± t s / √k, with s the *deviation* of the sample, Σ (x - mean)² / (k - 1) squared, and t the quantile of
+    (1 + level) / 2 with k - 1 degrees of freedom; NaN for a single model. Shapes: all broadcast.
+    """
+    from scipy.special import stdtrit
+
+    k = np.asarray(count, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half = np.where(k > 1, stdtrit(k - 1, (1 + level) / 2) * deviation / np.sqrt(k), np.nan)
+    return np.clip(mean - half, *bounds), np.clip(mean + half, *bounds)
+
+
+def mean_of(samples: np.ndarray, level: float = LEVEL, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+    """Return the mean of one number from each model, (k,), with Student's interval; NaN without models."""
+    k = len(samples)
+    if not k:
+        return Estimate(np.nan, np.nan, np.nan)
+    mean, deviation = float(np.mean(samples)), float(np.std(samples, ddof=1)) if k > 1 else np.nan
+    low, high = mean_interval(mean, deviation, k, level, bounds)
+    return Estimate(mean, float(low), float(high))
+
+
+def median_of(groups: Sequence[np.ndarray], level: float = LEVEL) -> Estimate:
+    """Return the median of the values of all models together, with an interval from a bootstrap over the models.
+
+    *groups* holds the values of each model, as many as it has. A model is drawn, with replacement, with all its values,
+    because they are not independent of each other; the interval leaves out (1 - level) / 2 of a thousand such medians
+    at either side. The median is the least value that half of the values do not exceed. NaN without values, and the
+    interval is NaN for a single model. The draws are the same each time.
+    """
+    values = np.concatenate([np.asarray(group, dtype=np.float64) for group in groups]) if groups else np.empty(0)
+    if not values.size:
+        return Estimate(np.nan, np.nan, np.nan)
+    order = np.argsort(values)
+    owner = np.repeat(np.arange(len(groups)), [len(group) for group in groups])[order]
+    value = _weighted_medians(values[order], np.ones((1, len(values))))[0]
+    if len(groups) == 1:
+        return Estimate(value, np.nan, np.nan)
+    drawn = np.random.default_rng(0).multinomial(len(groups), np.full(len(groups), 1 / len(groups)), _DRAWS)
+    weights = drawn[:, owner]
+    medians = _weighted_medians(values[order], weights[weights.any(axis=1)])
+    low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, low.item(), high.item())
+
+
+def _weighted_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the median of sorted *values* (N,) under each row of *weights* (draws, N), (draws,)."""
+    running = np.cumsum(weights, axis=1)
+    return values[(running >= running[:, -1:] / 2).argmax(axis=1)]

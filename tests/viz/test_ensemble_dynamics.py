@@ -1,0 +1,125 @@
+"""The ensemble-dynamics figure: curves, marks and bars are those of the statistics."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from dyn.dynamics.errors import SettingError
+from dyn.dynamics.intervals import Estimate
+from dyn.dynamics.levels import LEVELS
+from dyn.recorders.sweeps.statistics import statistics_of
+from dyn.viz import plot_ensemble_dynamics
+from dyn.viz.point_shares import _together, name_of
+
+ROWS = 200
+# Two features with a dimension each, and then four in antipodal pairs.
+BEFORE = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0]])
+AFTER = np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]])
+
+
+@pytest.fixture
+def jumping(written):
+    """Write eight models, four at each of the values of a rate, that jump at these rows or never, as a recording."""
+
+    def write(rows: tuple[int, ...] = (50, 70, 90, 110, 60, 140, ROWS, ROWS), rates: tuple[float, ...] = (0.1, 0.2)):
+        after = np.arange(ROWS)[:, None] >= np.array(rows)
+        D = np.where(after[..., None], 0.5, [1.0, 1, 0, 0])
+        arrays = {
+            "step": 10 * np.arange(ROWS),
+            "scalars/loss": np.zeros(ROWS),
+            "probes/loss_of_instance": np.where(after, 0.2, 1.0) + 0.01 * np.arange(len(rows)) * ~after,
+            "features/W/dimensionality": D.astype(np.float32),
+            "parameters/W": np.where(after[..., None, None], AFTER, BEFORE),
+        }
+        axes = {"lr": list(rates)} if len(rates) > 1 else {}
+        return written(arrays, {"sweep": {"experiment": {}, "axes": axes, "repeat": len(rows) // len(rates)}})
+
+    return write
+
+
+@pytest.fixture
+def recording(jumping):
+    return jumping()
+
+
+def test_a_curve_for_each_point_says_how_many_have_jumped(recording):
+    first, second, *_ = plot_ensemble_dynamics(recording).axes
+    points = statistics_of(recording).points
+    assert len(first.lines) == len(second.lines) == 2
+    for line, point in zip(first.lines, points, strict=True):
+        time = point.dynamics.jump_time()
+        np.testing.assert_array_equal(line.get_xdata()[:-1], time.time)
+        np.testing.assert_array_equal(line.get_ydata()[:-1], 1 - time.share)
+        # To the end of the run, whether somebody is left who may yet jump or not.
+        assert line.get_xdata()[-1] == 10 * (ROWS - 1)
+    # All of the first, half of the second; and none of them twice.
+    assert [line.get_ydata()[-1] for line in first.lines] == [1, 0.5]
+    assert [line.get_ydata()[-1] for line in second.lines] == [0, 0]
+    assert len(first.collections) == 2
+
+
+def test_every_jump_is_a_mark_with_its_loss_drop(recording):
+    drops = plot_ensemble_dynamics(recording).axes[2]
+    marks = [line for line in drops.lines if len(line.get_xdata()) > 2 or line.get_transform() == drops.transData]
+    found = np.concatenate([line.get_xydata() for line in marks])
+    dynamics = [point.dynamics for point in statistics_of(recording).points]
+    expected = [(t, y) for each in dynamics for t, y in zip(
+        np.concatenate(each.jump_times), np.concatenate(each.loss_drops), strict=True)]  # fmt: skip
+    assert len(expected) == 6
+    np.testing.assert_allclose(sorted(map(tuple, found)), sorted(expected))
+
+
+def test_levels_have_a_panel_for_each_point(recording):
+    panels = plot_ensemble_dynamics(recording).axes[3:5]
+    assert [ax.get_title(loc="left") for ax in panels] == ["lr = 0.1", "lr = 0.2"]
+    for ax, point in zip(panels, statistics_of(recording).points, strict=True):
+        for line in ax.lines:
+            (k,) = [k for k, level in enumerate(LEVELS) if line.get_label().startswith(f"{level.label}  ")]
+            np.testing.assert_array_equal(line.get_ydata(), point.dynamics.occupancy.mean[:, k])
+
+
+def test_shares_have_bars(recording):
+    shapes = plot_ensemble_dynamics(recording).axes[5]
+    drawn = {bars.get_label(): bars for bars in shapes.containers}
+    digons = drawn["digon (antipodal pair)"]
+    assert digons.lines[0].get_ydata().tolist() == [1, 0.5]
+    (bars,) = digons.lines[2]
+    formed = [point.dynamics.polytopes["digon"].features for point in statistics_of(recording).points]
+    np.testing.assert_allclose([segment[:, 1] for segment in bars.get_segments()], [(e.low, e.high) for e in formed])
+
+
+def test_one_point_names_its_polytopes_at_the_side(jumping):
+    figure = plot_ensemble_dynamics(jumping((50, 100, 150, ROWS), rates=(0.1,)))
+    names = [text.get_text() for text in figure.axes[-1].get_yticklabels()]
+    assert names == ["digon (antipodal pair)", "dedicated", "not represented"]
+    assert len(figure.axes) == 5
+
+
+def test_ends_alone_have_levels_and_polytopes(written):
+    ends = {"step": np.zeros(1, int), "features/W/dimensionality": np.full((1, 4, 4), 0.5, np.float32)}
+    recording = written(ends | {"parameters/W": np.stack([[AFTER] * 4])}, {})
+    levels, polytopes = plot_ensemble_dynamics(recording).axes
+    assert [text.get_text() for text in polytopes.get_yticklabels()] == ["digon (antipodal pair)"]
+    assert [text.get_text() for text in levels.get_yticklabels()] == ["digon (antipodal pair)"]
+
+
+def test_one_model_at_each_point_is_no_ensemble(densities):
+    with pytest.raises(SettingError, match="'ensemble-dynamics' shows"):
+        plot_ensemble_dynamics(densities)
+
+
+def test_into_an_axes_of_your_own(recording):
+    figure, (left, right) = plt.subplots(1, 2, layout="constrained")
+    assert plot_ensemble_dynamics(recording, right) is figure
+    assert left.axison
+    assert not right.axison
+
+
+def test_what_is_rare_is_left_out_and_what_is_missing_is_nothing():
+    common, rare = Estimate(0.5, 0.4, 0.6), Estimate(0.01, 0.0, 0.02)
+    shares = _together([{"digon": common, "unnamed": rare}, {"pentagon": common}])
+    assert shares == {"digon": [common, Estimate(0, 0, 0)], "pentagon": [Estimate(0, 0, 0), common]}
+
+
+def test_points_are_named_by_their_settings(recording):
+    assert [name_of(point) for point in statistics_of(recording).points] == ["lr = 0.1", "lr = 0.2"]
