@@ -1,32 +1,90 @@
 """Fewer points for the same picture: the least and the greatest of every bin of the axis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from ..dynamics.stripes import Signal, pieces, stripes
+from ..recorders.feature_major import is_feature_major
+
+# So many bytes are read at a time.
+_MOST_BYTES = 2**26
+
+# Takes places on an axis to where they are drawn.
+Scale = Callable[[np.ndarray], np.ndarray]
+
+
+class Outline(NamedTuple):
+    """Points for a picture of curves, x (K,) and y (K, ...), and the rows (r, ...) that were asked for as they are."""
+
+    x: np.ndarray
+    y: np.ndarray
+    rows: np.ndarray
+
 
 def decimate(
-    x: np.ndarray, y: np.ndarray, bins: int = 2000, *, scale: Callable[[np.ndarray], np.ndarray] | None = None
+    x: np.ndarray, y: Signal, bins: int = 2000, *, scale: Scale | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return points whose line covers the same pixels as that of all rows, where *bins* is twice the pixel columns.
 
     The bins are equal stretches of the axis, whose *scale* takes x to where it is drawn; None is a linear axis. Each
     gives its least and its greatest value; NaN is left out unless a bin holds nothing else. Rows few enough come back
-    as they are.
+    as they are. What lies in a file is read part by part.
 
-    Shapes: x (T,) increasing, y (T, ...) -> (K,), (K, ...) with K <= 2 bins.
+    Shapes: x (T,) increasing, y (T,) or (T, n) -> (K,), (K,) or (K, n) with K <= 2 bins.
     """
+    return outline(x, y, bins, scale=scale)[:2]
+
+
+def outline(
+    x: np.ndarray, y: Signal, bins: int = 2000, rows: Sequence[int] | np.ndarray = (), *, scale: Scale | None = None
+) -> Outline:
+    """Return what decimate() does, and some *rows* of y, which are met on the way."""
+    wanted = np.asarray(rows, dtype=int)
     if len(x) <= 2 * bins:
-        return x, y
-    places = np.asarray(x if scale is None else scale(x), dtype=float)
-    edges = np.linspace(places[0], places[-1], bins + 1)[:-1]
-    starts = np.unique(np.searchsorted(places, edges))
+        values = np.asarray(y)
+        return Outline(x, values, values[wanted])
+    starts = _starts(np.asarray(x if scale is None else scale(x), dtype=float), bins)
+    # Of each bin the least and the greatest value.
+    extremes = np.empty((len(starts), 2, *y.shape[1:]), y.dtype)
+    found = np.empty((len(wanted), *y.shape[1:]), y.dtype)
+    for at, columns, values in _parts(y):
+        for side, pick in enumerate((np.fmin, np.fmax)):
+            _take_in(values, at, starts, extremes[(slice(None), side, *columns)], pick)
+        met = np.flatnonzero((at.start <= wanted) & (wanted < at.stop))
+        found[(met, *columns)] = values[wanted[met] - at.start]
     stops = np.append(starts[1:], len(x))
-    least, greatest = np.fmin.reduceat(y, starts, axis=0), np.fmax.reduceat(y, starts, axis=0)
     # In the middle of its bin an extreme lies in the pixel column that it belongs to, however a line ends.
     middles = np.repeat(x[(starts + stops) // 2], 2)
     middles[[0, -1]] = x[[0, -1]]
-    return middles, np.stack([least, greatest], axis=1).reshape(-1, *y.shape[1:])
+    return Outline(middles, extremes.reshape(-1, *y.shape[1:]), found)
+
+
+def _parts(y: Signal) -> Iterator[tuple[slice, tuple[slice, ...], np.ndarray]]:
+    """Yield the rows, the columns and the values of parts of y that have room in memory, each value once."""
+    if is_feature_major(getattr(y, "chunks", None)):
+        for columns, values in stripes(y, most_bytes=_MOST_BYTES):
+            yield slice(0, y.shape[0]), (columns,), values
+    else:
+        for rows, values in pieces(y, most_bytes=_MOST_BYTES):
+            yield rows, (), values
+
+
+def _take_in(values: np.ndarray, at: slice, starts: np.ndarray, extremes: np.ndarray, pick: np.ufunc) -> None:
+    """Take the *values* of the rows *at* into the extremes (bins, ...) of the bins that begin at the rows *starts*."""
+    first, last = np.searchsorted(starts, at.start, side="right") - 1, np.searchsorted(starts, at.stop)
+    found = pick.reduceat(values, np.maximum(starts[first:last] - at.start, 0), axis=0)
+    if starts[first] < at.start:
+        # The rows before these have begun the first bin.
+        found[0] = pick(found[0], extremes[first])
+    extremes[first:last] = found
+
+
+def _starts(places: np.ndarray, bins: int) -> np.ndarray:
+    """Return the first row of each of the *bins* equal stretches of *places* (T,) that holds any."""
+    edges = np.linspace(places[0], places[-1], bins + 1)[:-1]
+    return np.unique(np.searchsorted(places, edges))
 
 
 # A trend is the mean over this share of the rows.

@@ -11,7 +11,7 @@ from ..dynamics.geometry import gram, interference, norms
 from ..recorders.recording import Recording
 from ..recorders.selection import select
 from .kinds import check_fits
-from .members import Member, members
+from .members import Member, density_note, members
 from .panels import canvas, write_notes, write_title
 from .style import LINE, style
 
@@ -25,8 +25,7 @@ _COLUMN, _HEIGHT = 1.3, 4.0
 _GAPS_UP_TO = 40
 _CAPTION = (
     "Above, what each output takes from each input: the diagonal is the feature itself, the rest is interference. "
-    "Below, the length of each feature, dark where it has a dimension to itself, light where others share it. p is the "
-    "probability that a feature is on."
+    "Below, the length of each feature, dark where it has a dimension to itself, light where others share it."
 )
 
 
@@ -42,12 +41,11 @@ def plot_demonstration(recording: Recording, ax: Axes | None = None, *, paramete
     Source: Toy Models of Superposition, "Demonstrating Superposition", basic results.
     """
     check_fits(recording, "demonstration")
-    shown = members(recording, parameter)
-    title = select(recording, parameter).heading
+    shown, selection = members(recording, parameter), select(recording, parameter)
     with style():
         width = 1.3 + _COLUMN * max(len(shown), 3)
         figure, host = canvas(ax, (width, _HEIGHT))
-        write_title(host, title, width)
+        write_title(host, selection.heading, width)
         panels = host.subplots(2, len(shown), squeeze=False)
         largest = max(1.0, *(float(abs(gram(member.W)).max()) for member in shown))
         longest = max(float(norms(member.W).max()) for member in shown)
@@ -61,7 +59,7 @@ def plot_demonstration(recording: Recording, ax: Axes | None = None, *, paramete
         host.colorbar(elements, ax=panels[0].tolist(), label="elements of $W^TW$ and $b$", aspect=14)
         host.colorbar(superposition, ax=panels[1].tolist(), label="superposition", extend="max", aspect=14)
         if ax is None:
-            write_notes(figure, [_CAPTION])
+            write_notes(figure, [f"{_CAPTION} {density_note(selection)}".strip()])
     return figure
 
 

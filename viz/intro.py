@@ -8,7 +8,7 @@ from ..dynamics.geometry import norms
 from ..recorders.recording import Recording
 from ..recorders.selection import select
 from .kinds import check_fits
-from .members import members
+from .members import density_note, members
 from .panels import canvas, write_notes, write_title
 from .plane import draw_plane
 from .style import palette, style
@@ -16,7 +16,7 @@ from .style import palette, style
 _COLUMN, _HEIGHT = 2.2, 2.7
 _CAPTION = (
     "Each arrow is the direction that a feature gets in the hidden plane; a feature at the middle is not represented, "
-    "and one at the dotted circle has length 1. p is the probability that a feature is on."
+    "and one at the dotted circle has length 1."
 )
 
 
@@ -45,5 +45,5 @@ def plot_intro(recording: Recording, ax: Axes | None = None, *, parameter: str |
             draw_plane(panel, member.W, colours, radius, sets)
             panel.set_title(member.title, loc="center", fontsize=10)
         if ax is None:
-            write_notes(figure, [_CAPTION])
+            write_notes(figure, [f"{_CAPTION} {density_note(selection)}".strip()])
     return figure

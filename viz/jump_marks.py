@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from ..dynamics.jumps import Jump
 from ..dynamics.levels import nearest_level
+from ..dynamics.stripes import Signal
 from .style import INK, spread
 
 # How wide a letter of a mark is, as a share of the axis, and how far apart numbers stand.
@@ -77,7 +78,7 @@ def _alignment(place: float) -> str:
     return "left" if place < _EDGE else "right" if place > 1 - _EDGE else "center"
 
 
-def label_curves(ax: Axes, jumps: Sequence[Jump], step: np.ndarray, signal: np.ndarray) -> None:
+def label_curves(ax: Axes, jumps: Sequence[Jump], step: np.ndarray, signal: Signal) -> None:
     """Write the numbers of the features beside the curves that jump farthest, where they are half way.
 
     Shapes: step (T,), signal (T, n). Many jumps get none, since they would hide the curves.
@@ -90,7 +91,7 @@ def label_curves(ax: Axes, jumps: Sequence[Jump], step: np.ndarray, signal: np.n
             change = float(np.mean(jump.after[members] - jump.before[members]))
             if abs(change) >= _FAR and len(members) <= _MOST_LISTED:
                 features = [jump.features[k] for k in members]
-                height = float(np.mean(signal[row, features]))
+                height = float(np.mean([signal[row, feature] for feature in features]))
                 _write_on_curve(ax, ", ".join(map(str, features)), (float(step[row]), height), rises=change > 0)
 
 

@@ -13,7 +13,7 @@ from ..dynamics.levels import LEVELS
 from ..recorders.recording import Recording
 from ..recorders.selection import Selection, select
 from .colours import feature_colours
-from .decimate import decimate, trend
+from .decimate import Scale, decimate, outline, trend
 from .jump_marks import draw_jumps, key_of, label_curves
 from .loss_scale import TRANSIENT, loss_scale
 from .panels import write_notes
@@ -97,34 +97,35 @@ def _caption(selection: Selection) -> str:
 def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
     """Draw D of every feature and the level lines; unrepresented features are faint, and what moves most is on top."""
     step, D = selection.step, selection.dimensionality
-    colours = feature_colours(selection, D[-1])
     ax.set_xlim(step[0], max(step[-1], step[0] + 1))
-    looks = D[np.linspace(0, len(D) - 1, _LOOKS).astype(int)]
-    moved = np.nan_to_num(looks.max(axis=0) - looks.min(axis=0))
+    # So many and so long curves that their strokes would take minutes.
+    are_areas = len(step) > _BINS and min(len(step), 2 * _BINS) * D.shape[1] > _MOST_POINTS
+    looked_at = np.linspace(0, len(step) - 1, _LOOKS).astype(int)
+    drawn = outline(step, D, _BINS // 2 if are_areas else _BINS, looked_at, scale=_scale(ax))
+    colours = feature_colours(selection, drawn.rows[-1])
+    moved = np.nan_to_num(drawn.rows.max(axis=0) - drawn.rows.min(axis=0))
     order = np.lexsort((moved, [colour != FAINT for colour in colours])).tolist()
-    ax.add_collection(_curves(ax, step, D[:, order], [colours[i] for i in order]))
+    draw = _areas if are_areas else _lines
+    ax.add_collection(draw(drawn.x, drawn.y[:, order], [colours[i] for i in order]))
     ax.set_ylim(-0.02, _TOP)
     ax.set_ylabel("feature dimensionality $D_i$")
     draw_level_lines(ax, names=names)
 
 
-def _curves(ax: Axes, step: np.ndarray, D: np.ndarray, colours: list[str]) -> Collection:
-    """Return the curves of all features, the first one lowest.
+def _lines(x: np.ndarray, y: np.ndarray, colours: list[str]) -> Collection:
+    """Return the curves of all features, the first one lowest."""
+    segments = [np.column_stack([x, line]) for line in y.T]
+    return LineCollection(
+        segments, colors=colours, linewidths=[0.7 if colour == FAINT else 1.3 for colour in colours],
+        linestyles=_linestyles(colours), rasterized=y.size > 10**5,
+    )  # fmt: skip
 
-    So many and so long ones that their strokes would take minutes are the areas between their least and their greatest
-    values, which cover the same pixels.
-    """
-    widths = [0.7 if colour == FAINT else 1.3 for colour in colours]
-    if len(step) <= _BINS or min(len(step), 2 * _BINS) * D.shape[1] <= _MOST_POINTS:
-        x, lines = _decimated(ax, step, D)
-        segments = [np.column_stack([x, line]) for line in lines.T]
-        return LineCollection(
-            segments, colors=colours, linewidths=widths, linestyles=_linestyles(colours), rasterized=lines.size > 10**5
-        )
-    x, lines = _decimated(ax, step, D, bins=_BINS // 2)
-    least, greatest, middle = lines[::2].T, lines[1::2].T, (x[::2] + x[1::2]) / 2
-    outline = np.append(middle, middle[::-1])
-    areas = [np.column_stack([outline, np.append(a, b[::-1])]) for a, b in zip(least, greatest, strict=True)]
+
+def _areas(x: np.ndarray, y: np.ndarray, colours: list[str]) -> Collection:
+    """Return the areas between the features' least and greatest values, which cover the same pixels as their curves."""
+    least, greatest, middle = y[::2].T, y[1::2].T, (x[::2] + x[1::2]) / 2
+    edge = np.append(middle, middle[::-1])
+    areas = [np.column_stack([edge, np.append(a, b[::-1])]) for a, b in zip(least, greatest, strict=True)]
     return PolyCollection(areas, facecolors=colours, edgecolors=colours, linewidths=0.5, rasterized=True)
 
 
@@ -162,7 +163,7 @@ def draw_loss(ax: Axes, selection: Selection, *, whole: bool = False) -> None:
         *line, label = trend(step, minibatch)
         ax.plot(*line, label=label, **look)
     if expected is not None:
-        ax.plot(*_decimated(ax, step, expected), color=INK, linewidth=1.3, label="expected loss")
+        ax.plot(*decimate(step, expected, _BINS, scale=_scale(ax)), color=INK, linewidth=1.3, label="expected loss")
     if ax.lines:
         _scale_loss(ax, step[0 if whole else int(TRANSIENT * len(step))])
         ax.legend(loc="lower left" if whole else "upper right", fontsize=8)
@@ -182,6 +183,6 @@ def _scale_loss(ax: Axes, first: float) -> None:
     ax.set_ylim(*limits)
 
 
-def _decimated(ax: Axes, x: np.ndarray, y: np.ndarray, bins: int = _BINS) -> tuple[np.ndarray, np.ndarray]:
-    """Return points enough for this axis, be it linear or logarithmic."""
-    return decimate(x, y, bins, scale=ax.xaxis.get_transform().transform)
+def _scale(ax: Axes) -> Scale:
+    """Return what takes a step to where this axis, linear or logarithmic, has it."""
+    return ax.xaxis.get_transform().transform

@@ -1,5 +1,6 @@
 """Which models of an ensemble a figure shows side by side: of the repeats at one point of the grid, the best."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,20 @@ from ..recorders.recording import Recording
 from ..recorders.selection import Selection, select
 
 _LOSSES = ("expected_loss", "loss")
+# What p is, by how the features go together.
+_DENSITIES = {
+    "independent": "p is the probability that a feature is on.",
+    "correlated": "p is the probability that a set of features is on, all of them together.",
+    "anticorrelated": "p is the probability that a set has a feature that is on; it never has two.",
+}
+_ONE_HOT = "Exactly one feature is on at a time."
 
 
 @dataclass(frozen=True)
 class Member:
     """One model at the end of its training: W (m, n), b (n,) or None, and what its density and kind are called.
 
-    density is None where it is not known, sets (n,) where the features have none.
+    density is None where it is not known, or no number that tells data apart, as of one-hot data.
     """
 
     W: np.ndarray
@@ -46,6 +54,14 @@ def members(recording: Recording, parameter: str | None = None) -> list[Member]:
         return [_member(selection, W, b, None)]
     chosen = best_of_repeats(selection, len(W))
     return [_member(selection, W[k], None if b is None else b[k], k) for k in chosen]
+
+
+def density_note(selection: Selection) -> str:
+    """Return what the density p in the titles is, or how the data are that have none; nothing where it is not known."""
+    settings = selection.experiment
+    if not settings or settings["model"] == "modular-addition":
+        return ""
+    return _ONE_HOT if _is_one_hot(settings) else _DENSITIES[settings["correlation"]]
 
 
 def final(selection: Selection, parameter: str) -> np.ndarray:
@@ -86,7 +102,14 @@ def _member(selection: Selection, W: np.ndarray, b: np.ndarray | None, instance:
     settings = selection.experiment
     row = 0 if instance is None else instance // int(settings.get("repeat", 1))
     density, nonlinearity = (_at(settings.get(name), row) for name in ("density", "nonlinearity"))
-    return Member(W.astype(float), b, density, nonlinearity, instance)
+    is_sparse = settings.get("model") != "modular-addition" and not _is_one_hot(settings)
+    return Member(W.astype(float), b, density if is_sparse else None, nonlinearity, instance)
+
+
+def _is_one_hot(settings: Mapping[str, Any]) -> bool:
+    """Whether exactly one feature is on at all times."""
+    together = settings.get("correlation"), settings.get("sets"), settings.get("density")
+    return together == ("anticorrelated", 1, 1.0)
 
 
 def _at(value: Any, row: int) -> Any:

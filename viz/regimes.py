@@ -86,10 +86,11 @@ def _draw_polyhedra(spaces: Sequence[Axes], selection: Selection, regimes: Seque
     points = np.einsum("am,tmn->tna", projection(W, D), W)
     radius = float(np.linalg.norm(points, axis=-1).max()) or 1.0
     sets = [0] * D.shape[1] if selection.sets is None else selection.sets.tolist()
+    colours = feature_colours(selection, D[-1])
     # A plane is looked at straight on.
     view = (0.0, np.pi / 2) if W.shape[1] < 3 else (_AZIMUTH,)
     for k, (space, regime) in enumerate(zip(spaces, regimes, strict=True)):
-        Polyhedron(space, feature_colours(selection, D[-1]), sets, radius, scale=_SMALL).move(points[k], *view)
+        Polyhedron(space, colours, sets, radius, scale=_SMALL).move(points[k], *view)
         space.set_title(f"{k + 1}  {regime.kind}", loc="center", fontsize=9)
 
 

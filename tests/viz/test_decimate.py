@@ -5,7 +5,23 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dyn.viz.decimate import decimate, running_mean, trend
+from dyn.viz import decimate as module
+from dyn.viz.decimate import decimate, outline, running_mean, trend
+
+BUDGET = 2**14
+
+
+class Filed:
+    """An array in a file of chunks of this shape, which notes what is asked of it."""
+
+    def __init__(self, values: np.ndarray, chunks: tuple[int, ...]):
+        self.shape, self.dtype, self.ndim, self.chunks = values.shape, values.dtype, values.ndim, chunks
+        self._values = values
+        self.sizes: list[int] = []
+
+    def __getitem__(self, key):
+        self.sizes.append(self._values[key].nbytes)
+        return self._values[key]
 
 
 def test_few_rows_come_back_as_they_are():
@@ -38,6 +54,22 @@ def test_nan_is_left_out_unless_there_is_nothing_else():
     _, kept = decimate(np.arange(1000), y, bins=100)
     assert np.isnan(kept).sum() == 20
     assert kept[20:22].tolist() == [105, 109]
+
+
+@pytest.mark.parametrize("chunks", [(64, 40), (2048, 1)], ids=["by rows", "by features"])
+def test_a_file_is_read_once_and_in_parts(monkeypatch, chunks):
+    monkeypatch.setattr(module, "_MOST_BYTES", BUDGET)
+    x, values = np.arange(2048), np.random.default_rng(1).normal(size=(2048, 40)).astype(np.float32)
+    values[::7, 3] = np.nan
+    rows = [0, 5, 1000, 2047]
+    filed = Filed(values, chunks)
+    told = outline(x, filed, 30, rows)
+    # Twenty times what is read at a time; either chunk has room in it.
+    assert values.nbytes == 20 * BUDGET == sum(filed.sizes)
+    assert max(filed.sizes) <= BUDGET
+    np.testing.assert_array_equal(told.rows, values[rows])
+    for found, known in zip(told[:2], decimate(x, values, 30), strict=True):
+        np.testing.assert_array_equal(found, known)
 
 
 def test_bins_are_equal_on_a_logarithmic_axis():

@@ -1,5 +1,7 @@
 """The demonstration shows the numbers of the last row: W^T W, b, and the norms with their colours."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -43,6 +45,30 @@ def test_bars_are_norms_coloured_by_superposition(ensemble):
 def test_columns_are_named_by_their_density(ensemble):
     matrices, _ = panels(plot_demonstration(ensemble))
     assert [ax.get_title(loc="left") for ax in matrices] == ["$p$ = 1", "$p$ = 0.2", "$p$ = 0.1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "title", "note"),
+    [
+        ("k-gons", {"repeat": 2}, "instance [01]", "Exactly one feature is on at a time."),
+        ("k-gons", {"repeat": 2, "density": 0.5}, r"\$p\$ = 0.5", "never has two"),
+        ("pca-collapse", {"density": (0.5,), "repeat": 2}, r"\$p\$ = 0.5", "a set of features is on"),
+        ("intro", {"density": (0.5,)}, r"\$p\$ = 0.5", "p is the probability that a feature is on."),
+    ],
+)
+def test_what_the_density_means_is_told(record_short, name, settings, title, note):
+    figure = plot_intro(record_short(name, steps=20, **settings))
+    assert re.fullmatch(title, figure.axes[0].get_title())
+    assert note in " ".join(figure.get_supxlabel().split())
+
+
+def test_a_training_of_its_own_has_no_density(written):
+    recording = written(
+        {"step": np.array([0]), "parameters/W": np.eye(2)[None], "features/W/dimensionality": np.ones((1, 2))}, {}
+    )
+    figure = plot_intro(recording)
+    assert figure.axes[0].get_title() == ""
+    assert "probability" not in figure.get_supxlabel()
 
 
 def test_a_single_run_is_one_column(geometry):

@@ -7,8 +7,10 @@ import torch
 
 import dyn
 from dyn.dynamics.errors import RecordingError, SettingError
+from dyn.dynamics.stripes import stripes
 from dyn.dynamics.synthetic import Plan, plant
-from dyn.viz import plot_levels
+from dyn.recorders.series import Series
+from dyn.viz import plot_levels, write_page
 
 
 def curves(ax) -> list[np.ndarray]:
@@ -120,6 +122,28 @@ def test_four_hundred_features_cover_what_all_their_rows_cover(planted, rows):
     assert seen == set(zip(signal.min(axis=0), signal.max(axis=0), strict=True))
     # The picture has some 970 pixel columns; an area has a least and a greatest value for each of a thousand.
     assert all(len(path.vertices) >= min(rows, 2000) for path in upper.collections[0].get_paths())
+
+
+def test_of_a_long_run_a_few_features_are_in_memory(planted, monkeypatch, tmp_path):
+    truth = plant(Plan(rows=8000, features=32, events=3, noise=0.05, ramp=(0.01, 0.02)), seed=3)
+    recording, sizes, read = planted(truth), [], Series.__getitem__
+
+    def noting(series, key):
+        values = read(series, key)
+        if series.ndim == 2:
+            sizes.append(values.nbytes)
+        return values
+
+    # A fifteenth of D, in which two stripes have room.
+    budget = truth.signal.size * 4 // 15
+    monkeypatch.setattr(Series, "__getitem__", noting)
+    monkeypatch.setitem(stripes.__kwdefaults__, "most_bytes", budget)
+    monkeypatch.setattr("dyn.viz.decimate._MOST_BYTES", budget)
+    plot_levels(recording)
+    write_page(recording, tmp_path / "run.html")
+    assert max(sizes) <= budget
+    # Each value once for the curves and once for the jumps, on the page as in the figure, and a few values beside.
+    assert 4 * truth.signal.size * 4 <= sum(sizes) <= 4.01 * truth.signal.size * 4
 
 
 def test_logarithmic_steps(geometry):

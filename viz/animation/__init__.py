@@ -3,7 +3,9 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +56,7 @@ def animate(
     first. workers: how many processes draw; more than one may pay where there are many cores. *progress* wraps the
     numbers of the frames, such as tqdm.
 
-    A page (html) is for one run and has a time line of its own: of these options parameter and instance count there.
+    A page (html) is for one run and has a time line of its own: of these options it takes parameter and instance.
     Memory does not grow with the number of frames, nor with the size of W times the number of rows.
     Raises SettingError for what cannot be had, MissingExtraError for mp4 and webm without the extra [video],
     OutputExistsError for an existing file, RecordingError where there is nothing to show.
@@ -65,6 +67,7 @@ def animate(
         check_pattern(path)
     path = check_output(path, (*MOVIE_SUFFIXES, _PAGE), overwrite=overwrite)
     if path.suffix.lower() == _PAGE:
+        _check_page(path, fps=fps, seconds=seconds, size=size, clock=clock, turn=turn, project=project, workers=workers)
         return _write_page(recordings, path, parameter, instance, overwrite=overwrite)
     check_movie(path, fps, size, overwrite=overwrite)
     if not 2 <= seconds * fps < _MOST_FRAMES:
@@ -110,6 +113,15 @@ def _numbers(instance: int | Sequence[int] | None) -> list[int]:
     if instance is None:
         return []
     return [int(instance)] if isinstance(instance, int | np.integer) else [int(each) for each in instance]
+
+
+def _check_page(path: Path, **options: Any) -> None:
+    """Raise SettingError for what a movie takes and a page does not."""
+    usual = signature(animate).parameters
+    given = [f"{name}={value}" for name, value in options.items() if value != usual[name].default]
+    if given:
+        told = f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} of no use"
+        raise SettingError(f"{path}: a page has a time line of its own, where {told}; leave it out, or make an mp4")
 
 
 def _write_page(

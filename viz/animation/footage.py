@@ -57,8 +57,7 @@ class Footage:
         self.sets = [0] * self.n if selection.sets is None else selection.sets.tolist()
         self._project = _parse(project)
         self._window_start, self._window = 0, last[None][:0]
-        rows = np.unique(np.linspace(0, len(self.step) - 1, _LOOKS).astype(int)).tolist()
-        self._even = {row: self._read(row, row + 1)[0] for row in rows}
+        self._even: list[int] = np.unique(np.linspace(0, len(self.step) - 1, _LOOKS).astype(int)).tolist()
         self._basis = self._directions()
 
     @classmethod
@@ -97,16 +96,16 @@ class Footage:
     @cached_property
     def looks(self) -> Look:
         """Some rows of the run, closer together where it moves."""
-        places = {row: self.points(W) for row, W in self._even.items()}
+        places = {row: self.points(self._matrix(row)) for row in self._even}
         for _ in range(_CLOSER):
             rows = sorted(places)
             # A feature that diverged goes nowhere that could be followed; the others are.
             moves = [np.sqrt(np.nansum((places[b] - places[a]) ** 2)) for a, b in itertools.pairwise(rows)]
             busy = np.nonzero(moves > 2 * np.median(moves or [0.0]))[0].tolist()
             middles = {(rows[k] + rows[k + 1]) // 2 for k in busy} - places.keys()
-            places.update((row, self.points(self._read(row, row + 1)[0])) for row in middles)
+            places.update((row, self.points(self._matrix(row))) for row in middles)
         rows = np.array(sorted(places))
-        is_even = np.isin(rows, list(self._even))
+        is_even = np.isin(rows, self._even)
         return Look(self.step[rows], np.array([places[row] for row in rows]), is_even)
 
     @cached_property
@@ -129,15 +128,20 @@ class Footage:
         return of + ("the run's principal components" if self._project == "pca" else "along features that move most")
 
     def _directions(self) -> np.ndarray:
-        last = self._even[len(self.step) - 1]
+        last = self._matrix(len(self.step) - 1)
+        if isinstance(self._project, tuple) and max(self._project) >= self.n:
+            raise SettingError(f"project={self._project} names features beyond the last one, {self.n - 1}")
+        if self.m <= 3:
+            return np.eye(3, self.m)
         if isinstance(self._project, tuple):
-            if max(self._project) >= self.n:
-                raise SettingError(f"project={self._project} names features beyond the last one, {self.n - 1}")
-            return np.eye(3, self.m) if self.m <= 3 else directions_of(last, self._project)
-        looks = np.array(list(self._even.values()))
-        if self.m > 3 and self._project == "pca":
-            return principal_directions(looks)
-        return projection(looks, dimensionality(looks))
+            return directions_of(last, self._project)
+        if self._project == "pca":
+            return principal_directions(map(self._matrix, self._even))
+        return projection(last[None], np.array([dimensionality(self._matrix(row)) for row in self._even]))
+
+    def _matrix(self, row: int) -> np.ndarray:
+        """Return W in a row, of which none is kept but in the window: they may be large."""
+        return self._read(row, row + 1)[0]
 
     def _read(self, start: int, stop: int) -> np.ndarray:
         """Return some rows of W, which lie in the window that was read last or begin a new one."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...dynamics.stripes import Signal
 from ..decimate import decimate, trend
 from ..loss_scale import TRANSIENT, loss_scale
 
@@ -26,7 +27,7 @@ class Curves:
     is_log: bool
 
 
-def dimensionality_curves(step: np.ndarray, D: np.ndarray) -> Curves:
+def dimensionality_curves(step: np.ndarray, D: Signal) -> Curves:
     """Return D of every feature, named by its number. Shapes: step (T,), D (T, n)."""
     points = min(_MOST_POINTS, max(2, _MOST_IN_ALL // D.shape[1]))
     x, y = decimate(step, D, points // 2, scale=_both_axes)

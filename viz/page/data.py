@@ -30,7 +30,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
 
     Raises RecordingError where there is nothing to show.
     """
-    run, D = Footage(selection), selection.dimensionality
+    run = Footage(selection)
     frames = keyframes(run)
     losses = {name: selection.loss(name) for name in ("expected_loss", "loss")}
     return {
@@ -44,7 +44,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
         "isLine": run.m == 1,
         "frames": _frames(frames, run.step),
         "levels": _levels(),
-        "dimensionality": _curves(dimensionality_curves(run.step, D)),
+        "dimensionality": _curves(dimensionality_curves(run.step, selection.dimensionality)),
         "loss": _curves(loss_curves(run.step, losses)),
         "marks": _marks(run.story),
     }

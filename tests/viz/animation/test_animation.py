@@ -99,6 +99,13 @@ def test_one_dimension_is_a_line(phase_diagram, tmp_path):
         ("a.gif", {"project": "sideways"}, "'sideways'"),
         ("a.gif", {"workers": 0}, "workers=0"),
         ("a.gif", {"instance": 1}, "no ensemble"),
+        ("a.html", {"instance": 0}, "no ensemble"),
+        (
+            "a.html",
+            {"fps": 60, "size": (640, 360)},
+            r"page has a time line of its own, where fps=60, size=\(640, 360\)",
+        ),
+        ("a.html", {"clock": "log"}, "clock=log is of no use; leave it out, or make an mp4"),
     ],
 )
 def test_what_cannot_be_had_is_named(geometry, tmp_path, name, options, words):
