@@ -3,7 +3,8 @@
 Ours trains every point of the paper's grid. The sampled ways train an even choice of its points with as many models
 each, by the same engine with as many workers; their time for all points is *extrapolated* from the models that they
 trained. Losses are the exact population loss at the points that all ways have in common: at each point the model with
-the highest is left out and the others are averaged.
+the highest is left out and the others are averaged. What the fused step of the sampled ways gains over the usual
+training by autograd is the ratio of their processor times, medians of steps that take turns on a task of the sweep.
 
     python benchmarks/sweep.py [phase-2x1|phase-3x2 ...] [--workers 2] [--points 5] [--ways usual catalogue]
 """
@@ -12,12 +13,15 @@ import argparse
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
+import torch
 
+from dyn.dynamics.fused_training import FusedTraining
 from dyn.dynamics.phases import phase_table, theoretical_phase
 from dyn.dynamics.theory import expected_loss, phase_boundary
+from dyn.dynamics.training import Training
 from dyn.recorders.sweeps.axes import Axis
 from dyn.recorders.sweeps.plan import Plan
 from dyn.recorders.sweeps.presets import plan_sweep
@@ -31,6 +35,7 @@ SAMPLED = {
 }
 # Nearer to a boundary, in log p, trained models and the best of fixed candidates may differ.
 MARGIN = 0.15
+STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,21 @@ def train(plan: Plan, workers: int) -> Trained:
     return Trained(density, importance, seconds, W, expected_loss(W, b, density[:, None, None], weights[:, None]))
 
 
+def fused_gain(plan: Plan) -> tuple[float, float]:
+    """Return how many milliseconds a fused step of a task of *plan* takes, and how many times as long autograd."""
+    torch.set_num_threads(1)
+    experiment = plan.cut()[0][0].experiment.with_settings(steps=STEPS)
+    trainings = [iter(FusedTraining(experiment)), iter(Training(experiment))]
+    seconds = np.empty((STEPS, 2))
+    for k in range(STEPS):
+        for way, training in enumerate(trainings):
+            began = process_time()
+            next(training)
+            seconds[k, way] = process_time() - began
+    fused, usual = np.median(seconds, axis=0)
+    return 1e3 * fused, usual / fused
+
+
 def some(plan: Plan, count: int) -> list[str]:
     """Return *count* values of each axis, from its first to its last, as texts."""
 
@@ -99,6 +119,8 @@ def compare(name: str, options: argparse.Namespace) -> None:
         losses = [float(phase_table(each.W, each.loss).loss.mean()) for each in (same, theirs)]
         print(f"  {way}: {options.points**2} points in {theirs.seconds:.1f} s, extrapolated to all {seconds:,.0f} s")
         print(f"    ratio {seconds / ours.seconds:.0f}; theory {theirs.agreement[0]:.1%}, ours {same.agreement[0]:.1%}")
+        step, gain = fused_gain(sampled)
+        print(f"    a fused step {step:.2f} ms, by autograd {gain:.2f} times as long")
         print(f"    loss {losses[1]:.6f}, ours {losses[0]:.6f}, ratio {losses[0] / losses[1]:.3f}", flush=True)
 
 

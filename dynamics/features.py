@@ -49,6 +49,26 @@ class FeatureDistribution:
         on = torch.rand(*shape, self.units, **_like(generator)) < p
         return self._switch(on, torch.rand(*shape, self._places_needed, **_like(generator)))
 
+    def sample_shared(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """Draw x of shape (points · repeat, batch, n), *shape* being (points, repeat, batch), for points that share.
+
+        Each model's x has the distribution that sample() draws from. The k-th models of all points get the same random
+        numbers, so that of two points the denser has on what the sparser has; models of one point get their own. The
+        density is one number, or one for each model, the same for all of a point.
+        """
+        p = torch.tensor(self.density, device=generator.device)
+        if p.ndim:
+            p = p.view(*shape[:2], 1, 1)[:, :1]
+        coin = torch.rand(*shape[1:], self.units, **_like(generator))
+        if self.correlation == "independent" and not self.signed:
+            # Below p the chance coin / p is itself evenly spread, and at p a feature is 0.
+            x = (coin * (-1 / p)).add_(1).clamp_(min=0)
+        else:
+            place = torch.rand(*shape[1:], self._places_needed, **_like(generator))
+            magnitude = self._switch(torch.ones_like(coin, dtype=torch.bool), place)
+            x = torch.where(coin.repeat_interleave(self.n_features // self.units, dim=-1) < p, magnitude, 0)
+        return x.expand(shape[0], *x.shape[-3:]).flatten(0, 1)
+
     def spread_single(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return x of shape (*shape, n) whose mean is that over all x with exactly one unit on.
 

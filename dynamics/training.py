@@ -39,7 +39,10 @@ class Training:
         self.model = build_model(experiment)
         self.task = build_task(experiment)
         self.optimizer = _OPTIMIZERS[experiment.optimizer](
-            self.model.parameters(), lr=experiment.lr, weight_decay=experiment.weight_decay
+            self.model.parameters(),
+            lr=experiment.lr,
+            weight_decay=experiment.weight_decay,
+            **self._optimizer_options(),
         )
         seed = instance_seed(experiment.seed, _DATA_STREAM)
         self._generator = torch.Generator(experiment.device).manual_seed(seed)
@@ -50,12 +53,19 @@ class Training:
     def __iter__(self) -> Iterator[Tensor]:
         for k in range(len(self)):
             self._set_learning_rate(k)
-            loss = self.task.loss(self.model, self.sample())
-            self.optimizer.zero_grad()
-            # The sum, so that each member's gradient is the one it would have alone.
-            loss.sum().backward()
-            yield loss.detach()
+            yield self._differentiate(self.sample())
             self.optimizer.step()
+
+    def _differentiate(self, x: Tensor) -> Tensor:
+        """Put the gradient of the loss on a minibatch into the parameters; return the loss, () or (instances,)."""
+        loss = self.task.loss(self.model, x)
+        self.optimizer.zero_grad()
+        # The sum, so that each member's gradient is the one it would have alone.
+        loss.sum().backward()
+        return loss.detach()
+
+    def _optimizer_options(self) -> dict[str, bool]:
+        return {}
 
     def _set_learning_rate(self, k: int) -> None:
         factor = _SCHEDULES[self.experiment.schedule](k / len(self))
@@ -111,7 +121,7 @@ def weighted_loss(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
 
 def build_model(experiment: Experiment) -> Model:
     """Return the experiment's model with its first weights, on its device; SettingError where there is no such."""
-    _check_device(experiment.device)
+    check_device(experiment.device)
     sizes = experiment.n_features, experiment.n_hidden
     start = {"n_instances": experiment.n_instances, "init_std": experiment.init_std, "seed": experiment.seed}
     if experiment.model == "toy":
@@ -121,7 +131,8 @@ def build_model(experiment: Experiment) -> Model:
     return model.to(experiment.device)
 
 
-def _check_device(name: str) -> None:
+def check_device(name: str) -> None:
+    """Raise SettingError where torch cannot train on a device of that name on this machine."""
     try:
         torch.Generator(name)
     # torch says so in one of these ways, depending on whether it knows the name and was built for it.

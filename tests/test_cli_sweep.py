@@ -1,6 +1,7 @@
 """The command dyn sweep: one result, one line for an error, and an exit code of its own for a part that failed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_a_part_that_fails_is_told(capsys):
         (["phase-2x1", *FEW, "--engine", "lky"], 2, "did you mean loky"),
         (["phase-2x1", *FEW, "--address", "tcp://a:1"], 2, "this machine"),
         (["phase-2x1", *FEW, "-o", "nowhere/a.h5"], 1, "create it first"),
+        (["geometry", *SHORT, "--device", "nonsense"], 2, "device='nonsense' cannot be used here"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, code, message, capsys):
@@ -60,6 +62,7 @@ def test_a_mistake_is_one_line(arguments, code, message, capsys):
     printed = capsys.readouterr().err
     assert message in printed
     assert printed.count("\n") == 1
+    assert not list(Path().iterdir())
 
 
 def test_an_existing_result_is_kept(capsys):

@@ -65,7 +65,7 @@ def _dask(address: str | None, workers: int | None) -> Iterator[None]:
     if address:
         _check_address(address)
     try:
-        client = Client(address) if address else Client(**here)
+        client = Client(address, timeout=_PATIENCE) if address else Client(**here)
     except (OSError, ValueError) as error:
         raise RecordingError(f"no dask scheduler answers at address={address!r}: {error}") from error
     with client:

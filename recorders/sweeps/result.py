@@ -13,6 +13,7 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError
 from ...dynamics.evaluation import evaluation_of
+from ...dynamics.fused_training import is_fusible
 from ..creation import LIBVER
 from .plan import Failure, Plan
 from .sealed import SealedFolder
@@ -23,6 +24,7 @@ _TRAINING = {
     "population": "on the population loss itself, exact, by annealed Adam; loss and parameters have no sampling noise",
     "samples": "on minibatches of samples, as the experiment says",
 }
+_FUSED = "; toy models by a fused step without autograd, points that train together sharing their random draws"
 # What the axes of a model's parameters are called.
 _AXES = {"W": ("hidden", "feature"), "b": ("feature",), "W1": ("neuron", "feature"), "W2": ("feature", "neuron")}
 
@@ -66,8 +68,13 @@ def _identity(plan: Plan) -> dict[str, str]:
     return {
         "experiment": json.dumps(plan.experiment.as_dict()),
         "axes": json.dumps({axis.name: axis.values for axis in plan.axes}),
-        "training": _TRAINING[plan.way],
+        "training": _training(plan),
     }
+
+
+def _training(plan: Plan) -> str:
+    fused = plan.way == "samples" and any(is_fusible(task.experiment) for task in plan.cut()[0])
+    return _TRAINING[plan.way] + (_FUSED if fused else "")
 
 
 def _attributes(plan: Plan, failures: Sequence[Failure]) -> dict[str, Any]:

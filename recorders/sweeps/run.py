@@ -10,6 +10,7 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from ...dynamics.errors import RecordingError
+from ...dynamics.training import check_device
 from ..experiment import one_thread
 from ..lock import hold
 from ..paths import check_path
@@ -52,8 +53,12 @@ def run_sweep(
 
     engine_name, address, workers: as in engine(). report is told, again and again, how many of how many tasks are
     done. Raises OutputExistsError where a file is there that is no result of this plan's unfinished sweep, and must not
-    be replaced, or another sweep is at it at this moment, and what engine() and write_result() raise.
+    be replaced, or another sweep is at it at this moment, SettingError where it is to train on a device that this
+    machine does not have, and what engine() and write_result() raise.
     """
+    # What devices the workers of a cluster have, they alone know.
+    if plan.way == "samples" and address is None:
+        check_device(plan.experiment.device)
     path = Path(path).absolute()
     tasks, _ = plan.cut()
     folder = SealedFolder(Path(f"{path}.tasks"))

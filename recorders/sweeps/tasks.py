@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...dynamics.evaluation import evaluation_of
+from ...dynamics.fused_training import FusedTraining, is_fusible
 from ...dynamics.models import instance_seed
 from ...dynamics.population_training import train_on_population
 from ...dynamics.recipe import Experiment
@@ -18,7 +19,7 @@ from ...dynamics.training import Training
 # What models are trained on: the exact population loss, or minibatches of samples.
 Way = Literal["population", "samples"]
 # Part of every task's name; raised when the same settings come to give other results.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _text(experiment: Experiment) -> str:
 
 def _rows(experiment: Experiment, *, every: int | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Train on samples; return the parameters before every so many steps and at the end, (rows, …), and their steps."""
-    training = Training(experiment)
+    training = (FusedTraining if is_fusible(experiment) else Training)(experiment)
     taken = [(k, _parameters(training)) for k, _ in enumerate(training) if every and k % every == 0]
     taken.append((len(training), _parameters(training)))
     steps, rows = zip(*taken, strict=True)

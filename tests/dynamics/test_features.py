@@ -183,3 +183,43 @@ def test_the_generator_decides(how):
     sample = getattr(FeatureDistribution(4, 0.3), how)
     assert torch.equal(sample((8,), generator(1)), sample((8,), generator(1)))
     assert not torch.equal(sample((8,), generator(1)), sample((8,), generator(2)))
+
+
+def draw_shared(distribution: FeatureDistribution, points: int, repeat: int, batch: int = SAMPLES) -> np.ndarray:
+    x = distribution.sample_shared((points, repeat, batch), generator()).numpy()
+    return x.reshape(points, repeat, batch, distribution.n_features)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("correlation", CORRELATIONS)
+def test_shared_samples_have_the_distribution_of_others(correlation, signed):
+    """The same test for each model: which features are on, together too, and the moments of the values."""
+    p = (0.4, 0.4, 0.03, 0.03)
+    distribution = FeatureDistribution(4, p, correlation=correlation, sets=2, signed=signed)
+    share = 2 if correlation == "anticorrelated" else 1
+    together = {"independent": (2, 2), "correlated": (1, 2), "anticorrelated": (0, 2)}[correlation]
+    for point, density in zip(draw_shared(distribution, 2, 2), p[::2], strict=True):
+        for x in point:
+            assert_frequencies(x != 0, density / share)
+            within, across = (x[:, 0] * x[:, 1] != 0), (x[:, 0] * x[:, 2] != 0)
+            power = density ** together[0] if together[0] else 0.0
+            assert_frequencies(np.stack([within, across], axis=1), [power, (density / share) ** together[1]])
+            values = x[x != 0]
+            mean = 0 if signed else 1 / 2
+            # U[0, 1] and U[-1, 1] have the variances 1/12 and 1/3, and both squares the mean 1/3 and variance 4/45.
+            assert abs(values.mean() - mean) < SIGMAS * np.sqrt((1 / 3 if signed else 1 / 12) / len(values))
+            assert abs((values**2).mean() - 1 / 3) < SIGMAS * np.sqrt(4 / 45 / len(values))
+
+
+@pytest.mark.parametrize("correlation", CORRELATIONS)
+def test_points_share_numbers_and_their_models_do_not(correlation):
+    x = draw_shared(FeatureDistribution(4, (0.5, 0.5, 0.2, 0.2), correlation=correlation, sets=2), 2, 2, 1000)
+    dense, sparse = x > 0
+    assert (dense >= sparse).all()
+    assert abs(np.corrcoef(x[0, 0].ravel(), x[0, 1].ravel())[0, 1]) < SIGMAS / np.sqrt(1000)
+
+
+def test_shared_samples_of_one_density_are_the_same_at_all_points():
+    x = draw_shared(FeatureDistribution(3, 0.5), 4, 2, 100)
+    assert x.shape == (4, 2, 100, 3)
+    assert (x == x[:1]).all()

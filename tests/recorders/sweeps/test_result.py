@@ -96,10 +96,17 @@ def test_a_result_tells_what_it_is(tiny, path):
         assert sweep.repeat == 1
         assert sweep.failures == []
         assert "minibatches" in sweep.training
+        assert "fused step" in sweep.training
         assert sweep.step is None
         with pytest.raises(SettingError, match="expected_loss"):
             _ = sweep["expected_los"]
     assert is_sweep(path)
+
+
+def test_a_result_says_where_models_were_trained_without_the_fused_step(tiny, path):
+    run_sweep(make_plan(tiny.with_settings(model="absolute-value")), path, workers=1)
+    with Sweep(path) as sweep:
+        assert "fused" not in sweep.training
 
 
 def test_other_files_are_no_sweeps(path):
