@@ -50,7 +50,7 @@ static int are_rates_known(const HotPath *self)
             PyObject *rate = at(PyList_GET_ITEM(groups, j), text_lr);
             are_known = rate != NULL && k < PyList_GET_SIZE(self->rates) && rate == PyList_GET_ITEM(self->rates, k);
         }
-        PyErr_Clear();
+        forgive();
         Py_XDECREF(groups);
     }
     return are_known;
@@ -66,20 +66,20 @@ static PyObject *begin(HotPath *self, PyObject *const *arguments, Py_ssize_t cou
 {
     self->is_filled = 0;
     if (self->exchange == NULL || !self->is_plain || self->phase != self->between || self->row >= self->limit)
-        Py_RETURN_FALSE;
+        return refuse();
     /* A closure is watched by Python. */
     if (self->n_sources < 0 || count != 2 || !is_without_closure(arguments[0], arguments[1]))
-        Py_RETURN_FALSE;
+        return refuse();
     struct timespec clock;
     clock_gettime(CLOCK_MONOTONIC, &clock);
     double now = (double)clock.tv_sec + 1e-9 * (double)clock.tv_nsec;
     if (now > self->due || !are_there(self->modules) || !are_rates_known(self))
-        Py_RETURN_FALSE;
+        return refuse();
     self->base = self->first + self->row % self->capacity * self->row_bytes;
     char *row = (char *)self->memory.buf + self->base;
     for (int k = 0; k < self->n_sources; k++)
         if (!copy_source(self->exchange, self->parameter, &self->sources[k], row))
-            Py_RETURN_FALSE;
+            return refuse();
     self->step = self->steps;
     self->seconds = now - self->began;
     Py_XSETREF(self->phase, Py_NewRef(self->recording));
@@ -144,7 +144,7 @@ static PyObject *take(HotPath *self, PyObject *scalars)
         else if (place != NULL && read_number(self->exchange, self->tensor, value, &read))
             number = PyFloat_FromDouble(read);
         if (number == NULL)
-            return PyErr_Occurred() ? NULL : Py_NewRef(Py_False);
+            return refuse();
         /* Places count from the end. */
         if (PyList_SetItem(self->numbers, PyList_GET_SIZE(self->numbers) + PyLong_AsSsize_t(place), number) < 0)
             return NULL;
@@ -152,7 +152,7 @@ static PyObject *take(HotPath *self, PyObject *scalars)
     Py_RETURN_TRUE;
 }
 
-PyDoc_STRVAR(prepare_doc, "Note where rows go and what they are filled from.");
+PyDoc_STRVAR(prepare_doc, "Note where rows go and what they are filled from; whether that was done.");
 static PyObject *prepare(HotPath *self, PyObject *given)
 {
     PyObject *capsule, *tensor, *parameter, *between, *recording, *modules, *sources;
@@ -162,13 +162,14 @@ static PyObject *prepare(HotPath *self, PyObject *given)
                           &modules, &PyTuple_Type, &sources, &first, &capacity, &row_bytes, &memory))
         return NULL;
     const Exchange *exchange = PyCapsule_GetPointer(capsule, "dlpack_exchange_api");
+    /* An attribute of that name that holds something else is none of ours. */
+    forgive();
     int is_known = exchange != NULL && exchange->version.major == DLPACK_MAJOR && exchange->look != NULL;
     if (!is_known || self->given != NULL || first < 0 || capacity < 1 || memory.len < first + capacity * row_bytes) {
         PyBuffer_Release(&memory);
-        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+        return refuse();
     }
-    self->given = Py_NewRef(given);
-    self->exchange = exchange, self->tensor = tensor, self->parameter = parameter;
+    self->given = Py_NewRef(given), self->exchange = exchange, self->tensor = tensor, self->parameter = parameter;
     self->between = between, self->recording = recording, self->modules = modules, self->memory = memory;
     self->first = first, self->capacity = capacity, self->row_bytes = row_bytes;
     Py_ssize_t count = PyTuple_GET_SIZE(sources), k = 0;
@@ -176,7 +177,7 @@ static PyObject *prepare(HotPath *self, PyObject *given)
            && note_source(exchange, parameter, PyTuple_GET_ITEM(sources, k), row_bytes, &self->sources[k]))
         k++;
     self->n_sources = k == count ? (int)count : -1;
-    Py_RETURN_NONE;
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_True);
 }
 
 static int traverse(HotPath *self, visitproc visit, void *arg)
@@ -189,8 +190,7 @@ static int traverse(HotPath *self, visitproc visit, void *arg)
 static int clear(HotPath *self)
 {
 #define CLEAR(name) Py_CLEAR(self->name);
-    self->exchange = NULL;
-    self->is_filled = 0;
+    self->exchange = NULL, self->is_filled = 0;
     OBJECTS(CLEAR) CLEAR(given)
     PyBuffer_Release(&self->memory);
     return 0;

@@ -2,7 +2,7 @@
    https://dmlc.github.io/dlpack/latest/c_api.html. No header of torch's is needed, and no Python code runs.
 
    Nothing that was seen at an earlier step is relied on: a tensor is asked each time where its data are and what they
-   look like. A function that returns 0 has left its work to Python, and no error. */
+   look like. A function that returns 0 has left its work to Python, and no error but one that interrupts. */
 
 #ifndef DYN_TENSORS_H
 #define DYN_TENSORS_H
@@ -44,7 +44,23 @@ typedef struct {
     uint8_t code, bits;
 } Source;
 
+/* What torch allocates begins at a multiple of so many bytes. */
+enum { ALLOCATION = 64 };
+
 static PyObject *text_is_neg;
+
+/* Leave to Python what went wrong, and let go on what interrupts, such as Ctrl-C. */
+static void forgive(void)
+{
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception))
+        PyErr_Clear();
+}
+
+/* The answer to a caller that is to do the work itself; or the interruption. */
+static PyObject *refuse(void)
+{
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_False);
+}
 
 /* Look at a tensor of exactly this type whose values can be read from memory. */
 static int look(const Exchange *exchange, PyObject *type, PyObject *tensor, DLTensor *seen)
@@ -52,7 +68,7 @@ static int look(const Exchange *exchange, PyObject *type, PyObject *tensor, DLTe
     if ((PyObject *)Py_TYPE(tensor) != type)
         return 0;
     if (exchange->look(tensor, seen) != 0) {
-        PyErr_Clear();
+        forgive();
         return 0;
     }
     return seen->device.type == ON_CPU && seen->dtype.lanes == 1 && seen->byte_offset == 0 && seen->data != NULL;
@@ -63,7 +79,7 @@ static int is_positive(PyObject *tensor)
 {
     PyObject *answer = PyObject_CallMethodNoArgs(tensor, text_is_neg);
     int is_known = answer == Py_False;
-    PyErr_Clear();
+    forgive();
     Py_XDECREF(answer);
     return is_known;
 }
@@ -95,8 +111,8 @@ static int read_number(const Exchange *exchange, PyObject *type, PyObject *tenso
     float single;
     if (!look(exchange, type, tensor, &seen) || seen.dtype.code != FLOAT)
         return 0;
-    /* What holds negatives is the imaginary part of a conjugate, which lies at an odd multiple of its size. */
-    if ((uintptr_t)seen.data % (seen.dtype.bits / 4) && !is_positive(tensor))
+    /* What holds negatives is the imaginary part of a conjugate, which is not where an allocation begins. */
+    if ((uintptr_t)seen.data % ALLOCATION && !is_positive(tensor))
         return 0;
     for (int32_t k = 0; k < seen.ndim; k++)
         if (seen.shape[k] != 1)

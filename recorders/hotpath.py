@@ -66,8 +66,9 @@ class PythonHotPath:
     _step: int
     _steps: int
 
-    def _prepare(self, *_: Any) -> None:
-        """Note where rows go and what they are filled from."""
+    def _prepare(self, *_: Any) -> bool:
+        """Note where rows go and what they are filled from; whether that was done."""
+        return False
 
     @uncompiled
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:  # noqa: ARG002

@@ -150,10 +150,10 @@ class RowScalars(HotPath):
             self._put(name, NAN)
         place, number = self._places[name], NAN if rate is None else as_number("lr", rate)
         is_free = self._is_absent(place) or self._has_own_rate(place)
-        is_plain = not isinstance(rate, Tensor)
+        # What can change in place, as a tensor can, is asked anew.
+        is_plain = rate is None or isinstance(rate, int | float)
         self._blank[place] = number if is_plain and isinstance(number, float) else NAN
         if is_free:
             self._put(name, number)
             self._own = {**self._own, place: self._deferred.get(place, self._numbers[place])}
-        # A tensor is the same one, with another number in it.
         self._rates[k] = rate if is_plain else _UNSEEN
