@@ -104,12 +104,14 @@ def find_levels(
 
     Shapes: dimensionality (T, n), or any other signal; step (T,) increasing, by default the row. Units: tolerance, how
     near a plateau's value must be to a level, and smallest, the smallest jump, are in those of the signal.
-    Raises ValueError where a shape is wrong or the steps do not increase.
+    Raises ValueError where a shape is wrong, values are no real numbers or the steps do not increase.
     Source: Toy Models of Superposition, "Discrete Energy Level Jumps".
     """
     signal = checked_signal(dimensionality)
     steps = checked_step(step, signal.shape[0])
-    plateaus = []
+    plateaus: list[Plateau] = []
+    if not len(steps):
+        return plateaus
     for columns, values, changes in changes_by_stripe(signal, steps, smallest):
         edges = {feature: [0] for feature in range(columns.start, columns.stop)}
         for change in changes:

@@ -66,13 +66,14 @@ class EnsembleStory(ShownAsText):
 def tell_ensemble(recording: Recording, parameter: str | None = None) -> EnsembleStory:
     """Return what the members of a recorded ensemble have in common, of the first parameter with features by default.
 
-    Raises SettingError where the recording is none of an ensemble, or lacks the parameter.
+    Raises SettingError where the recording is none of an ensemble, or lacks the parameter's features, RecordingError
+    where it lacks the parameter itself.
     """
     selection = select(recording, parameter, 0)
     series = recording.features[selection.parameter]["dimensionality"]
     members, looked_at = series.shape[1], min(_MOST, series.shape[1])
-    last = recording.parameters[selection.parameter][-1, :looked_at]
-    W = last.swapaxes(-1, -2) if recording.parameters[selection.parameter].attrs["features"] == "rows" else last
+    last = selection.weights[-1, :looked_at]
+    W = last.swapaxes(-1, -2) if selection.weights.attrs["features"] == "rows" else last
     summary = summarise(Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step)
     return EnsembleStory(selection.parameter, members, looked_at, summary)
 

@@ -19,8 +19,8 @@ _NOWHERE = -1
 _GAP = 2**16
 # The system takes so many pieces at a time, and what is asked of it at once should not be more than this, in bytes.
 _MOST_PIECES, _MOST_BYTES = 1000, 2**26
-# How many calls ahead the system is told what comes.
-_AHEAD = 8
+# The system is told so far ahead what comes, in bytes: a disk is fastest with much to do.
+_AHEAD_BYTES = 2**27
 
 
 def is_feature_major(chunks: tuple[int, ...] | None) -> bool:
@@ -70,26 +70,31 @@ class FeatureMajor:
     def _read_some_rows(
         self, descriptor: int, rows: range, columns: Sequence[tuple[int, ...]], into: np.ndarray
     ) -> None:
-        """Read every so many rows: a chunk's rows from the first to the last of them, then those."""
+        """Read every so many rows: of some columns a chunk's rows from the first to the last of them, then those."""
         in_chunk, done = chunk_rows(self.dataset), 0
         while done < len(rows):
             end = (rows[done] // in_chunk + 1) * in_chunk
             part = rows[done : done + -(-(end - rows[done]) // rows.step)]
             dense = range(part[0], part[-1] + 1)
-            buffer = np.empty((len(columns), len(dense)), into.dtype)
-            self._read_raw(descriptor, dense, columns, buffer)
-            into[:, done : done + len(part)] = buffer[:, :: rows.step]
+            at_once = max(1, _MOST_BYTES // (len(dense) * into.itemsize))
+            for first in range(0, len(columns), at_once):
+                some = columns[first : first + at_once]
+                buffer = np.empty((len(some), len(dense)), into.dtype)
+                self._read_raw(descriptor, dense, some, buffer)
+                into[first : first + at_once, done : done + len(part)] = buffer[:, :: rows.step]
             done += len(part)
 
     def _read_raw(self, descriptor: int, rows: range, columns: Sequence[tuple[int, ...]], into: np.ndarray) -> None:
         calls = list(_merged(self._pieces(rows, columns, into)))
         sizes = [sum(each.nbytes for each in buffers) for _, buffers in calls]
-        for k, (start, buffers) in enumerate(calls):
-            # The disk works on the next pieces meanwhile.
-            for after in range(k + _AHEAD if k else 0, min(k + _AHEAD + 1, len(calls))):
-                _will_need(descriptor, calls[after][0], sizes[after])
-            if os.preadv(descriptor, buffers, start) != sizes[k]:
-                raise OSError(f"{self.dataset.file.filename} is truncated: it has no {sizes[k]} bytes at {start}")
+        told = done = wanted = 0
+        for (start, buffers), size in zip(calls, sizes, strict=True):
+            while told < len(calls) and wanted <= done + _AHEAD_BYTES:
+                _will_need(descriptor, calls[told][0], sizes[told])
+                told, wanted = told + 1, wanted + sizes[told]
+            if os.preadv(descriptor, buffers, start) != size:
+                raise OSError(f"{self.dataset.file.filename} is truncated: it has no {size} bytes at {start}")
+            done += size
 
     def _pieces(
         self, rows: range, columns: Sequence[tuple[int, ...]], into: np.ndarray

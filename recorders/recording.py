@@ -13,6 +13,7 @@ import numpy as np
 
 from ..dynamics.errors import MissingExtraError, RecordingError
 from .block import Block
+from .compression import make_readable
 from .creation import array_paths, dataset_at
 from .opening import check_format, close_stale, open_file
 from .series import Named, Series, patiently
@@ -148,7 +149,7 @@ class Recording:
     def to_xarray(self) -> "xarray.DataTree":
         """Return the recording as an xarray DataTree, read lazily from the file.
 
-        Raises MissingExtraError without the extra [xarray], RecordingError while the recording is being written.
+        Raises MissingExtraError without the extra [xarray] or a compression's plugin, RecordingError for one under way.
         """
         try:
             import h5netcdf  # noqa: F401
@@ -157,6 +158,8 @@ class Recording:
             raise MissingExtraError.for_feature("to_xarray()", "xarray") from error
         if self.status == "recording":
             raise RecordingError(f"{self.path} is still being written; close the recorder first")
+        for path in array_paths(self._opened()):
+            make_readable(dataset_at(self._opened(), path))
         return xarray.open_datatree(self.path, engine="h5netcdf")
 
     def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
@@ -238,9 +241,8 @@ class Recording:
 
     def _list(self, group: str) -> list[str]:
         """Return the names of the arrays in a group, in the order of the file and then of the tail."""
-        found = array_paths(self._opened())
-        names = [path.removeprefix(f"{group}/") for path in [*found, *self._tail] if path.startswith(f"{group}/")]
-        return list(dict.fromkeys(names))
+        paths = [*array_paths(self._opened()), *self._tail]
+        return list(dict.fromkeys(path.removeprefix(f"{group}/") for path in paths if path.startswith(f"{group}/")))
 
     def _group(self, path: str, names: list[str] | None = None) -> Named:
         self._opened()

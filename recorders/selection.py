@@ -32,16 +32,29 @@ class Selection:
         series = self.recording.features[self.parameter]["dimensionality"]
         return series if self.instance is None else Member(series, self.instance)
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the matrix itself was recorded, and not only what is derived from it."""
+        return self.parameter in self.recording.parameters
+
+    @property
+    def weights(self) -> Series:
+        """The matrix as it was recorded, (T, [instances,] ...); raises RecordingError where it was not."""
+        if not self.has_weights:
+            name = self.parameter
+            raise RecordingError(f"{self.recording.path} has the features of {name}, but not {name}; record it too")
+        return self.recording.parameters[self.parameter]
+
     def weights_at(self, rows: slice) -> np.ndarray:
         """Return the matrix in some of the rows with features as columns, read without the others; (rows, m, n)."""
-        series = self.recording.parameters[self.parameter]
+        series = self.weights
         W = series[rows] if self.instance is None else series[rows, self.instance]
         return W.swapaxes(-1, -2) if series.attrs["features"] == "rows" else W
 
     @property
     def elements(self) -> int:
         """How many elements the matrix has."""
-        return math.prod(self.recording.parameters[self.parameter].shape[-2:])
+        return math.prod(self.weights.shape[-2:])
 
     def loss(self, name: str) -> np.ndarray | None:
         """Return the loss of that name, of the chosen member where each has its own; None where it was not logged.

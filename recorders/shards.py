@@ -3,11 +3,10 @@
 import json
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +21,8 @@ _OF_SHARD = ("global_shape", "offset", "placements", "mesh")
 _SCANNED_ROWS = 2**16
 # The ranks of one training wait for each other, so that they begin at nearly the same time.
 _SPREAD = timedelta(hours=1)
+# Rows this near to each other are read together with what lies between them, within so many bytes in all.
+_GAP, _SPAN_BYTES = 2**16, 2**25
 
 
 class RankRows:
@@ -31,20 +32,23 @@ class RankRows:
         self.recording = recording
         self.rows = len(steps)
         self.left_out = len(recording) - len(steps)
-        found = np.searchsorted(recording.step[:], steps)
-        # Rows that follow each other in the file are read at once.
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(found) != 1) + 1, [len(steps)]])
-        self._runs = [(start, stop, int(found[start])) for start, stop in pairwise(starts.tolist())]
+        self._places = np.searchsorted(recording.step[:], steps)
         self.has_final_row = bool(_attributes(recording).get("final_row", 0)) and recording.step[-1] == steps[-1]
 
     def read(self, series: Series, rows: range) -> np.ndarray:
-        """Return these rows of one of the recording's arrays, (T, ...)."""
-        parts = [
-            series[place + max(rows.start - start, 0) : place + min(rows.stop, stop) - start]
-            for start, stop, place in self._runs
-            if start < rows.stop and rows.start < stop
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        """Return these rows of one of the recording's arrays, (T, ...).
+
+        Rows that are near each other in the file are read with those between them, some megabytes at a time.
+        """
+        row_bytes = max(math.prod(series.shape[1:]) * series.dtype.itemsize, 1)
+        # What a chunk holds between two rows is quickly passed over, too.
+        gap = max(_GAP // row_bytes, (series.chunks or (1,))[0])
+        found, done = np.empty((len(rows), *series.shape[1:]), series.dtype), 0
+        for places in _spans(self._places[rows.start : rows.stop], gap, max(_SPAN_BYTES // row_bytes, 1)):
+            first, last = int(places[0]), int(places[-1])
+            found[done : done + len(places)] = series[first : last + 1][places - first]
+            done += len(places)
+        return found
 
     def has_loss(self) -> bool:
         """Whether this rank logged a loss at any step."""
@@ -158,6 +162,15 @@ def _region(channel: Channel) -> tuple[tuple[int, int], ...]:
     """Return where a shard begins and ends in the whole, along each axis."""
     offset = json.loads(channel.attributes.get("offset", json.dumps([0] * len(channel.shape))))
     return tuple((start, start + size) for start, size in zip(offset, channel.shape, strict=True))
+
+
+def _spans(places: np.ndarray, gap: int, most: int) -> Iterator[np.ndarray]:
+    """Cut rising *places* where the next is more than *gap* away, and wherever a part would span more than *most*."""
+    for part in np.split(places, np.flatnonzero(np.diff(places) > gap) + 1):
+        while len(part):
+            end = int(np.searchsorted(part, part[0] + most))
+            yield part[:end]
+            part = part[end:]
 
 
 def _attributes(recording: Recording) -> dict[str, Any]:

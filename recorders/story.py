@@ -29,6 +29,7 @@ class Story(ShownAsText):
 
     loss is the name of the loss that was looked at, None where there is none. polytopes are those of the last row,
     None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
+    Both are None where the features were recorded without the matrix.
     """
 
     path: str
@@ -71,11 +72,15 @@ class Story(ShownAsText):
 
 
 def tell_all(recording: Recording) -> Story | EnsembleStory | None:
-    """Return the story of a recording, or of its whole ensemble; None where it holds no features yet."""
+    """Return the story of a recording, or of its whole ensemble; None where it holds no features yet.
+
+    How an ensemble ends is in its matrices; where these were not recorded, the story is that of the first member.
+    """
     if not (recording.features and len(recording)):
         return None
-    is_ensemble = next(iter(recording.features.values()))["dimensionality"].ndim > 2
-    return tell_ensemble(recording) if is_ensemble else tell(recording)
+    name, features = next(iter(recording.features.items()))
+    is_ensemble = features["dimensionality"].ndim > 2
+    return tell_ensemble(recording) if is_ensemble and name in recording.parameters else tell(recording)
 
 
 def tell(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Story:
@@ -99,13 +104,15 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
 
 
 def _polytopes(selection: Selection) -> list[Polytope] | None:
+    if not selection.has_weights:
+        return None
     W = selection.weights_at(slice(-1, None))[0]
     return identify(W) if W.shape[-1] <= _FEATURES and np.isfinite(W).all() else None
 
 
 def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) -> list[Regime] | None:
     rows = len(step)
-    if rows < _FEWEST_ROWS or selection.elements > _ELEMENTS:
+    if not selection.has_weights or rows < _FEWEST_ROWS or selection.elements > _ELEMENTS:
         return None
     chosen = slice(None, None, max(1, rows // _ROWS))
     W = selection.weights_at(chosen)

@@ -97,7 +97,8 @@ def _caption(selection: Selection) -> str:
 def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
     """Draw D of every feature and the level lines; unrepresented features are faint, and what moves most is on top."""
     step, D = selection.step, selection.dimensionality
-    ax.set_xlim(step[0], max(step[-1], step[0] + 1))
+    first = step[0] if ax.get_xscale() != "log" else _first_positive(step)
+    ax.set_xlim(first, max(step[-1], first + 1))
     # So many and so long curves that their strokes would take minutes.
     are_areas = len(step) > _BINS and min(len(step), 2 * _BINS) * D.shape[1] > _MOST_POINTS
     looked_at = np.linspace(0, len(step) - 1, _LOOKS).astype(int)
@@ -184,5 +185,15 @@ def _scale_loss(ax: Axes, first: float) -> None:
 
 
 def _scale(ax: Axes) -> Scale:
-    """Return what takes a step to where this axis, linear or logarithmic, has it."""
-    return ax.xaxis.get_transform().transform
+    """Return what takes a step to where this axis, linear or logarithmic, has it.
+
+    The steps that a logarithmic axis has no place for are taken to where the first one is that it has.
+    """
+    transform = ax.xaxis.get_transform().transform
+    if ax.get_xscale() != "log":
+        return transform
+    return lambda x: transform(np.maximum(x, _first_positive(x)))
+
+
+def _first_positive(step: np.ndarray) -> float:
+    return float(step[step > 0][0]) if (step > 0).any() else 1.0

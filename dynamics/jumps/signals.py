@@ -8,10 +8,15 @@ from ..stripes import Signal, sliceable
 
 
 def checked_signal(signal: Any) -> Signal:
-    """Return a signal of features (T, n) that can be sliced; raises ValueError where it has another number of axes."""
+    """Return a signal of features (T, n) that can be sliced.
+
+    Raises ValueError where it has another number of axes, and where its values are no real numbers.
+    """
     sliced = sliceable(signal)
     if sliced.ndim != 2:
         raise ValueError(f"dimensionality must have shape (T, n), a row for each step; got shape {sliced.shape}")
+    if sliced.dtype.kind not in "fiu":
+        raise ValueError(f"dimensionality must hold real numbers; got dtype {sliced.dtype}")
     return sliced
 
 

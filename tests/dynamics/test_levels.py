@@ -71,3 +71,7 @@ def test_plateaus_are_the_planted_ones():
 def test_a_feature_that_rests_nowhere_known_has_a_plateau_without_a_level():
     (plateau,) = find_levels(np.full((100, 1), 0.45))
     assert (plateau.start, plateau.end, plateau.value, plateau.level) == (0, 99, pytest.approx(0.45), None)
+
+
+def test_no_rows_have_no_plateaus():
+    assert find_levels(np.empty((0, 3))) == []

@@ -18,17 +18,23 @@ def compressed(request, recorded: Path) -> Path:
     return compact(recorded, compression=request.param)
 
 
-def read_elsewhere(path: Path, first: str = "") -> subprocess.CompletedProcess[str]:
-    code = f"import sys; {first}\nimport dyn\nprint(dyn.open({str(path)!r}).scalars['loss'][:].shape)"
+# Two ways to read a recording *r*.
+WAYS = ["r.scalars['loss'][:]", "r.to_xarray()['scalars/loss'].values"]
+
+
+def read_elsewhere(path: Path, way: str, first: str = "") -> subprocess.CompletedProcess[str]:
+    code = f"import sys; {first}\nimport dyn\nr = dyn.open({str(path)!r})\nprint(({way}).shape)"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-def test_the_plugin_is_loaded_when_it_is_needed(compressed):
-    assert read_elsewhere(compressed).stdout == "(11,)\n"
+@pytest.mark.parametrize("way", WAYS)
+def test_the_plugin_is_loaded_when_it_is_needed(compressed, way):
+    assert read_elsewhere(compressed, way).stdout == "(11,)\n"
 
 
-def test_without_the_plugin_one_line_names_the_extra(compressed):
-    found = read_elsewhere(compressed, "sys.modules['hdf5plugin'] = None")
+@pytest.mark.parametrize("way", WAYS)
+def test_without_the_plugin_one_line_names_the_extra(compressed, way):
+    found = read_elsewhere(compressed, way, "sys.modules['hdf5plugin'] = None")
     assert found.stderr.strip().splitlines()[-1] == (
         f"dyn.dynamics.errors.MissingExtraError: {compressed} is compressed; reading it needs the extra "
         "[compression]: pip install 'learning-dynamics[compression]'"

@@ -2,13 +2,14 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import dyn
-from dyn.dynamics.errors import SettingError
+from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.recorders.ensemble_story import tell_ensemble
 from dyn.recorders.story import tell, tell_all
 
@@ -77,3 +78,13 @@ def test_a_recording_without_rows_or_features_is_not_told(path):
         recorder.step()
     with dyn.open(path) as recording:
         assert tell_all(recording) is None
+
+
+def test_without_the_matrices_the_jumps_of_the_first_member_are_told(recording):
+    recording.close()
+    with h5py.File(recording.path, "r+") as file:
+        del file["parameters/W"]
+    with dyn.open(recording.path) as bare:
+        assert str(tell_all(bare)).startswith("W, instance 0, 1 jump\n")
+        with pytest.raises(RecordingError, match="has the features of W, but not W; record it too"):
+            tell_ensemble(bare)

@@ -77,6 +77,24 @@ def test_what_is_far_apart_is_read_by_itself(path, calls, monkeypatch):
     assert calls == [4] * 35
 
 
+@pytest.mark.parametrize("most_bytes", [1, 5 * 16 * 4, 2**26])
+def test_strided_rows_need_memory_for_some_columns_only(path, monkeypatch, most_bytes):
+    buffers: list[int] = []
+    read = FeatureMajor._read_raw
+
+    def noted(self: FeatureMajor, descriptor: int, rows: range, columns: list[tuple[int, ...]], into: np.ndarray):
+        buffers.append(into.nbytes)
+        read(self, descriptor, rows, columns, into)
+
+    monkeypatch.setattr(FeatureMajor, "_read_raw", noted)
+    monkeypatch.setattr(feature_major, "_MOST_BYTES", most_bytes)
+    with h5py.File(path) as file:
+        found = FeatureMajor(file["raw"]).read(range(0, 91, 15), [range(5), range(7)])
+    np.testing.assert_array_equal(found, VALUES[:91:15])
+    # Never more than the bound, but for one column of a chunk: 16 rows of 4 bytes.
+    assert max(buffers) <= max(most_bytes, 16 * 4)
+
+
 def test_a_file_that_was_cut_off_is_told(path, monkeypatch):
     monkeypatch.setattr(feature_major.os, "preadv", lambda *_: 3)
     with h5py.File(path) as file, pytest.raises(OSError, match=r"file\.h5 is truncated"):

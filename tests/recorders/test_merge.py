@@ -16,6 +16,7 @@ from dyn.recorders.block import Block
 from dyn.recorders.channels import Channel
 from dyn.recorders.creation import create_file
 from dyn.recorders.merge import merge
+from dyn.recorders.series import Series
 from dyn.recorders.store import Store
 
 ROWS = 7
@@ -102,6 +103,28 @@ def test_a_rank_that_logs_no_loss_does_not_take_that_of_the_others(record, path)
     with dyn.open(path) as recording:
         np.testing.assert_array_equal(recording.scalars["loss"], range(ROWS))
         assert "loss_of_rank" not in recording.probes
+
+
+@pytest.mark.parametrize("span_bytes", [1, 3 * W[0].nbytes, 2**25])
+def test_scattered_rows_are_read_together_within_bounds(record, path, monkeypatch, span_bytes):
+    read: list[int] = []
+    look = Series.__getitem__
+
+    def noted(self: Series, key: Any) -> np.ndarray:
+        values = look(self, key)
+        if self.shape[1:] == (2, 6):
+            read.append(len(values))
+        return values
+
+    monkeypatch.setattr("dyn.recorders.shards._SPAN_BYTES", span_bytes)
+    first, second = record(0, rows_of(0), steps=[0, 2, 4, 6]), record(1, rows_of(1))
+    monkeypatch.setattr(Series, "__getitem__", noted)
+    with pytest.warns(UserWarning, match="left out: 3 of rank 1"):
+        merge([first, second], path)
+    with dyn.open(path) as recording:
+        np.testing.assert_array_equal(recording.parameters["W"], W[::2])
+    # Rank 0's four rows lie together, those of rank 1 have one between each two; a shard is half of a row of W.
+    assert read == {1: [1] * 8, 3 * W[0].nbytes: [4, 5, 1], 2**25: [4, 7]}[span_bytes]
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 100])

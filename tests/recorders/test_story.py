@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -9,7 +10,8 @@ from torch import nn
 
 import dyn
 from dyn.dynamics.errors import RecordingError, SettingError
-from dyn.recorders.story import tell
+from dyn.recorders.selection import select
+from dyn.recorders.story import tell, tell_all
 
 ROWS, START, END = 1200, 600, 620
 
@@ -97,3 +99,17 @@ def test_a_recording_without_features_has_no_story(path):
 def test_a_parameter_that_is_not_there_is_named(recording):
     with pytest.raises(SettingError, match="nothing"):
         tell(recording, parameter="nothing")
+
+
+def test_features_without_their_matrix_tell_of_jumps_only(recording):
+    whole = tell(recording)
+    recording.close()
+    with h5py.File(recording.path, "r+") as file:
+        del file["parameters/weight"]
+    with dyn.open(recording.path) as bare:
+        story = tell_all(bare)
+        assert (story.polytopes, story.regimes) == (None, None)
+        assert story.jump_lines == whole.jump_lines
+        assert str(story).startswith("weight, 1 jump\n")
+        with pytest.raises(RecordingError, match="has the features of weight, but not weight; record it too"):
+            select(bare).weights_at(slice(-1, None))

@@ -148,3 +148,13 @@ def test_of_a_long_run_a_few_features_are_in_memory(planted, monkeypatch, tmp_pa
 
 def test_logarithmic_steps(geometry):
     assert plot_levels(geometry, log_steps=True).axes[1].get_xscale() == "symlog"
+
+
+@pytest.mark.parametrize("outside", ["clip", "mask"])
+def test_on_a_logarithmic_axis_of_your_own_the_curves_have_all_their_rows(planted, outside):
+    rows = 6000
+    ax = plt.figure().subplots()
+    ax.set_xscale("log", nonpositive=outside)
+    plot_levels(planted(plant(Plan(rows=rows, features=2), seed=1)), ax=ax)
+    # Its last decade alone has a quarter of its length, and half of its bins' points: many more than a staircase has.
+    assert all(len(curve) > rows / 10 for curve in curves(ax))

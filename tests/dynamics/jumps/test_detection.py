@@ -128,6 +128,7 @@ def test_a_loss_that_does_not_change_has_no_lag():
     ("arguments", "message"),
     [
         ((np.zeros(5),), "dimensionality must have shape"),
+        ((np.zeros((5, 2), bool),), "dimensionality must hold real numbers"),
         ((np.zeros((5, 2)), np.zeros(4)), "loss must have shape"),
         ((np.zeros((5, 2)), None, np.zeros(4)), "step must have shape"),
         ((np.zeros((5, 2)), None, np.array([0, 1, 1, 2, 3])), "step must increase"),
