@@ -98,7 +98,7 @@ def export(
 
 
 def _check_room(output: Path, size: int) -> None:
-    free = shutil.disk_usage(output.parent).free
+    free = shutil.disk_usage(output.resolve().parent).free
     if size > free:
         raise RecordingError(
             f"{output} takes up to {readable(size)} and {readable(free)} are free; "

@@ -38,6 +38,9 @@ def write(contents: Contents, path: Path) -> None:
     try:
         LazyChunkStream.from_iter(chunks).write_rrd(path, application_id="dyn", recording_id=name)
     except RuntimeError as error:
+        # Rerun wraps whatever is raised while it reads the chunks.
+        if "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from error
         # Such as a disk that is full.
         raise OSError(str(error)) from error
 

@@ -38,15 +38,18 @@ def columns(contents: Contents) -> list[Column]:
     """Return the columns: first the coordinates, then the arrays that have elements, the parts of complex ones apart.
 
     Each bears the array's name within its group with dots for slashes, such as W.dimensionality; where two would be
-    called the same, its whole path.
+    called the same, its whole path; and where even these are the same, that path with its slashes.
     """
     leading = tuple(range(len(contents.index)))
     found = [(contents.coordinates[name], (k,)) for k, name in enumerate(contents.index)]
     filled = [array for array in contents.arrays if math.prod(array.shape[len(leading) :])]
     found += [(part, leading) for array in filled for part in array.parts()]
-    known = Counter(array.name for array, _ in found)
-    names = [array.path if known[array.name] > 1 else array.name for array, _ in found]
-    return [Column(name.replace("/", "."), *each) for name, each in zip(names, found, strict=True)]
+    paths = [array.path for array, _ in found]
+    names = [array.name.replace("/", ".") for array, _ in found]
+    for longer in ([path.replace("/", ".") for path in paths], paths):
+        known = Counter(names)
+        names = [other if known[name] > 1 else name for name, other in zip(names, longer, strict=True)]
+    return [Column(name, *each) for name, each in zip(names, found, strict=True)]
 
 
 def batches(contents: Contents, most_bytes: int) -> Iterator[list[np.ndarray]]:

@@ -85,6 +85,33 @@ def test_what_fails_leaves_what_was_there_and_no_draft(recorded, tmp_path, suffi
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
 
 
+@every_format
+def test_an_interrupt_stays_one_and_leaves_what_was_there(recorded, tmp_path, suffix, monkeypatch):
+    export(recorded, output := tmp_path / f"run{suffix}")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dyn.recorders.series.Series.__getitem__", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        export(recorded, output, overwrite=True)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+@every_format
+def test_a_link_stays_and_what_it_leads_to_is_replaced(recorded, tmp_path, suffix):
+    (folder := tmp_path / "elsewhere").mkdir()
+    size = lambda path: sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())  # noqa: E731
+    whole = size(target := export(recorded, folder / f"kept{suffix}"))
+    (link := tmp_path / f"run{suffix}").symlink_to(target)
+    assert export(recorded, link, select=["loss"], overwrite=True) == link
+    assert link.is_symlink()
+    assert size(target) < whole
+    assert list(folder.iterdir()) == [target]
+    assert {file.name for file in tmp_path.iterdir()} == {"run.h5", "elsewhere", link.name}
+
+
 FULL_DISK = """
 import resource, signal, sys
 from dyn.recorders.export import export
@@ -142,6 +169,10 @@ def test_places_that_cannot_be_written_are_refused(recorded, tmp_path):
     (folder / "thesis.txt").write_text("precious")
     with pytest.raises(OutputExistsError, match="a directory of other files, which is not replaced"):
         export(recorded, folder, overwrite=True)
+    (folder / "zarr.json").write_text("{}")
+    with pytest.raises(OutputExistsError, match=r"notes\.zarr holds .*thesis\.txt, which is not Zarr's"):
+        export(recorded, folder, overwrite=True)
+    assert (folder / "thesis.txt").read_text() == "precious"
     with pytest.raises(OutputExistsError, match="is a directory; name a file"):
         export(recorded, folder.rename(tmp_path / "notes.nc"), overwrite=True)
     recorded.rename(itself := tmp_path / "run.nc")
