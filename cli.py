@@ -61,8 +61,10 @@ def info(file: Path, as_json: bool) -> None:
     from .recorders.sweeps.sweep_file import Sweep, is_sweep
 
     if is_sweep(file):
+        tell_sweep = sweep_document if as_json else sweep_lines
         with Sweep(file) as sweep_:
-            click.echo(json.dumps(sweep_document(sweep_), indent=2) if as_json else sweep_lines(sweep_))
+            told = tell_sweep(sweep_, progress=progress("reading", "point"))
+        click.echo(json.dumps(told, indent=2) if as_json else told)
         return
     with open_recording(file) as recording:
         summary, story = summarize(recording), tell_all(recording)
@@ -89,7 +91,7 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
 
     if is_sweep(file):
         with Sweep(file) as sweep_:
-            told = tell_jumps(sweep_, **options)
+            told = tell_jumps(sweep_, **options, progress=progress("reading", "point"))
         click.echo(json.dumps(told.as_dict(), indent=2) if as_json else told.jump_lines)
         return
     with open_recording(file) as recording:

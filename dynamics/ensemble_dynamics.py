@@ -99,7 +99,10 @@ class EnsembleDynamics:
 
     @cached_property
     def jumps_per_model(self) -> Estimate:
-        """The number of jumps of a model, the mean with Student's interval."""
+        """The number of jumps of a model until it was last watched, the mean with Student's interval.
+
+        The number is a lower bound for a model that diverged, which might have jumped again, and so is the mean.
+        """
         counts = np.array([len(jumps) for jumps in self._jumps], dtype=np.float64)
         return mean_of(counts, self.level, (0.0, np.inf))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, log2
 from statistics import NormalDist
 from typing import Any
 
@@ -20,7 +21,10 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+        if np.isnan(self.value):
+            return "unknown"
+        interval = "unknown" if np.isnan(self.low) or np.isnan(self.high) else f"{self.low:.3g} to {self.high:.3g}"
+        return f"{self.value:.3g} ({interval})"
 
     def as_dict(self) -> dict[str, float | None]:
         """Return what JSON can hold; None for what is unknown or beyond the run."""
@@ -78,22 +82,32 @@ def median_of(groups: Sequence[np.ndarray], level: float = LEVEL) -> Estimate:
 
     *groups* holds the values of each model, as many as it has. A model is drawn, with replacement, with all its values,
     because they are not independent of each other; the interval leaves out (1 - level) / 2 of a thousand such medians
-    at either side. The median is the least value that half of the values do not exceed. NaN without values, and the
-    interval is NaN for a single model. The draws are the same each time.
+    at either side. The median is the least value that half of the values do not exceed. Models without values say
+    nothing of it and are not drawn. NaN without values, and the interval is NaN for fewer models with values than
+    fewest_for() says. The draws are the same each time.
     """
-    values = np.concatenate([np.asarray(group, dtype=np.float64) for group in groups]) if groups else np.empty(0)
-    if not values.size:
+    valued = [np.asarray(group, dtype=np.float64) for group in groups if len(group)]
+    if not valued:
         return Estimate(np.nan, np.nan, np.nan)
+    values, k = np.concatenate(valued), len(valued)
     order = np.argsort(values)
-    owner = np.repeat(np.arange(len(groups)), [len(group) for group in groups])[order]
-    value = _weighted_medians(values[order], np.ones((1, len(values))))[0]
-    if len(groups) == 1:
+    value = _weighted_medians(values[order], np.ones((1, len(values)))).item()
+    if k < fewest_for(level):
         return Estimate(value, np.nan, np.nan)
-    drawn = np.random.default_rng(0).multinomial(len(groups), np.full(len(groups), 1 / len(groups)), _DRAWS)
-    weights = drawn[:, owner]
-    medians = _weighted_medians(values[order], weights[weights.any(axis=1)])
+    owner = np.repeat(np.arange(k), [len(group) for group in valued])[order]
+    drawn = np.random.default_rng(0).multinomial(k, np.full(k, 1 / k), _DRAWS)
+    medians = _weighted_medians(values[order], drawn[:, owner])
     low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, low.item(), high.item())
+
+
+def fewest_for(level: float) -> int:
+    """Return the fewest independent values whose range holds their median with probability *level*; six for 95 %.
+
+    All k of them lie on one side of it with probability 2 · 2^-k, so that the widest interval they can give holds it
+    with 1 - 2 · 2^-k: 93.75 % for five.
+    """
+    return ceil(1 - log2(1 - level))
 
 
 def _weighted_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

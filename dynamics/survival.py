@@ -57,6 +57,8 @@ def kaplan_meier(time: Any, happened: Any, level: float = LEVEL) -> Survival:
     The band is pointwise: Wilson's interval for the number of models that would give the same variance had all been
     watched to the end, k = (1 - S) / (S σ²), which is the number of models as long as none is censored earlier. Where S
     is 1, k is the number watched at the first event; where it is 0, that before. So the band has a width there too.
+    Where there was no event at all k is the number of models, also of those watched for a short time only: the band
+    then holds what as many models say that were all watched to the end, and is too narrow where many were not.
 
     Shapes: time (k,) not negative, happened (k,) bool. Models are independent of each other, and what ends the watching
     must have nothing to do with the event. Raises ValueError where the shapes differ, there is no model, or a time is

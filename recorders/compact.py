@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ def compact(
     path: str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
     *,
-    compression: str = "none",
+    compression: str | None = None,
     overwrite: bool = False,
     progress: Progress = iter,
 ) -> Path:
@@ -45,31 +46,33 @@ def compact(
     It stays a recording of the same format, with all its rows, those in a ring too. Without *output* it takes the place
     of the original, in one instant, after every value was read back and compared; one that is compact already stays as
     it is. Memory is some 200 MB, however large the recording. *compression* is one of none, gzip, zstd and lz4, the
-    last two of the extra [compression]. *progress* wraps the pieces that are written, and then those that are compared.
+    last two of the extra [compression]; without it, compressed is what was compacted so. *progress* wraps the pieces that are written, and then those that are compared.
 
     Raises SettingError, OutputExistsError or MissingExtraError for arguments that cannot be used, RecordingError for
     what is no recording, for one that is still being written, and where the disk has too little room or fails.
     """
-    filters_of(compression)
+    if compression is not None:
+        filters_of(compression)
     source, made = Path(path), Path(path if output is None else output)
     if is_held(ring_path(source)):
         raise RecordingError(f"{source} is still being written; end the training first")
+    # A link stays a link: what it points to is replaced.
+    target = made.resolve() if made.is_symlink() else made
     if output is not None:
-        check_path(made, overwrite=overwrite)
+        check_path(target, overwrite=overwrite)
     with open_file(source) as file:
         check_format(source, file)
-    # A link stays a link: what it points to is replaced.
     if made.exists() and made.samefile(source):
         _compact_in_place(source.resolve(), compression, progress)
         return made
-    with open_recording(source) as recording, _draft_of(recording, made, compression, progress) as draft:
-        _put_in_place(draft, made)
+    with open_recording(source) as recording, _draft_of(recording, target, compression, progress) as draft:
+        _put_in_place(draft, target)
     # It belongs to a recording that lay here before.
-    ring_path(made).unlink(missing_ok=True)
+    ring_path(target).unlink(missing_ok=True)
     return made
 
 
-def _compact_in_place(path: Path, compression: str, progress: Progress) -> None:
+def _compact_in_place(path: Path, compression: str | None, progress: Progress) -> None:
     repair(path)
     before = _identity(path)
     with open_recording(path) as recording:
@@ -78,7 +81,6 @@ def _compact_in_place(path: Path, compression: str, progress: Progress) -> None:
         with _draft_of(recording, path, compression, progress) as draft:
             if _identity(path) != before:
                 raise RecordingError(f"{path} was changed meanwhile, and stays as it is; compact it again")
-            shutil.copymode(path, draft)
             _put_in_place(draft, path)
 
 
@@ -87,11 +89,12 @@ def _put_in_place(draft: Path, path: Path) -> None:
     draft.replace(path)
 
 
-def _is_compact(recording: Recording, compression: str) -> bool:
+def _is_compact(recording: Recording, compression: str | None) -> bool:
     root = recording.node("/")
     return (
         root is not None
-        and root.attrs.get("compacted") == compression
+        and "compacted" in root.attrs
+        and root.attrs["compacted"] == _chosen(recording, compression)
         and all(
             series.chunks == compact_chunks(path, series.shape, series.dtype)
             for path, series in arrays_of(recording).items()
@@ -99,10 +102,22 @@ def _is_compact(recording: Recording, compression: str) -> bool:
     )
 
 
+def _chosen(recording: Recording, compression: str | None) -> str:
+    """Return the compression that was asked for, or else that of the recording."""
+    root = recording.node("/")
+    return (
+        str(root.attrs.get("compacted", "none")) if compression is None and root is not None else compression or "none"
+    )
+
+
+def _room_for(recording: Recording) -> int:
+    arrays = arrays_of(recording).values()
+    return math.ceil(_OVERHEAD * sum(math.prod(series.shape) * series.dtype.itemsize for series in arrays))
+
+
 def _check_room(recording: Recording, target: Path) -> None:
     """Raise RecordingError unless the disk has room for a second recording beside the first."""
-    arrays = arrays_of(recording).values()
-    needed = _OVERHEAD * sum(math.prod(series.shape) * series.dtype.itemsize for series in arrays)
+    needed = _room_for(recording)
     free = shutil.disk_usage(target.absolute().parent).free
     if needed > free:
         raise RecordingError(
@@ -112,30 +127,47 @@ def _check_room(recording: Recording, target: Path) -> None:
 
 
 @contextmanager
-def _draft_of(recording: Recording, target: Path, compression: str, progress: Progress) -> Iterator[Path]:
+def _draft_of(recording: Recording, target: Path, compression: str | None, progress: Progress) -> Iterator[Path]:
     """Write the compact recording, compare it, and give its path; it is deleted unless it was put in its place."""
     _check_room(recording, target)
-    draft = target.with_name(f"{target.name}.compact")
     try:
-        _compare(draft, _write(recording, draft, compression, progress), progress)
-        yield draft
+        with _file_beside(target) as draft:
+            _compare(draft, _write(recording, draft, _chosen(recording, compression), progress), progress)
+            shutil.copymode(target if target.exists() else recording.path, draft)
+            yield draft
     except DynError:
         raise
     except OSError as error:
         raise RecordingError(f"{target} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _file_beside(target: Path) -> Iterator[Path]:
+    """Make a file beside *target*, of a name that nobody has; it is deleted unless it was put in its place."""
+    descriptor, name = tempfile.mkstemp(".compact", f".{target.name}.", target.parent)
+    os.close(descriptor)
+    try:
+        yield Path(name)
     finally:
-        draft.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
 
 
 def _write(recording: Recording, draft: Path, compression: str, progress: Progress) -> list[tuple[Piece, int]]:
     """Write the whole recording to *draft*, down to the disk; return the fingerprint of each piece."""
     arrays, prints = arrays_of(recording), []
     with _created(draft) as file:
+        _reserve(file, _room_for(recording))
         make_skeleton(recording, file, filters_of(compression))
         file.attrs.update({**_ending(recording), "compacted": compression})
         for piece in progress([piece for path in arrays for piece in pieces(path, dataset_at(file, path))]):
             prints.append((piece, _copy(arrays[piece.path], piece, dataset_at(file, piece.path))))
     return prints
+
+
+def _reserve(file: h5py.File, size: int) -> None:
+    """Have the disk keep room for the file before HDF5 holds anything that it could not write on closing."""
+    if hasattr(os, "posix_fallocate") and size:
+        os.posix_fallocate(file.id.get_vfd_handle(), 0, size)
 
 
 def _copy(series: Series, piece: Piece, dataset: h5py.Dataset) -> int:

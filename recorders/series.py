@@ -157,10 +157,19 @@ class Series(NDArrayOperatorsMixin):
         rows, rest = wanted[0], tuple(_slice(each) for each in wanted[1:])
         filed = min(self._source.filed, self._rows)
         first = range(rows.start, min(rows.stop, filed), rows.step)
-        parts = [patiently(self._source, lambda: self._read_file(first, rest))] if len(first) or not len(rows) else []
+        parts = [self._read_whole(first, rest)] if len(first) or not len(rows) else []
         if last := rows[len(first) :]:
             parts.append(self._read_tail(range(last.start - filed, last.stop - filed, last.step), rest))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _read_whole(self, rows: range, rest: tuple[slice, ...]) -> np.ndarray:
+        try:
+            return patiently(self._source, lambda: self._read_file(rows, rest))
+        except RecordingError:
+            raise
+        except OSError as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RecordingError(f"{self._source.path} cannot be read: {self._path} is damaged ({reason})") from error
 
     def _read_file(self, rows: range, rest: tuple[slice, ...]) -> np.ndarray:
         dataset = self._look()

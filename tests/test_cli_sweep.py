@@ -81,15 +81,15 @@ def dyn(*arguments: str) -> int:
 def test_a_sweep_says_what_it_holds_and_what_happened(capsys):
     settings = ["batch_size=4", "evaluation_size=8", "every=1", "steps=20"]
     few = [word for setting in settings for word in ("--set", setting)]
-    sweep = ["geometry", "--over", "lr=0.1,0.2", "--repeat", "2", "--record", "--workers", "1", "-o", "a.h5"]
+    sweep = ["geometry", "--over", "lr=0.1,0.2", "--repeat", "5", "--record", "--workers", "1", "-o", "a.h5"]
     assert run(*sweep, *few) == 0
     capsys.readouterr()
     assert dyn("info", "a.h5") == 0
-    assert "a.h5: sweep of geometry, 2 points of 2 models" in capsys.readouterr().out
+    assert "a.h5: sweep of geometry, 2 points of 5 models" in capsys.readouterr().out
     assert dyn("info", "a.h5", "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["statistics"]["points"]) == 2
     assert dyn("jumps", "a.h5") == 0
-    assert "lr=0.1: 2 models\n  jumps " in capsys.readouterr().out
+    assert "lr=0.1: 5 models\n  jumps " in capsys.readouterr().out
     assert dyn("jumps", "a.h5", "--json") == 0
     assert json.loads(capsys.readouterr().out)["points"][1]["jumps"]["per_model"]["value"] >= 0
     assert dyn("plot", "a.h5") == 0

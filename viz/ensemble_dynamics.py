@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ..dynamics.ensemble_dynamics import FEWEST_ROWS
+from ..dynamics.intervals import LEVEL, fewest_for
 from ..dynamics.levels import LEVELS
 from ..recorders.recording import Recording
 from ..recorders.selection import select
@@ -15,18 +16,15 @@ from ..recorders.sweeps.statistics import PointStatistics, statistics_of
 from .kinds import check_fits
 from .loss_scale import loss_scale
 from .panels import canvas, write_notes, write_title
-from .point_shares import at_levels, draw_shares, formed, name_of, plain_name, scale_by_logarithm
+from .point_shares import RARE, STROKES, at_levels, draw_shares, formed, name_of, plain_name, scale_by_logarithm
 from .style import MARKERS, PALETTE, style
 
 _WIDTH, _HEIGHTS, _LOW = 8.4, (2.5, 2.3), 3.2
 # Of the last row, over several points and of a single one.
 _LAST = (2.6, 1.3)
 _SIZES = (("n_features", "n"), ("n_hidden", "m"))
-_STROKES = ("-", "--", "-.", ":")
 # So many points have curves of their own, evenly chosen where there are more, and so many a panel of their levels.
 _MOST_CURVES, _MOST_PANELS = 6, 4
-# A level that no more than this share of the features is ever at is not drawn.
-_RARE = 0.03
 # Medians stand beside their panel, so far from it and from each other.
 _MARGIN, _APART = 1.03, 0.04
 _CAPTIONS = (
@@ -36,7 +34,11 @@ _CAPTIONS = (
     "of dimensionality, the mean over the models. Last row: the share of the features that end in each polytope.",
     "The share of the features at each level of dimensionality, and in each polytope, at the end of training.",
 )
-_SURE = " Bands and bars are 95 % confidence intervals over models{}."
+_SURE = (
+    f" What no point has in more than {100 * RARE:.0f} % is left out. Bands and bars are 95 % confidence intervals "
+    "over models{}; where there is one model there is no bar{}."
+)
+_BY_STEP = ", at each step by itself", f", nor for the median of c below {fewest_for(LEVEL)} that jump"
 
 
 def plot_ensemble_dynamics(recording: Recording, ax: Axes | None = None, *, parameter: str | None = None) -> Figure:
@@ -51,12 +53,13 @@ def plot_ensemble_dynamics(recording: Recording, ax: Axes | None = None, *, para
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
     check_fits(recording, "ensemble-dynamics")
-    points = [point for point in statistics_of(recording, parameter).points if point.dynamics.models]
+    told = statistics_of(recording, parameter).points
+    points = [point for point in told if point.dynamics.models]
     moves = len(recording) >= FEWEST_ROWS and bool(points)
     heights = (*_HEIGHTS, _LAST[len(points) == 1])
     with style():
         figure, host = canvas(ax, (_WIDTH, sum(heights) if moves else _LOW))
-        write_title(host, _title(recording, points), _WIDTH)
+        write_title(host, _title(recording, points) + _failed(told), _WIDTH)
         if moves:
             parts: Any = host.subfigures(3, 1, height_ratios=heights)
             jumps, levels, shapes = parts
@@ -69,7 +72,8 @@ def plot_ensemble_dynamics(recording: Recording, ax: Axes | None = None, *, para
             draw_shares(right, points, formed(points), "ends in polytopes")
             right.set_ylabel("")
         if ax is None:
-            write_notes(figure, [_CAPTIONS[not moves] + _SURE.format(", at each step by itself" if moves else "")])
+            unknown = _unknown_drops(_some(points, _MOST_CURVES)) if moves else ""
+            write_notes(figure, [_CAPTIONS[not moves] + unknown + _SURE.format(*_BY_STEP if moves else ("", ""))])
     return figure
 
 
@@ -81,6 +85,22 @@ def _title(recording: Recording, points: Sequence[PointStatistics]) -> str:
     counts = sorted({point.dynamics.models for point in points})
     models = " to ".join(map(str, counts[:1] + counts[1:][-1:]))
     return f"{name}, {models} models" + (" at each point" if len(points) > 1 else "")
+
+
+def _failed(points: Sequence[PointStatistics]) -> str:
+    failed = sum(point.dynamics.failed for point in points)
+    return f"; {failed} more failed" if failed else ""
+
+
+def _drops(points: Sequence[PointStatistics]) -> np.ndarray:
+    """Return what the loss falls by at each jump of all models, NaN where that is not known."""
+    return np.concatenate([drop for point in points for drop in point.dynamics.loss_drops] or [np.empty(0)])
+
+
+def _unknown_drops(points: Sequence[PointStatistics]) -> str:
+    drops = _drops(points)
+    unknown = np.count_nonzero(np.isnan(drops))
+    return f" Of {unknown} of the {len(drops)} jumps no change of the loss is known; c lacks them." if unknown else ""
 
 
 def _some(points: Sequence[PointStatistics], most: int) -> list[PointStatistics]:
@@ -105,8 +125,8 @@ def _draw_jumps(host: SubFigure, points: Sequence[PointStatistics]) -> None:
     first.set_ylabel("models that have jumped")
     second.set_yticklabels([])
     drops.set_ylabel("fall of the loss")
-    values = np.concatenate([drop for point in points for drop in point.dynamics.loss_drops] or [np.empty(0)])
-    _, is_log = loss_scale(values[values > 0])
+    # A jump at which the loss rises has no place on a logarithmic axis, which loss_scale() knows.
+    _, is_log = loss_scale(_drops(points))
     if is_log:
         scale_by_logarithm(drops, drops.yaxis)
     if len(points) > 1:
@@ -120,7 +140,7 @@ def _draw_times(ax: Axes, point: PointStatistics, order: int, k: int) -> None:
     jumped, low, high = (np.append(values, values[-1:]) for values in (1 - time.share, 1 - time.high, 1 - time.low))
     colour = PALETTE[k % len(PALETTE)]
     ax.fill_between(x, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
-    stroke = _STROKES[k % len(_STROKES)]
+    stroke = STROKES[k % len(STROKES)]
     # One mark at the end, so that the key has the marks of the jumps too.
     ax.plot(
         x, jumped, drawstyle="steps-post", color=colour, linestyle=stroke, linewidth=1.5, label=name_of(point),
@@ -145,11 +165,11 @@ def _draw_levels(host: SubFigure, points: Sequence[PointStatistics]) -> None:
     """Draw for each point the share of the features at each level over the steps."""
     panels = host.subplots(1, len(points), sharey=True, squeeze=False)[0]
     means = np.stack([point.dynamics.occupancy.mean for point in points])
-    levels = [k for k in range(len(LEVELS)) if np.nanmax(means[..., k]) > _RARE]
+    levels = [k for k in range(len(LEVELS)) if np.nanmax(means[..., k]) > RARE]
     for ax, point in zip(panels, points, strict=True):
         step, occupancy = point.dynamics.step, point.dynamics.occupancy
-        for number, k in enumerate(levels):
-            colour, stroke = PALETTE[k % len(PALETTE)], _STROKES[number % len(_STROKES)]
+        for k in levels:
+            colour, stroke = PALETTE[k % len(PALETTE)], STROKES[k % len(STROKES)]
             band = occupancy.low[:, k], occupancy.high[:, k]
             ax.fill_between(step, *band, color=colour, alpha=0.2, linewidth=0)
             label = f"{LEVELS[k].label}  {plain_name(LEVELS[k].polytope)}"

@@ -16,6 +16,8 @@ FEWEST_DENSITIES = 3
 MOST_CURVATURES = 600
 # A figure of the models at each point of a sweep shows so many points.
 MOST_POINTS = 40
+# From so many models at a point on their statistics are what a recording is about.
+_MANY_MODELS = 5
 # (n_features, n_hidden) of the phase diagrams that theory knows.
 _PHASE_SIZES = ((2, 1), (3, 2))
 
@@ -28,12 +30,25 @@ def settings_of(recording: "Recording") -> Mapping[str, Any]:
 
 
 def _shape(recording: "Recording") -> tuple[int, ...]:
-    """Return ([instances,] m, n) of the first matrix with features; nothing where there is none, or no row of it."""
-    if not len(recording) or not recording.features:
+    """Return ([instances,] m, n) of the first matrix with features; nothing where there is none, or no row of it.
+
+    Features may have been recorded without their matrix, which is then none.
+    """
+    series = recording.parameters.get(next(iter(recording.features), ""))
+    if series is None or not len(recording):
         return ()
-    series = recording.parameters[next(iter(recording.features))]
     *members, m, n = series.shape[1:]
     return (*members, n, m) if series.attrs.get("features") == "rows" else (*members, m, n)
+
+
+def always(_recording: "Recording") -> bool:
+    """Whether it is a recording."""
+    return True
+
+
+def no_hint(_recording: "Recording") -> str:
+    """Return nothing: there is no way out to tell."""
+    return ""
 
 
 def has_features(recording: "Recording") -> bool:
@@ -42,19 +57,38 @@ def has_features(recording: "Recording") -> bool:
 
 
 def has_trajectories(recording: "Recording") -> bool:
-    """Whether there are rows of a matrix with features to draw curves through."""
-    return has_features(recording) and len(recording) > 1
+    """Whether there are rows of features to draw curves through; their matrix is not asked for."""
+    return bool(recording.features) and len(recording) > 1
 
 
-def has_models_to_compare(recording: "Recording") -> bool:
-    """Whether it is of several models at each of a few points of a grid of settings."""
+def _grid(recording: "Recording") -> tuple[int, int]:
+    """Return how many points of a grid of settings it has, and how many models at each; 0 of both for one model."""
     from ..recorders.sweeps.models import grid_of
 
     shape = _shape(recording)
     if len(shape) != 3:
-        return False
+        return 0, 0
     points = len(grid_of(recording))
-    return points <= MOST_POINTS and shape[0] >= 2 * points
+    return points, shape[0] // points
+
+
+def has_models_to_compare(recording: "Recording") -> bool:
+    """Whether it is of several models at each of a few points of a grid of settings."""
+    points, models = _grid(recording)
+    return points <= MOST_POINTS and models >= 2
+
+
+def has_many_models(recording: "Recording") -> bool:
+    """Whether it has so many models at each of its points that they say more together than one of them."""
+    return _grid(recording)[1] >= _MANY_MODELS
+
+
+def with_too_many_points(recording: "Recording") -> str:
+    """Return how many points are too many, and the way out; nothing where that is not what is wrong."""
+    points, models = _grid(recording)
+    if points <= MOST_POINTS or models < 2:
+        return ""
+    return f": it has {points:,} points against {MOST_POINTS}; take fewer with --over"
 
 
 def _columns(recording: "Recording") -> int:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Kind:
     """One kind of figure.
 
-    fits tells whether a recording has what the figure shows; shows names the experiments of the catalogue that it is
-    the first choice for; options are the keywords that its function takes.
+    fits tells whether a recording has what the figure shows, and hint why not, where there is a way out. shows names
+    the experiments of the catalogue that it is the first choice for, but for the kinds that it gives way to. leads
+    tells whether a recording that it fits may have it by default. options are the keywords that its function takes.
     """
 
     name: str
@@ -30,6 +31,9 @@ class Kind:
     module: str
     fits: Callable[["Recording"], bool]
     shows: tuple[str, ...] = ()
+    gives_way_to: tuple[str, ...] = ()
+    leads: Callable[["Recording"], bool] = fitting.always
+    hint: Callable[["Recording"], str] = fitting.no_hint
     options: tuple[str, ...] = ("parameter",)
 
     @property
@@ -79,7 +83,9 @@ def default_kind(recording: "Recording", options: Iterable[str] = ()) -> Kind:
         raise SettingError(f"no figure of {recording.path} takes {' and '.join(options)} together; leave one out")
     experiment = fitting.settings_of(recording).get("name")
     # The kinds are listed with the most general first.
-    return next((kind for kind in usable if experiment in kind.shows), usable[0])
+    general = next((kind for kind in usable if kind.leads(recording)), usable[0])
+    shown = next((kind for kind in usable if experiment in kind.shows), general)
+    return general if general.name in shown.gives_way_to else shown
 
 
 def check_fits(recording: "Recording", name: str) -> None:
@@ -89,9 +95,10 @@ def check_fits(recording: "Recording", name: str) -> None:
     others = kinds_of(recording)
     if not others:
         raise _nothing_to_draw(recording)
+    # The recording of a sweep has its name, but lies in a folder that the user never saw.
     raise SettingError(
-        f"the figure {name!r} shows {KINDS[name].summary}, which {recording.path} does not hold; "
-        f"its figures: {', '.join(others)}"
+        f"the figure {name!r} shows {KINDS[name].summary}, which {recording.path.name} does not hold"
+        f"{KINDS[name].hint(recording)}; its figures: {', '.join(others)}"
     )
 
 
@@ -129,6 +136,8 @@ KINDS: Mapping[str, Kind] = {
             summary=f"when several models jump, where and as what they end, at up to {MOST_POINTS} points of a sweep",
             module=".ensemble_dynamics",
             fits=fitting.has_models_to_compare,
+            leads=fitting.has_many_models,
+            hint=fitting.with_too_many_points,
         ),
         Kind(
             name="levels",
@@ -157,6 +166,7 @@ KINDS: Mapping[str, Kind] = {
             module=".regimes",
             fits=fitting.is_one_small_run,
             shows=("geometry",),
+            gives_way_to=("ensemble-dynamics",),
             options=("parameter", "instance"),
         ),
         Kind(

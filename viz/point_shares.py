@@ -12,16 +12,16 @@ from ..dynamics.levels import LEVELS
 from ..recorders.sweeps.statistics import PointStatistics
 from .style import MARKERS, PALETTE
 
-_STROKES = ("-", "--", "-.", ":")
+STROKES = ("-", "--", "-.", ":")
 # What no point has in more than this share of its features is not drawn, nor more curves than these.
-_RARE, _MOST = 0.03, 8
+RARE, _MOST = 0.03, 8
 # Curves are moved apart by so much of the axis, so that their bars do not hide each other.
 _APART = 0.006
 _LOGARITHMIC = 5.0
 # So many labels or more lie aslant.
 _SLANTED = 5
 _RANGE = (-0.03, 1.03)
-_NOTHING = Estimate(0.0, 0.0, 0.0)
+_NOTHING, _UNKNOWN = Estimate(0.0, 0.0, 0.0), Estimate(np.nan, np.nan, np.nan)
 _SYMBOLS = {"density": "$p$", "importance_extra": "importance"}
 _NAMES = [level.polytope for level in LEVELS]
 
@@ -54,9 +54,10 @@ def at_levels(points: Sequence[PointStatistics]) -> Shares:
 def _together(shares: Sequence[Mapping[str, Estimate]]) -> Shares:
     """Return the estimates of each name at all points, of those that are ever common, the most common first."""
     names = {name for each in shares for name in each}
-    together = {name: [each.get(name, _NOTHING) for each in shares] for name in sorted(names)}
+    # Of a point at which no model reached the end nothing is known.
+    together = {name: [each.get(name, _NOTHING if each else _UNKNOWN) for each in shares] for name in sorted(names)}
     most = {name: max(np.nan_to_num(each.value) for each in values) for name, values in together.items()}
-    common = sorted((name for name in together if most[name] > _RARE), key=lambda name: -most[name])
+    common = sorted((name for name in together if most[name] > RARE), key=lambda name: -most[name])
     return {name: together[name] for name in common[:_MOST]}
 
 
@@ -66,6 +67,9 @@ def draw_shares(ax: Axes, points: Sequence[PointStatistics], shares: Shares, tit
     Of a single point each share has a line of its own.
     """
     ax.set_title(title, fontsize=9)
+    if not shares:
+        _draw_nothing(ax, points)
+        return
     if len(points) == 1:
         _draw_lines(ax, shares)
         return
@@ -76,9 +80,11 @@ def draw_shares(ax: Axes, points: Sequence[PointStatistics], shares: Shares, tit
         low, high = values.min(), values.max()
         places = values * (high / low) ** away if is_log else values + away * (high - low)
         share, bars = _with_bars(estimates)
+        number = _number(name, shares)
         ax.errorbar(
-            places, share, bars, color=_colour(name, k), label=plain_name(name), marker=MARKERS[k % len(MARKERS)],
-            markersize=4, linestyle=_STROKES[k % len(_STROKES)], linewidth=1.2, elinewidth=1, capsize=2,
+            places, share, bars, color=PALETTE[number % len(PALETTE)], label=plain_name(name),
+            marker=MARKERS[number % len(MARKERS)], markersize=4, linestyle=STROKES[number % len(STROKES)],
+            linewidth=1.2, elinewidth=1, capsize=2,
         )  # fmt: skip
     ax.set_ylim(*_RANGE)
     ax.set_ylabel("share of the features")
@@ -100,10 +106,21 @@ def scale_by_logarithm(ax: Axes, axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def _draw_nothing(ax: Axes, points: Sequence[PointStatistics]) -> None:
+    """Say why there is nothing to draw."""
+    has_ends = any(point.dynamics.polytopes for point in points)
+    why = f"none holds more than {RARE:.0%}" if has_ends else "no model reached the end"
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center")
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
 def _draw_lines(ax: Axes, shares: Shares) -> None:
     for k, (name, estimates) in enumerate(shares.items()):
         share, bars = _with_bars(estimates)
-        ax.errorbar(share, [k], xerr=bars, color=_colour(name, k), marker="o", markersize=5, capsize=3)
+        number = _number(name, shares)
+        colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
+        ax.errorbar(share, [k], xerr=bars, color=colour, marker=marker, markersize=5, capsize=3)
     ax.set_yticks(range(len(shares)), [plain_name(name) for name in shares])
     ax.set_ylim(len(shares) - 0.5, -0.5)
     ax.set_xlim(*_RANGE)
@@ -111,14 +128,15 @@ def _draw_lines(ax: Axes, shares: Shares) -> None:
 
 
 def _with_bars(estimates: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values (k,), and how far down and up their intervals go, (2, k); 0 where nothing is known of them."""
+    """Return the values (k,), and how far down and up their intervals go, (2, k); NaN, which has no bar, if unknown."""
     value, low, high = np.array([[each.value, each.low, each.high] for each in estimates]).T
-    return value, np.nan_to_num([value - low, high - value])
+    return value, np.array([value - low, high - value])
 
 
-def _colour(name: str, k: int) -> str:
-    """Return a colour, the same for a level and for its polytope."""
-    return PALETTE[(_NAMES.index(name) if name in _NAMES else len(_NAMES) + k) % len(PALETTE)]
+def _number(name: str, shares: Shares) -> int:
+    """Return what a name's colour, mark and stroke go by: the same for a level and for its polytope."""
+    names = _NAMES + [other for other in shares if other not in _NAMES]
+    return names.index(name)
 
 
 def _places(points: Sequence[PointStatistics]) -> tuple[np.ndarray, bool]:

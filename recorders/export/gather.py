@@ -18,7 +18,7 @@ from ..sweeps.sweep_file import arrays_of, dataset_of, is_sweep
 from .contents import Array, Block, Contents
 
 # Of a file, and no longer true or of no use in another one.
-_OF_FILE = ("format", "format_version", "token")
+_OF_FILE = ("format", "format_version", "token", "compacted")
 _OF_SCALE = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
 
 

@@ -1,6 +1,6 @@
 """The dynamics of a sweep in numbers: at each of its points when models jump, at which levels, and what they form."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,6 +15,8 @@ from ..recording import Recording
 from .models import models_of
 from .sweep_file import Sweep
 
+# What shows on a terminal how far something is, such as tqdm.
+Progress = Callable[[Iterable[dict[str, Any]]], Iterable[dict[str, Any]]]
 # Shares of the features that are never told, since they say nothing.
 _RARE = 0.005
 
@@ -102,18 +104,18 @@ class SweepStatistics(ShownAsText):
 
 
 def statistics_of(
-    source: Sweep | Recording, parameter: str | None = None, *, points: int | None = None
+    source: Sweep | Recording, parameter: str | None = None, *, points: int | None = None, progress: Progress = iter
 ) -> SweepStatistics:
     """Return the statistics of a sweep over any settings, or of a recorded ensemble, at its first so many *points*.
 
     A few models are read at a time, and of each its jumps are kept. Without trajectories levels and polytopes are those
-    at the end, and there are no jumps. parameter: whose features, by default the first that has any. Raises as
-    models_of() does.
+    at the end, and there are no jumps. parameter: whose features, by default the first that has any. *progress* wraps
+    the points. Raises as models_of() does.
     """
     found = models_of(source, parameter)
     told = tuple(
         PointStatistics(settings, ensemble_dynamics(islice(found.models, found.repeat), found.step))
-        for settings in found.points[:points]
+        for settings in progress(found.points[:points])
     )
     return SweepStatistics(str(source.path), found.parameter, found.loss, told)
 
@@ -139,12 +141,12 @@ def _curve(time: Survival) -> dict[str, Any]:
 
 
 def _when(time: Survival) -> str:
-    """Say how many models have jumped, and by when half of them had."""
+    """Say how many models have jumped, and by when half of all had, not of those that did."""
     head, median = f"in {time.happened} of {time.models}", time.median
     if not np.isfinite(median.value):
-        return f"{head}, fewer than half of them by step {time.end:.0f}"
+        return f"{head}, fewer than half of all by the end, step {time.end:.0f}"
     high = f"{median.high:.0f}" if np.isfinite(median.high) else "the end or later"
-    return f"{head}, half of them by step {median.value:.0f} ({median.low:.0f} to {high})"
+    return f"{head}, half of all {time.models} by step {median.value:.0f} ({median.low:.0f} to {high})"
 
 
 def _shares(shares: Iterable[tuple[str, Estimate]]) -> str:

@@ -8,7 +8,7 @@ from ...dynamics.ensemble_dynamics import FEWEST_ROWS
 from ...dynamics.errors import RecordingError, SettingError
 from ..markup import ShownAsText
 from .models import features_of
-from .statistics import SweepStatistics, statistics_of
+from .statistics import Progress, SweepStatistics, statistics_of
 from .sweep_file import Sweep
 
 # So many points are told in lines; --json has all.
@@ -68,26 +68,28 @@ def summarize_sweep(sweep: Sweep) -> SweepSummary:
     )
 
 
-def sweep_document(sweep: Sweep) -> dict[str, Any]:
-    """Return what a sweep holds and what its models do at all its points, as JSON can hold it."""
-    told = statistics_of(sweep).as_dict() if features_of(sweep) else None
+def sweep_document(sweep: Sweep, *, progress: Progress = iter) -> dict[str, Any]:
+    """Return what a sweep holds and what its models do at all its points, which *progress* wraps, as JSON can hold."""
+    told = statistics_of(sweep, progress=progress).as_dict() if features_of(sweep) else None
     return summarize_sweep(sweep).as_dict() | {"statistics": told}
 
 
-def sweep_lines(sweep: Sweep) -> str:
-    """Return what a sweep holds and what its models do at its first points, in lines."""
+def sweep_lines(sweep: Sweep, *, progress: Progress = iter) -> str:
+    """Return what a sweep holds and what its models do at its first points, which *progress* wraps, in lines."""
     summary = summarize_sweep(sweep)
     lines = [str(summary)]
     if features_of(sweep):
-        told = statistics_of(sweep, points=MOST_POINTS)
+        told = statistics_of(sweep, points=MOST_POINTS, progress=progress)
         lines += [f"{told.parameter}, with 95 % confidence intervals over models in brackets", str(told)]
         if summary.points > MOST_POINTS:
             lines.append(f"and {summary.points - MOST_POINTS} more points; --json has all")
     return "\n".join(lines)
 
 
-def tell_jumps(sweep: Sweep, parameter: str | None = None, instance: int | None = None) -> SweepStatistics:
-    """Return the statistics of a sweep whose jumps can be told.
+def tell_jumps(
+    sweep: Sweep, parameter: str | None = None, instance: int | None = None, *, progress: Progress = iter
+) -> SweepStatistics:
+    """Return the statistics of a sweep whose jumps can be told; *progress* wraps its points.
 
     Raises RecordingError where no trajectories were kept, SettingError for an *instance*, of which a sweep has none,
     and as statistics_of() does.
@@ -98,7 +100,7 @@ def tell_jumps(sweep: Sweep, parameter: str | None = None, instance: int | None 
     if rows < FEWEST_ROWS:
         what = f"has {rows} rows, too few to see jumps in; give a smaller every" if rows else "keeps no trajectories"
         raise RecordingError(f"{sweep.path} {what}; sweep with --record")
-    return statistics_of(sweep, parameter)
+    return statistics_of(sweep, parameter, progress=progress)
 
 
 def _values(values: tuple[Any, ...]) -> str:

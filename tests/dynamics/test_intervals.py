@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from dyn.dynamics.intervals import Estimate, mean_interval, mean_of, median_of, wilson
+from dyn.dynamics.intervals import Estimate, fewest_for, mean_interval, mean_of, median_of, wilson
 
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 20), (1, 7), (10, 20), (20, 20)])
@@ -62,14 +62,29 @@ def test_the_median_is_of_all_values_and_its_interval_of_models():
     assert np.mean(naive) < 0.8
 
 
-def test_a_model_without_values_counts_as_one():
-    found = median_of([np.empty(0), np.array([1.0, 2.0, 3.0])])
-    assert (found.value, found.low, found.high) == (2, 2, 2)
+def test_models_without_values_say_nothing_of_the_median():
+    valued = [np.array([float(k)]) for k in range(8)]
+    assert median_of([*valued, *[np.empty(0)] * 20]) == median_of(valued)
+    # One model of many has jumped: its interval would have no width.
+    found = median_of([np.empty(0)] * 9 + [np.array([1.0, 2.0, 3.0])])
+    assert found.value == 2
+    assert np.isnan([found.low, found.high]).all()
     assert np.isnan(median_of([np.empty(0)]).value)
     assert np.isnan(median_of([]).value)
-    assert np.isnan(median_of([np.array([1.0])]).low)
+
+
+@pytest.mark.parametrize(("level", "fewest"), [(0.5, 2), (0.9, 5), (0.9375, 5), (0.95, 6), (0.99, 8)])
+def test_too_few_models_have_no_interval_for_their_median(level, fewest):
+    # k values have their median between the least and the greatest with probability 1 - 2 · 2^-k.
+    assert fewest_for(level) == fewest
+    groups = [np.array([float(k)]) for k in range(fewest)]
+    assert np.isnan(median_of(groups[1:], level).low)
+    found = median_of(groups, level)
+    assert found.low <= found.value <= found.high
 
 
 def test_what_is_unknown_is_none_in_a_document():
     assert Estimate(1.0, np.nan, np.inf).as_dict() == {"value": 1.0, "low": None, "high": None}
     assert str(Estimate(0.5, 0.25, 0.75)) == "0.5 (0.25 to 0.75)"
+    assert str(Estimate(0.5, np.nan, np.nan)) == "0.5 (unknown)"
+    assert str(Estimate(np.nan, np.nan, np.nan)) == "unknown"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -351,7 +352,83 @@ def test_a_compressed_recording_is_not_continued(make_regression, path):
     with pytest.raises(SettingError, match=r"run\.h5 is compressed, .* dyn compact .*run\.h5 --compress none"):
         dyn.attach(run.model, run.optimizer, path, resume=True)
     assert path.read_bytes() == before
-    compact(path)
+    compact(path, compression="none")
     with dyn.attach(run.model, run.optimizer, path, resume=True) as recorder:
         run.train(3, recorder)
     assert len(dyn.open(path)) == 7
+
+
+FULL_DISK = """
+import resource, shutil, signal, sys
+from dyn.recorders.compact import compact
+shutil.disk_usage = lambda _: shutil._ntuple_diskusage(10**12, 0, 10**12)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for limit in (1000, 20_000, 500_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    for compression in ("none", "gzip"):
+        try:
+            compact(sys.argv[1], compression=compression)
+        except OSError as error:
+            print(type(error).__name__, str(error).count("\\n"), "File too large" in str(error))
+"""
+
+
+def test_a_disk_that_fills_meanwhile_is_told_in_one_line(many, tmp_path):
+    before = many.read_bytes()
+    # Files that cannot grow are what a full disk looks like.
+    command = [sys.executable, "-c", FULL_DISK, str(many)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["RecordingError 0 True"] * 6
+    assert many.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["many.h5"]
+
+
+def test_room_that_was_reserved_and_not_used_is_given_back(many, tmp_path):
+    made = compact(many, tmp_path / "small.h5", compression="gzip")
+    # What is written takes a good deal less than its 2.26 MB, and so does what the disk keeps for it.
+    assert made.stat().st_size < 1_500_000
+    assert made.stat().st_blocks * 512 < 1_500_000
+
+
+def test_files_of_others_with_a_name_like_the_draft_stay(many, tmp_path):
+    before, source = contents(many), many.rename(tmp_path / "y.h5.compact")
+    made = compact(source, tmp_path / "y.h5")
+    assert contents(source) == contents(made) == before
+    compact(made, compression="gzip")
+    assert {each.name for each in tmp_path.iterdir()} == {"y.h5", "y.h5.compact"}
+
+
+def test_an_output_that_is_a_link_stays_one(many, tmp_path):
+    (real := tmp_path / "real.h5").write_text("old")
+    real.chmod(0o640)
+    (link := tmp_path / "link.h5").symlink_to(real)
+    assert compact(many, link, overwrite=True) == link
+    assert link.is_symlink()
+    assert contents(real) == contents(many)
+    assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_without_a_compression_it_stays_as_it_is(many, tmp_path):
+    compact(many, compression="gzip")
+    for made in (compact(many), compact(many, tmp_path / "other.h5")):
+        with h5py.File(made) as file:
+            assert file.attrs["compacted"] == "gzip"
+            assert file["scalars/loss"].compression == "gzip"
+    compact(many, compression="none")
+    with h5py.File(many) as file:
+        assert file["scalars/loss"].compression is None
+
+
+def test_a_damaged_chunk_is_named_with_its_file(many):
+    compact(many, compression="gzip")
+    with h5py.File(many) as file:
+        chunk = file["scalars/loss"].id.get_chunk_info(0)
+    with many.open("r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(bytes(chunk.size))
+    message = r"^\S*many\.h5 cannot be read: scalars/loss is damaged \(.*\)$"
+    with dyn.open(many) as recording, pytest.raises(RecordingError, match=message):
+        recording.scalars["loss"][:]
+    with pytest.raises(RecordingError, match=message):
+        compact(many, compression="none")

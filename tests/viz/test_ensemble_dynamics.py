@@ -4,12 +4,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from dyn.dynamics.ensemble_dynamics import Model, ensemble_dynamics
 from dyn.dynamics.errors import SettingError
 from dyn.dynamics.intervals import Estimate
 from dyn.dynamics.levels import LEVELS
-from dyn.recorders.sweeps.statistics import statistics_of
+from dyn.recorders.sweeps.statistics import PointStatistics, statistics_of
 from dyn.viz import plot_ensemble_dynamics
-from dyn.viz.point_shares import _together, name_of
+from dyn.viz.ensemble_dynamics import _draw_jumps, _unknown_drops
+from dyn.viz.point_shares import _together, draw_shares, formed, name_of
 
 ROWS = 200
 # Two features with a dimension each, and then four in antipodal pairs.
@@ -123,3 +125,80 @@ def test_what_is_rare_is_left_out_and_what_is_missing_is_nothing():
 
 def test_points_are_named_by_their_settings(recording):
     assert [name_of(point) for point in statistics_of(recording).points] == ["lr = 0.1", "lr = 0.2"]
+
+
+def test_a_colour_a_mark_and_a_stroke_go_with_the_name(recording):
+    points = statistics_of(recording).points
+    digon, other = Estimate(0.6, 0.5, 0.7), Estimate(0.3, 0.2, 0.4)
+    looks = []
+    for shares in ({"digon": [digon] * 2}, {"unnamed": [digon] * 2, "digon": [other] * 2}):
+        ax = plt.figure().subplots()
+        draw_shares(ax, points, shares, "")
+        line = next(bars.lines[0] for bars in ax.containers if "digon" in bars.get_label())
+        looks.append((line.get_color(), line.get_marker(), line.get_linestyle()))
+    assert looks[0] == looks[1]
+
+
+def test_an_unknown_interval_has_no_bar(recording):
+    points = statistics_of(recording).points
+    for some in (points[:1], points):
+        ax = plt.figure().subplots()
+        draw_shares(ax, some, {"digon": [Estimate(0.5, np.nan, np.nan)] * len(some)}, "")
+        ax.figure.canvas.draw()
+        (bars,) = ax.containers[0].lines[2]
+        # A segment of no length would say that the share is known for certain.
+        assert not any(np.isfinite(segment).all() and segment.size for segment in bars.get_segments())
+
+
+@pytest.fixture
+def planted():
+    """Return a point of eight models, whose loss falls by so much as each jumps, and which fail from a row on."""
+
+    def point(falls: list[float], ends: int = ROWS):
+        rows = np.arange(ROWS)
+        models = []
+        for k, fall in enumerate(falls):
+            after = rows >= 60 + 5 * k
+            D = np.where(after[:, None], 0.5, [1.0, 1, 0, 0])
+            D[ends:] = np.nan
+            models.append(Model(D, None if np.isnan(fall) else np.where(after, 5 - fall, 5), AFTER))
+        return PointStatistics({}, ensemble_dynamics(models, 10 * rows))
+
+    return point
+
+
+@pytest.mark.parametrize(("falls", "scale"), [([0.01, 1, 2], "log"), ([0.01, 1, -2], "linear")])
+def test_a_rise_of_the_loss_is_drawn_among_the_drops(falls, scale, planted):
+    figure = plt.figure(layout="constrained")
+    _draw_jumps(figure.subfigures(1, 1), [planted(falls)])
+    drops = figure.axes[2]
+    assert drops.get_yscale() == scale
+    low, high = drops.get_ylim()
+    assert low < min(falls) < max(falls) < high
+
+
+def test_jumps_without_a_known_change_of_the_loss_are_counted(planted):
+    assert _unknown_drops([planted([1, 2])]) == ""
+    assert (
+        _unknown_drops([planted([1, np.nan])]) == " Of 1 of the 2 jumps no change of the loss is known; c lacks them."
+    )
+
+
+def test_no_model_that_reaches_the_end_is_said(planted):
+    point = planted([1, 2], ends=190)
+    assert formed([point]) == {}
+    for points in ([point], [point, point]):
+        ax = plt.figure().subplots()
+        draw_shares(ax, points, formed(points), "")
+        assert [text.get_text() for text in ax.texts] == ["no model reached the end"]
+    both = formed([point, planted([1, 2])])
+    assert np.isnan(both["digon"][0].value)
+    assert both["digon"][1].value == 1
+
+
+def test_failed_models_are_in_the_title(written, jumping):
+    arrays = {"step": np.zeros(1, int), "features/W/dimensionality": np.full((1, 5, 4), 0.5, np.float32)}
+    arrays["features/W/dimensionality"][0, 3:] = np.nan
+    recording = written(arrays | {"parameters/W": np.stack([[AFTER] * 5])}, {})
+    assert plot_ensemble_dynamics(recording).get_suptitle().endswith("3 models; 2 more failed")
+    assert "failed" not in plot_ensemble_dynamics(jumping()).get_suptitle()

@@ -1,6 +1,8 @@
 """One table says which figures there are, which fit a recording, and which one it gets by default."""
 
+import h5py
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ import dyn
 import dyn.viz
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.experiments import EXPERIMENTS
+from dyn.dynamics.synthetic import Plan, plant
 from dyn.viz.kinds import KINDS, default_kind, kinds_of, plot
 
 
@@ -66,3 +69,54 @@ def test_nothing_to_show_is_said(tmp_path):
         assert kinds_of(recording) == []
         with pytest.raises(RecordingError, match=r"run.h5 has no features; record with"):
             plot(recording)
+
+
+def test_features_without_their_matrix_are_drawn_as_levels_only(planted):
+    recording = planted(plant(Plan(events=1)))
+    recording.close()
+    with h5py.File(recording.path, "r+") as file:
+        del file["parameters"]
+    with dyn.open(recording.path) as bare:
+        assert kinds_of(bare) == ["levels"]
+        assert plot(bare).axes
+        with pytest.raises(SettingError, match=r"'regimes' shows .*its figures: levels$"):
+            plot(bare, "regimes")
+
+
+@pytest.fixture
+def equal(written):
+    """Write so many models at each of some values of a rate, of an experiment unless there are several, as ends."""
+
+    def write(models: int, rates: int = 1, name: str = "geometry"):
+        W = np.broadcast_to(np.eye(2, 3), (3, models * rates, 2, 3))
+        arrays = {
+            "step": np.arange(3),
+            "features/W/dimensionality": np.ones((*W.shape[:2], 3), np.float32),
+            "parameters/W": W,
+        }
+        sweep = {"sweep": {"experiment": {"name": name}, "axes": {"lr": list(range(rates))}, "repeat": models}}
+        settings = {"experiment": {"name": name, "n_features": 3, "density": 0.1, "sets": 1, "repeat": models}}
+        return written(arrays, settings if rates == 1 else sweep)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("models", "rates", "expected"),
+    [(5, 1, "ensemble-dynamics"), (4, 1, "regimes"), (5, 2, "ensemble-dynamics"), (4, 2, "levels")],
+)
+def test_the_statistics_of_many_models_come_before_one_of_them(models, rates, expected, equal):
+    recording = equal(models, rates)
+    assert default_kind(recording).name == expected
+    assert "ensemble-dynamics" in kinds_of(recording)
+
+
+def test_a_figure_of_equal_runs_and_of_one_that_is_asked_for_stay(equal):
+    assert default_kind(equal(20, name="k-gons")).name == "ensemble"
+    assert default_kind(equal(20), ["instance"]).name == "regimes"
+
+
+def test_too_many_points_are_told_with_the_way_out(equal):
+    recording = equal(2, 41)
+    with pytest.raises(SettingError, match=r"which \w+\.h5 does not hold: it has 41 points against 40; take .* --over"):
+        plot(recording, "ensemble-dynamics")

@@ -69,8 +69,8 @@ def test_the_words(planted):
     with Sweep(planted) as sweep:
         text = str(statistics_of(sweep))
     assert "lr=0.1: 3 models" in text
-    assert "jump 1      in 3 of 3, half of them by step 150 (0 to the end or later)" in text
-    assert "jump 1      in 1 of 3, fewer than half of them by step 299" in text
+    assert "jump 1      in 3 of 3, half of all 3 by step 150 (0 to the end or later)" in text
+    assert "jump 1      in 1 of 3, fewer than half of all by the end, step 299" in text
 
 
 def test_a_document_has_no_infinity(planted):

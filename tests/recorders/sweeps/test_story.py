@@ -55,3 +55,18 @@ def test_a_sweep_has_no_instance(sweep):
     with pytest.raises(SettingError, match="instance=1"):
         story.tell_jumps(sweep, instance=1)
     assert story.tell_jumps(sweep).jump_lines.startswith("density=0.5, sets=2: 2 models")
+
+
+def test_every_point_that_is_read_is_shown(sweep, monkeypatch):
+    seen = []
+
+    def progress(points):
+        for point in points:
+            seen.append(point)
+            yield point
+
+    for tell, count in ((story.sweep_document, 4), (story.tell_jumps, 4), (story.sweep_lines, 2)):
+        monkeypatch.setattr(story, "MOST_POINTS", 2)
+        seen.clear()
+        tell(sweep, progress=progress)
+        assert len(seen) == count

@@ -57,10 +57,10 @@ def test_a_phase_diagram_is_drawn_as_one(path):
 
 
 def test_models_of_other_settings_are_no_equal_runs(tiny, path):
-    plan = make_plan(tiny.with_settings(every=5), [Axis("lr", (0.1, 0.2))], repeat=2, recorded=True)
+    plan = make_plan(tiny.with_settings(every=5), [Axis("lr", (0.1, 0.2))], repeat=5, recorded=True)
     run_sweep(plan, path, workers=1)
     with Sweep(path) as sweep, recording_of(path) as recording:
-        np.testing.assert_array_equal(recording.parameters["W"][2], sweep["W"][:, :, 2].reshape(4, 2, 4))
+        np.testing.assert_array_equal(recording.parameters["W"][2], sweep["W"][:, :, 2].reshape(10, 2, 4))
         assert recording.config["sweep"]["axes"] == {"lr": [0.1, 0.2]}
         kinds = kinds_of(recording)
         assert "levels" in kinds
