@@ -42,9 +42,11 @@ def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
 @click.command()
 @_FILE
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The compact recording [default: FILE itself].")
-@click.option("--compress", "compression", type=click.Choice(_COMPRESSIONS), default="none", show_default=True)
+@click.option(
+    "--compress", "compression", type=click.Choice(_COMPRESSIONS), help="How it is compressed [default: as FILE is]."
+)
 @_FORCE
-def compact(file: Path, output: Path | None, compression: str, force: bool) -> None:
+def compact(file: Path, output: Path | None, compression: str | None, force: bool) -> None:
     """Rewrite a recording feature by feature, so that each feature's history is read in one piece; smaller if asked."""
     from .recorders.compact import compact as compact_recording
     from .recorders.price import readable

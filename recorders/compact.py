@@ -29,8 +29,10 @@ from .series import Series
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
-# Room for what HDF5 notes of chunks, and for those that are part filled.
-_OVERHEAD = 1.05
+# Room for what HDF5 notes of chunks, and of each array.
+_OVERHEAD, _NOTES = 1.05, 2**13
+# Where a superblock of versions 2 and 3 says where its file ends, in 8 bytes.
+_END_AT = 28
 
 
 def compact(
@@ -46,7 +48,8 @@ def compact(
     It stays a recording of the same format, with all its rows, those in a ring too. Without *output* it takes the place
     of the original, in one instant, after every value was read back and compared; one that is compact already stays as
     it is. Memory is some 200 MB, however large the recording. *compression* is one of none, gzip, zstd and lz4, the
-    last two of the extra [compression]; without it, compressed is what was compacted so. *progress* wraps the pieces that are written, and then those that are compared.
+    last two of the extra [compression]; without it, what is compressed stays so in the same way. *progress*
+    wraps the pieces that are written, and then those that are compared.
 
     Raises SettingError, OutputExistsError or MissingExtraError for arguments that cannot be used, RecordingError for
     what is no recording, for one that is still being written, and where the disk has too little room or fails.
@@ -105,14 +108,19 @@ def _is_compact(recording: Recording, compression: str | None) -> bool:
 def _chosen(recording: Recording, compression: str | None) -> str:
     """Return the compression that was asked for, or else that of the recording."""
     root = recording.node("/")
-    return (
-        str(root.attrs.get("compacted", "none")) if compression is None and root is not None else compression or "none"
-    )
+    if compression is None and root is not None:
+        return str(root.attrs.get("compacted", "none"))
+    return compression or "none"
 
 
 def _room_for(recording: Recording) -> int:
-    arrays = arrays_of(recording).values()
-    return math.ceil(_OVERHEAD * sum(math.prod(series.shape) * series.dtype.itemsize for series in arrays))
+    """Return how many bytes the chunks take, which are filled to their ends, and what HDF5 notes of them."""
+    arrays, needed = arrays_of(recording), 0
+    for path, series in arrays.items():
+        chunks = compact_chunks(path, series.shape, series.dtype)
+        filled = (math.ceil(size / part) * part for size, part in zip(series.shape, chunks, strict=True))
+        needed += math.prod(filled) * series.dtype.itemsize
+    return math.ceil(_OVERHEAD * needed) + _NOTES * (len(arrays) + 1)
 
 
 def _check_room(recording: Recording, target: Path) -> None:
@@ -188,6 +196,10 @@ def _created(draft: Path) -> Iterator[h5py.File]:
         file.close()
         raise
     file.close()
+    # What was reserved and not used goes back to the disk; where the file ends is in its superblock.
+    with draft.open("r+b") as made:
+        made.seek(_END_AT)
+        made.truncate(int.from_bytes(made.read(8), "little"))
 
 
 def _ending(recording: Recording) -> dict[str, Any]:
