@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,6 @@ from dyn.recorders.selection import Selection, select
 from dyn.recorders.store import Store
 
 _AT_ONCE, _PAGE = 2**24, 4096
-# How much of the file is read to know the disk's speed, in bytes.
-_SAMPLE = 3_000_000_000
 _GROWTH = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 _GROWTH_FEATURES = 64
 
@@ -81,10 +79,14 @@ def _is_in_memory(descriptor: int, place: int) -> bool:
 
 
 def read_plainly(path: Path) -> float:
-    """Return how many bytes a second the disk gives when the file's first bytes are read one after another."""
+    """Return how many bytes a second the disk gives when the whole file is read from its beginning to its end.
+
+    A disk that is lent by the minute gives its first gigabytes much faster than the others.
+    """
+    put_out_of_memory(path)
     buffer, began = bytearray(_AT_ONCE), time.perf_counter()
     with path.open("rb", buffering=0) as file:
-        while file.tell() < _SAMPLE and file.readinto(buffer):
+        while file.readinto(buffer):
             pass
         return file.tell() / (time.perf_counter() - began)
 
@@ -128,23 +130,23 @@ def in_a_process_of_its_own(path: Path, what: str) -> dict[str, float]:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def measure(path: Path, label: str, what: str) -> None:
+def measure(path: Path, label: str, works: Sequence[str]) -> None:
     # The speed of a disk that others use as well changes from minute to minute.
-    kept = put_out_of_memory(path)
     before = read_plainly(path)
-    kept = max(kept, put_out_of_memory(path))
-    took = in_a_process_of_its_own(path, what)
-    kept = max(kept, put_out_of_memory(path))
-    after = read_plainly(path)
-    speed, disk = took["counted"] / took["seconds"], (before + after) / 2
-    figures = [
-        f"{label:>13} {what:>8} {took['seconds']:6.1f} s, {speed / 1e9:.2f} GB/s",
-        f"disk {before / 1e9:.2f} before, {after / 1e9:.2f} after, ratio {speed / disk:.2f}",
-        f"peak {took['peak'] / 1e6:.0f} MB",
-        f"{took['disk'] / 1e9:.2f} GB came from the disk, {kept:.0%} was in memory before",
-        f"{took['found']}",
-    ]
-    print("; ".join(figures), flush=True)
+    for what in works:
+        kept = put_out_of_memory(path)
+        took = in_a_process_of_its_own(path, what)
+        after = read_plainly(path)
+        speed, disk = took["counted"] / took["seconds"], (before + after) / 2
+        figures = [
+            f"{label:>13} {what:>8} {took['seconds']:6.1f} s, {speed / 1e9:.2f} GB/s",
+            f"disk {before / 1e9:.2f} before, {after / 1e9:.2f} after, ratio {speed / disk:.2f}",
+            f"peak {took['peak'] / 1e6:.0f} MB",
+            f"{took['disk'] / 1e9:.2f} GB came from the disk, {kept:.0%} was in memory before",
+            f"{took['found']}",
+        ]
+        print("; ".join(figures), flush=True)
+        before = after
 
 
 def squeeze(source: Path, target: Path) -> None:
@@ -181,7 +183,7 @@ def main() -> None:
     parser.add_argument("--gb", type=float, default=10.0)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where the files go, and stay")
-    parser.add_argument("--what", choices=list(WORK), help="measure one thing only")
+    parser.add_argument("--what", help=f"measure only some, of {','.join(WORK)}")
     parser.add_argument("--file", type=Path, help="measure one file only")
     arguments = parser.parse_args()
     if arguments.part == "work":
@@ -197,8 +199,7 @@ def main() -> None:
         if part in (None, "measure"):
             files = {"feature-major": by_features, "time-major": by_rows}
             for label, path in files.items() if arguments.file is None else [(arguments.file.stem, arguments.file)]:
-                for what in WORK if arguments.what is None else [arguments.what]:
-                    measure(path, label, what)
+                measure(path, label, list(WORK) if arguments.what is None else arguments.what.split(","))
         if part in (None, "growth"):
             growth(folder)
 
