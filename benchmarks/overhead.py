@@ -1,29 +1,33 @@
 """What recording every step costs a training, beside other ways to watch it.
 
 Every way trains the same model from the same seed, in turn with a bare twin of it, in blocks of steps within one
-process. A block's ratio is its time over that of the twin's block beside it; the median over the blocks is printed,
-with the microseconds that each step took longer. Everything a way does counts, writing included, while the training
-runs.
+process. A block's ratio is its time over that of the twin's block beside it. The medians over the blocks are printed,
+with the microseconds that a step took longer; and the mean of those, because a way that writes many steps at once does
+so in few of the blocks.
 
     pip install -c constraints.txt -e '.[bench]'
-    python benchmarks/overhead.py [toy|autoencoder|mlp|transformer …] [--blocks 60] [--ways dyn …]
+    python benchmarks/overhead.py [toy|autoencoder|mlp|transformer …] [--blocks 300] [--ways dyn …]
 """
 
 import argparse
 import os
-import statistics
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import h5py
+import numpy as np
 import torch
 from workloads import WORKLOADS, Keep, Workload
 
 import dyn
 from dyn.dynamics.geometry import dimensionality
+
+# Pairs of blocks that do not count.
+_WARM_UP = 5
 
 Way = Callable[[Workload, Path, ExitStack], Keep]
 
@@ -125,8 +129,26 @@ WAYS: dict[str, Way] = {
 }
 
 
-def compare(way: Way, make: Callable[[], Workload], blocks: int, steps: int) -> tuple[float, float, float]:
-    """Return the median ratio, the median microseconds added to a step, and a bare step's microseconds."""
+@dataclass
+class Cost:
+    """What a way costs, in microseconds a step beside those of a bare step."""
+
+    ratio: float
+    added: float
+    # The median lies between them with a confidence of 95 %.
+    least: float
+    most: float
+    # The mean, in which writing that comes once in many blocks counts as well.
+    mean: float
+    bare: float
+
+    def __str__(self) -> str:
+        interval = f"{self.least:.1f} to {self.most:.1f}"
+        return f"{self.ratio:6.3f}   {self.added:8.1f}   {interval:>16s}   {self.mean:8.1f}   {self.bare:8.0f}"
+
+
+def compare(way: Way, make: Callable[[], Workload], blocks: int, steps: int) -> Cost:
+    """Return what *way* costs in so many pairs of blocks."""
     torch.manual_seed(0)
     bare = make()
     torch.manual_seed(0)
@@ -134,38 +156,52 @@ def compare(way: Way, make: Callable[[], Workload], blocks: int, steps: int) -> 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ExitStack() as stack:
         keep, skip = way(kept, Path(folder), stack), nothing(bare, Path(folder), stack)
         pairs = []
-        for block in range(blocks + 2):
+        for block in range(blocks + _WARM_UP):
             # Who goes first alternates, so that neither always finds the caches warm.
             runs = [(bare, skip), (kept, keep)][:: 1 if block % 2 else -1]
             seconds = {id(workload): workload.run(each, steps) for workload, each in runs}
             pairs.append((seconds[id(bare)], seconds[id(kept)]))
-    pairs = pairs[2:]
-    ratio = statistics.median(with_it / without for without, with_it in pairs)
-    added = statistics.median(with_it - without for without, with_it in pairs) / steps * 1e6
-    return ratio, added, statistics.median(without for without, _ in pairs) / steps * 1e6
+    without, with_it = np.array(pairs[_WARM_UP:]).T * 1e6 / steps
+    return cost(without, with_it)
+
+
+def cost(without: np.ndarray, with_it: np.ndarray) -> Cost:
+    """Return what the second of paired times cost beside the first."""
+    added, bare = np.sort(with_it - without), float(np.median(without))
+    median, n = float(np.median(added)), len(added)
+    # Of n signs a binomial number are positive.
+    reach = min(round(0.98 * np.sqrt(n)), n // 2)
+    # A block that another process held up says nothing; no writing takes longer than a block.
+    held_back = np.clip(added, median - bare, median + bare)
+    return Cost(
+        float(np.median(with_it / without)),
+        median,
+        float(added[n // 2 - reach]),
+        float(added[min(n // 2 + reach, n - 1)]),
+        float(held_back.mean()),
+        bare,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What recording every step costs a training.")
     parser.add_argument("workloads", nargs="*", metavar="|".join(WORKLOADS), default=list(WORKLOADS))
-    parser.add_argument("--blocks", type=int, default=60)
+    parser.add_argument("--blocks", type=int, help="pairs of blocks for each way (default: as many as the model needs)")
     parser.add_argument("--ways", nargs="*", default=[""], help="only those whose name contains one of these")
     arguments = parser.parse_args()
     for title in arguments.workloads:
-        make, steps, threads = WORKLOADS[title]
+        make, steps, usual, threads = WORKLOADS[title]
+        blocks = arguments.blocks or usual
         torch.set_num_threads(threads)
-        print(
-            f"{make.__doc__}\n{'':28s}  ratio   added us   bare step us   ({arguments.blocks} blocks of {steps} steps)"
-        )
+        print(f"{make.__doc__}\n{blocks} pairs of blocks of {steps} steps; microseconds a step")
+        print(f"{'':28s}   ratio      added   95 % of medians       mean       bare")
         for name, way in WAYS.items():
             if not any(part in name for part in arguments.ways):
                 continue
             try:
-                ratio, added, bare = compare(way, make, arguments.blocks, steps)
+                print(f"{name:28s}  {compare(way, make, blocks, steps)}", flush=True)
             except ImportError as error:
                 print(f"{name:28s}  {error}: pip install 'learning-dynamics[bench]'")
-                continue
-            print(f"{name:28s}  {ratio:5.3f}   {added:8.1f}   {bare:12.0f}", flush=True)
         print()
 
 

@@ -66,10 +66,10 @@ def transformer() -> Workload:
     return Workload(model, optimizer, lambda: nn.functional.cross_entropy(model(x).flatten(0, 1), x.flatten()))
 
 
-# For each workload its maker, the steps of a block, and the threads that torch has.
+# For each workload its maker, the steps of a block, the pairs of blocks that a comparison takes, and torch's threads.
 WORKLOADS = {
-    "toy": (toy, 100, 1),
-    "autoencoder": (autoencoder, 100, 1),
-    "mlp": (mlp, 4, 2),
-    "transformer": (transformer, 4, 2),
+    "toy": (toy, 20, 1000, 1),
+    "autoencoder": (autoencoder, 20, 1000, 1),
+    "mlp": (mlp, 4, 60, 2),
+    "transformer": (transformer, 4, 60, 2),
 }

@@ -94,7 +94,8 @@ class Store:
         self._commit(stop)
 
     def _commit(self, rows: int) -> None:
-        dataset_at(self._file, "committed")[0] = rows
+        # By h5py's names and slices this would be a fifth of the time that a drain of small rows takes.
+        self._committed.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([rows], np.int64))
         self._file.flush()
         self.rows = rows
 
@@ -147,6 +148,7 @@ class Store:
     def _go_live(self) -> None:
         self._file.swmr_mode = True
         self._columns = Columns(self._file, self.path)
+        self._committed = dataset_at(self._file, "committed").id
         self._is_live = True
 
     def _close_live(self) -> None:
