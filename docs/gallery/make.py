@@ -43,7 +43,7 @@ PICTURES = (
     Picture(
         "geometry.gif",
         f"dyn animate geometry.h5 {_SMALL}",
-        "The same as a film, in which time follows the motion: nothing happens in a blink, and plateaus are short.",
+        "The same as a film, in which time follows the motion: fast changes are slowed down, and plateaus are short.",
     ),
     Picture(
         "geometry-levels.png",
@@ -54,12 +54,12 @@ PICTURES = (
         "geometry-spectrum.png",
         "dyn plot geometry.h5 spectrum",
         "The curvatures of the loss along the same run. The plateau is a saddle: its directions of descent are "
-        "what the features leave it by.",
+        "those in which the features leave it.",
     ),
     Picture(
         "energy-levels.gif",
         f"dyn animate energy-levels.h5 {_SMALL}",
-        "Three of five dimensions of the run above: digons form, and the last one closes.",
+        "The run of the first picture as a film, in three of its five dimensions: digons form, the last one late.",
     ),
     Picture(
         "intro.png",
@@ -75,7 +75,7 @@ PICTURES = (
     Picture(
         "demonstration-80.png",
         "dyn plot demonstration-80.h5",
-        "Eighty features in twenty dimensions, the same way.",
+        "The same with eighty features in twenty dimensions: the sparser, the more features are learned.",
     ),
     Picture(
         "phase-2x1.png",
@@ -88,11 +88,15 @@ PICTURES = (
         "dyn plot phase-2x1-sweep.h5",
         "The same at the paper's size, 25 000 models trained on their exact loss by `dyn sweep phase-2x1`.",
     ),
-    Picture("phase-3x2.png", "dyn plot phase-3x2.h5", "Three features in two dimensions, the same way."),
+    Picture(
+        "phase-3x2.png",
+        "dyn plot phase-3x2.h5",
+        "Three features in two dimensions: whether the extra one is ignored, shares a dimension, or has one.",
+    ),
     Picture(
         "phase-3x2-sweep.png",
         "dyn plot phase-3x2-sweep.h5",
-        "The same at the paper's size, by `dyn sweep phase-3x2`.",
+        "The same at the paper's size, 25 000 models trained on their exact loss by `dyn sweep phase-3x2`.",
     ),
     Picture(
         "uniform-geometry.png",
@@ -109,12 +113,12 @@ PICTURES = (
     Picture(
         "correlated.png",
         "dyn plot correlated.h5",
-        "Two pairs of features in a plane. Those that are on together get right angles.",
+        "Two pairs of features in a plane. Those that are always on together are put at right angles.",
     ),
     Picture(
         "anticorrelated.png",
         "dyn plot anticorrelated.h5",
-        "Those that are never on together become antipodes in the best models.",
+        "Two pairs of features in a plane. Those that are never on together become antipodes in the best models.",
     ),
     Picture(
         "pca-collapse.png",
@@ -145,7 +149,7 @@ PICTURES = (
     Picture(
         "ensemble-dynamics.png",
         "dyn plot energy-levels-sweep.h5 ensemble-dynamics",
-        "Twenty models at each of three densities: the first jump comes at the same time, the late ones do not. "
+        "Sixty models at each of three densities: the first jump comes at nearly the same time, the later ones do not. "
         "[How it is measured](../ensemble-dynamics.md).",
     ),
     Picture(
@@ -156,7 +160,7 @@ PICTURES = (
     Picture(
         "ensemble-dynamics-uniform.png",
         "dyn plot uniform-repeats.h5 ensemble-dynamics",
-        "Ten models at each of eight densities: digons in the middle, pentagons and square antiprisms beside them.",
+        "Ten models at each of eight densities: digons in the middle, groups that are no regular polytope on both sides.",
     ),
     Picture(
         "grokking.png",
@@ -167,8 +171,10 @@ PICTURES = (
 
 _HEAD = """# Gallery
 
-Every picture was drawn from a recording by the command under it. `dyn record NAME` makes each recording; what it shows
-is told in [the experiments](../experiments/README.md). All pictures at once: `python docs/gallery/make.py recordings`.
+Every picture was drawn from a recording by the command under it. `dyn record NAME` makes `NAME.h5`, `dyn sweep NAME`
+makes `NAME-sweep.h5`; the pictures called ensemble-dynamics have sweeps of their own
+([ensemble dynamics](../ensemble-dynamics.md)). What they show is told in [the experiments](../experiments/README.md).
+All pictures at once: `python docs/gallery/make.py recordings`.
 """
 
 
