@@ -160,7 +160,8 @@ PICTURES = (
     Picture(
         "ensemble-dynamics-uniform.png",
         "dyn plot uniform-repeats.h5 ensemble-dynamics",
-        "Ten models at each of eight densities: digons in the middle, groups that are no regular polytope on both sides.",
+        "Ten models at each of eight densities: digons in the middle, groups that are no regular polytope on both "
+        "sides.",
     ),
     Picture(
         "grokking.png",
