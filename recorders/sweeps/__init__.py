@@ -5,11 +5,27 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import axes, engines, models, plan, presets, result, run, sealed, statistics, story, sweep_file, tasks, views
+    from . import (
+        axes,
+        engines,
+        memory,
+        models,
+        plan,
+        presets,
+        result,
+        run,
+        sealed,
+        statistics,
+        story,
+        sweep_file,
+        tasks,
+        views,
+    )
 
 __all__ = [
     "axes",
     "engines",
+    "memory",
     "models",
     "plan",
     "presets",

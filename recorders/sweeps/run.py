@@ -15,6 +15,7 @@ from ..experiment import one_thread
 from ..lock import hold
 from ..paths import check_path
 from .engines import engine
+from .memory import keep_freed_memory
 from .plan import Failure, Plan
 from .result import is_result_of, write_result
 from .sealed import SealedFolder
@@ -151,6 +152,7 @@ def run_task(task: Task, folder: SealedFolder) -> None:
         raise RecordingError(
             f"{folder.path} is not there on {platform.node()}; put the output on a disk that workers share"
         )
+    keep_freed_memory()
     with one_thread():
         try:
             arrays = task.train()
