@@ -5,12 +5,15 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
 from .dynamics.errors import DynError, SettingError
+
+if TYPE_CHECKING:
+    from .recorders.recording import Recording
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -90,6 +93,14 @@ def reporter() -> Callable[[str], None]:
             print(f"dyn: {' '.join(message.split())}", file=stream, flush=True)
 
     return report
+
+
+def advise(recording: "Recording") -> None:
+    """Say on stderr what would make the analysis of a large recording quick."""
+    from .recorders.advice import advice
+
+    if said := advice(recording):
+        click.echo(f"dyn: {said}", err=True)
 
 
 @contextmanager

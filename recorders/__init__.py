@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import (
+        advice,
         block,
         channels,
         chunking,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         device,
         direct,
         distributed,
+        drafts,
         drain,
         ensemble_story,
         experiment,
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "advice",
     "block",
     "channels",
     "chunking",
@@ -93,6 +96,7 @@ __all__ = [
     "device",
     "direct",
     "distributed",
+    "drafts",
     "drain",
     "ensemble_story",
     "experiment",
