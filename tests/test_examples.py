@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import dyn
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LEAVES = {
     "attach_to_your_loop.py": ("digits.h5", "digits.png"),
@@ -23,6 +25,7 @@ NEEDS = {"lightning_callback.py": "pytorch_lightning", "transformers_callback.py
 
 
 NOTEBOOK = "watch_a_network_learn.ipynb"
+SCRIPTS = EXAMPLES / "scripts"
 
 
 def test_no_example_is_left_out():
@@ -39,6 +42,20 @@ def test_example(name, tmp_path):
     assert run.returncode == 0, run.stderr
     for left in LEAVES[name]:
         assert (tmp_path / left).stat().st_size > 1000
+
+
+def test_a_gan_gets_a_recording_for_each_network_with_the_losses_it_prints(tmp_path):
+    command = [sys.executable, "-m", "dyn", "record", SCRIPTS / "gan.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    printed = [float(word) for word in run.stdout.split()[-3::2]]
+    recorded = []
+    for name in ("gan.h5", "gan.netG.h5"):
+        with dyn.open(tmp_path / name) as recording:
+            assert len(recording) == 201
+            recorded.append(recording.scalars["loss"][-2])
+    # The script prints six decimals.
+    assert recorded == pytest.approx(printed, abs=5e-7)
 
 
 def test_the_notebook_shows_what_its_cells_return(tmp_path):
