@@ -138,8 +138,7 @@ class Recording:
         for name in self._names["features"]:
             parameter, _, quantity = name.rpartition("/")
             quantities.setdefault(parameter, []).append(quantity)
-        groups = {name: self._group(f"features/{name}", each) for name, each in quantities.items()}
-        return Named("features", groups)
+        return Named("features", {name: self._group(f"features/{name}", each) for name, each in quantities.items()})
 
     @property
     def probes(self) -> Mapping[str, Series]:
@@ -149,15 +148,16 @@ class Recording:
     def to_xarray(self) -> "xarray.DataTree":
         """Return the recording as an xarray DataTree, read lazily from the file.
 
-        Raises MissingExtraError without the extra [xarray] or a compression's plugin, RecordingError for one under way.
+        Raises MissingExtraError without the extra [xarray] or a compression's plugin, RecordingError for one unfinished.
         """
         try:
             import h5netcdf  # noqa: F401
             import xarray
         except ImportError as error:
             raise MissingExtraError.for_feature("to_xarray()", "xarray") from error
-        if self.status == "recording":
-            raise RecordingError(f"{self.path} is still being written; close the recorder first")
+        if self._attribute("status") == "recording":
+            way_out = "close the recorder" if self._is_live else f"`dyn repair {self.path}`"
+            raise RecordingError(f"xarray opens finished files only, and {self.path} is not: {way_out} first")
         for path in array_paths(self._opened()):
             make_readable(dataset_at(self._opened(), path))
         return xarray.open_datatree(self.path, engine="h5netcdf")

@@ -1,6 +1,7 @@
 """Motions and regimes told in plain words."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import singledispatch
 
 import numpy as np
@@ -12,6 +13,8 @@ from .regimes import Change, Regime
 # What is below these is not told: a turn in degrees, a change of size, a residual.
 _SMALL_ANGLE = 1.0
 _SMALL_SHARE = 0.01
+# Kinds of regimes in which sets keep their place.
+_STILL = ("settling", "rest")
 
 
 @singledispatch
@@ -38,7 +41,8 @@ def _(motion: Motion) -> str:
 @describe.register
 def _(regime: Regime) -> str:
     least = NEGLIGIBLE * max(max(change.length) for change in regime.changes)
-    told = [_told(regime.kind, change) for change in regime.changes if max(change.length) > least]
+    changes = [change for change in regime.changes if max(change.length) > least]
+    told = [_told(regime.kind, change) for change in (_together(changes) if regime.kind in _STILL else changes)]
     if regime.kind == "twist" or (regime.kind == "opening" and regime.twist > _SMALL_ANGLE):
         told.append(f"the sets turn {regime.twist:.0f}° against each other")
     told.append(f"at the end {regime.form}")
@@ -70,6 +74,21 @@ def _sizes(motion: Motion) -> list[str]:
     uneven = motion.stretches.size > 0 and np.ptp(motion.stretches) > _SMALL_SHARE
     stretches = " : ".join(f"{stretch:.2f}" for stretch in motion.stretches)
     return [*scale, *([f"stretched {stretches}"] if uneven else [])]
+
+
+def _together(changes: Sequence[Change]) -> list[Change]:
+    """Make one change of all single features that form the same, of which nothing but the form is told."""
+    alone: dict[tuple[str, str], Change] = {}
+    kept = []
+    for change in changes:
+        if len(change.features) > 1:
+            kept.append(change)
+        elif change.form in alone:
+            first = alone[change.form]
+            alone[change.form] = replace(first, features=(*first.features, *change.features))
+        else:
+            alone[change.form] = change
+    return [*alone.values(), *kept]
 
 
 def _told(kind: str, change: Change) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import dyn
 from dyn.dynamics.errors import RecordingError
+from dyn.recorders.repair import repair
 
 
 def test_what_was_recorded(recorded):
@@ -175,6 +176,15 @@ def test_to_xarray(recorded):
 
 def test_a_recording_under_way_is_not_handed_to_xarray(regression, path):
     recorder = dyn.attach(regression.model, regression.optimizer, path)
-    with dyn.open(path) as recording, pytest.raises(RecordingError, match="still being written"):
+    with dyn.open(path) as recording, pytest.raises(RecordingError, match="close the recorder first"):
         recording.to_xarray()
     recorder.close()
+
+
+def test_what_a_killed_training_left_is_handed_to_xarray_once_it_is_repaired(killed):
+    path, _ = killed("inline")
+    with dyn.open(path) as recording, pytest.raises(RecordingError, match=r"`dyn repair .*inline.h5` first"):
+        recording.to_xarray()
+    repair(path)
+    with dyn.open(path) as recording, recording.to_xarray() as tree:
+        assert tree["step"].size == len(recording)

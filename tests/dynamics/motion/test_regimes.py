@@ -160,6 +160,13 @@ def test_of_one_feature_the_words_are_in_the_singular():
     assert "feature 0 stays dedicated" in told
 
 
+def test_features_that_stay_the_same_are_told_together():
+    # Two with a dimension each, a pair that shares one, at rest.
+    W = np.broadcast_to(np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -1]]), (50, 3, 4))
+    (told,) = map(describe, find_regimes(W, sets=[[0], [2, 3], [1]]))
+    assert told.startswith("steps 0-49, rest: features 0, 1 stay dedicated; features 2, 3 stay digon; at the end ")
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 6), (4, 4, 3, 6)])
 def test_a_run_is_asked_for(shape):
     with pytest.raises(ValueError, match=r"\(T, m, n\)"):
