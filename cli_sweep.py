@@ -55,5 +55,8 @@ def sweep(
         outcome = run_sweep(plan, path, **options, report=report)
     for failure in outcome.failures:
         click.echo(f"dyn: failed at {failure}", err=True)
+    if outcome.diverged:
+        models = "model" if outcome.diverged == 1 else "models"
+        click.echo(f"dyn: {outcome.diverged:,} {models} diverged; `dyn info {path}` says at which points", err=True)
     click.echo(path)
     return (lambda: EXIT_PARTLY) if outcome.failures else None

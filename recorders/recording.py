@@ -148,7 +148,7 @@ class Recording:
     def to_xarray(self) -> "xarray.DataTree":
         """Return the recording as an xarray DataTree, read lazily from the file.
 
-        Raises MissingExtraError without the extra [xarray] or a compression's plugin, RecordingError for one unfinished.
+        Raises MissingExtraError without the extra [xarray] or a compression's plugin, RecordingError if unfinished.
         """
         try:
             import h5netcdf  # noqa: F401

@@ -46,6 +46,14 @@ def test_a_part_that_fails_is_told(capsys):
     assert printed.err == "dyn: failed at sets=4: sets=4 does not divide n_features=6 evenly\n"
 
 
+def test_models_that_diverge_are_told_of_and_are_no_failure(capsys):
+    # Of single precision the greatest number is 3e38.
+    assert run("geometry", "--over", "lr=1e-3,1e39", *SHORT, "--repeat", "2") == 0
+    printed = capsys.readouterr()
+    assert printed.out == "geometry-sweep.h5\n"
+    assert printed.err == "dyn: 2 models diverged; `dyn info geometry-sweep.h5` says at which points\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

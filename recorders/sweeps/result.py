@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,14 @@ _AXES = {"W": ("hidden", "feature"), "b": ("feature",), "W1": ("neuron", "featur
 
 def write_result(
     path: Path, plan: Plan, tasks: Sequence[Task], folder: SealedFolder, failures: Sequence[Failure]
-) -> None:
-    """Put what *tasks* sealed into one file at *path*, whole or not at all; other points hold NaN.
+) -> int:
+    """Put what *tasks* sealed into one file at *path*, whole or not at all; return how many models diverged.
 
-    Its arrays are (*axes, repeat, …): the final parameters and losses, or with an axis of steps the trajectories. Where
-    models have different sizes, the smaller ones are padded with NaN. Nothing in it depends on when or by whom it was
-    made. Raises RecordingError where it cannot be written.
+    Its arrays are (*axes, repeat, …): the final parameters and losses, or with an axis of steps the trajectories. NaN
+    stands at points that no task has sealed, and pads smaller models where they have different sizes. Nothing in it
+    depends on when or by whom it was made. Raises RecordingError where it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft, diverged = path.with_name(f".{path.name}.{os.getpid()}"), 0
     try:
         with h5py.File(draft, "w", libver=LIBVER) as file:
             file.attrs.update(_attributes(plan, failures))
@@ -46,13 +46,14 @@ def write_result(
                 _scale(file, axis.name, axis.values)
             _scale(file, "repeat", range(plan.repeat))
             for task in tasks:
-                _place(file, plan, task, folder.read(task.name))
+                diverged += _place(file, plan, task, folder.read(task.name))
             _name_axes(file, plan)
         draft.replace(path)
     except OSError as error:
         raise RecordingError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         draft.unlink(missing_ok=True)
+    return diverged
 
 
 def is_result_of(plan: Plan, path: Path) -> bool:
@@ -98,8 +99,8 @@ def _scale(file: h5py.File, name: str, values: Sequence[Any]) -> h5py.Dataset:
     return scale
 
 
-def _place(file: h5py.File, plan: Plan, task: Task, arrays: dict[str, np.ndarray]) -> None:
-    """Write the arrays of a task where its points are."""
+def _place(file: h5py.File, plan: Plan, task: Task, arrays: Mapping[str, np.ndarray]) -> int:
+    """Write the arrays of a task where its points are; return how many of its models diverged."""
     for name, values in arrays.items():
         if name == "step":
             if name not in file:
@@ -109,6 +110,14 @@ def _place(file: h5py.File, plan: Plan, task: Task, arrays: dict[str, np.ndarray
         trailing = grid.shape[len(plan.axes) + 1 :]
         dataset = _dataset(file, name, (*plan.shape, plan.repeat, *trailing), values.dtype)
         dataset[(*task.place, slice(None), *map(slice, trailing))] = grid
+    return _count_diverged(arrays)
+
+
+def _count_diverged(arrays: Mapping[str, np.ndarray]) -> int:
+    """Return how many models of a task ended with numbers that are not finite."""
+    ends = [values[:, -1] if "step" in arrays else values for name, values in arrays.items() if name != "step"]
+    is_finite = [np.isfinite(each).reshape(len(each), -1).all(axis=1) for each in ends]
+    return int(np.sum(~np.all(is_finite, axis=0)))
 
 
 def _on_grid(plan: Plan, task: Task, values: np.ndarray) -> np.ndarray:

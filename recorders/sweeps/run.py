@@ -26,12 +26,16 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """A sweep's result, how many tasks it trained and how many were done before, and the points that failed."""
+    """A sweep's result, how many tasks it trained and how many were done before, and the points that failed.
+
+    diverged is how many models were trained and ended with numbers that are not finite.
+    """
 
     path: Path
     trained: int
     found: int
     failures: tuple[Failure, ...]
+    diverged: int
 
 
 def run_sweep(
@@ -95,10 +99,10 @@ def _run_alone(
         with engine(engine_name, address=address, workers=workers):
             _run(waiting, folder, lambda done: report(len(found) + done, len(tasks)), workers)
     failures += [Failure(plan.points(task.place), reason) for task in tasks if (reason := folder.failure(task.name))]
-    write_result(path, plan, [task for task in tasks if folder.has(task.name)], folder, failures)
+    diverged = write_result(path, plan, [task for task in tasks if folder.has(task.name)], folder, failures)
     if not any(folder.failure(task.name) for task in tasks):
         folder.discard(task.name for task in tasks)
-    return Outcome(path, len(waiting), len(found), tuple(failures))
+    return Outcome(path, len(waiting), len(found), tuple(failures), diverged)
 
 
 def _is_settled(task: Task, folder: SealedFolder) -> bool:

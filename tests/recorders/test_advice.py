@@ -7,7 +7,6 @@ from dyn.recorders import advice as module
 from dyn.recorders.advice import advice
 from dyn.recorders.compact import compact
 
-
 ROWS, ROW_BYTES = 4000, 12
 
 

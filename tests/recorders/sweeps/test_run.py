@@ -44,6 +44,14 @@ def test_one_worker_and_two_give_the_same_file(small, whole, path):
     assert not folder_of(path).path.exists()
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_models_that_diverge_are_counted(recorded, path):
+    # Of single precision the greatest number is 3e38.
+    plan = plan_sweep("energy-levels", ["lr=0.01,1e39,1e40"], (*SMALL, "steps=20"), repeat=3, recorded=recorded)
+    outcome = run_sweep(plan, path, workers=1)
+    assert (outcome.diverged, outcome.failures) == (6, ())
+
+
 def test_what_is_sealed_is_not_trained_again(small, whole, path, monkeypatch):
     for task in small.cut()[0][:3]:
         folder_of(path).seal(task.name, task.train())
