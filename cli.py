@@ -2,9 +2,9 @@
 
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,11 @@ from .cli_files import compact, export, merge, repair
 from .cli_record import record
 from .cli_sweep import sweep
 from .dynamics.errors import unknown_name
-from .terminal import OneLineErrors, Size, progress
+from .terminal import OneLineErrors, Size, advise, progress
 from .viz.kinds import KINDS, default_kind
+
+if TYPE_CHECKING:
+    from .recorders.recording import Recording
 
 FIGURE_KINDS = tuple(KINDS)
 
@@ -24,6 +27,13 @@ _FORCE = click.option("--force", is_flag=True, help="Replace an existing output.
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _INSTANCE = click.option("--instance", type=int, metavar="K", help="Which member of an ensemble [default: 0].")
 _PARAMETER = click.option("--parameter", metavar="NAME", help="Whose features [default: the first that has any].")
+
+
+def _drawable(file: Path, *, moving: bool = False) -> AbstractContextManager["Recording"]:
+    """Open a recording, or the result of a sweep as one."""
+    from .recorders.sweeps.views import recording_of
+
+    return recording_of(file, moving=moving, progress=progress("copying", "block"))
 
 
 @click.group("dyn", cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,10 +73,11 @@ def info(file: Path, as_json: bool) -> None:
     if is_sweep(file):
         tell_sweep = sweep_document if as_json else sweep_lines
         with Sweep(file) as sweep_:
-            told = tell_sweep(sweep_, progress=progress("reading", "point"))
+            told = tell_sweep(sweep_, progress=progress("reading", "model"))
         click.echo(json.dumps(told, indent=2) if as_json else told)
         return
     with open_recording(file) as recording:
+        advise(recording)
         summary, story = summarize(recording), tell_all(recording)
     if as_json:
         click.echo(json.dumps(summary.as_dict() | {"story": story and story.as_dict()}, indent=2))
@@ -91,10 +102,11 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
 
     if is_sweep(file):
         with Sweep(file) as sweep_:
-            told = tell_jumps(sweep_, **options, progress=progress("reading", "point"))
+            told = tell_jumps(sweep_, **options, progress=progress("reading", "model"))
         click.echo(json.dumps(told.as_dict(), indent=2) if as_json else told.jump_lines)
         return
     with open_recording(file) as recording:
+        advise(recording)
         story = tell(recording, **options)
     click.echo(json.dumps(story.as_dict()["jumps"], indent=2) if as_json else story.jump_lines)
 
@@ -142,13 +154,13 @@ def plot(file: Path, kind: str | None, output: Path | None, force: bool, **optio
     # The first member, 0, is an option like any other.
     given = {name: value for name, value in options.items() if value is not None and value is not False}
 
-    from .recorders.sweeps.views import recording_of
     from .viz.output import FIGURE_SUFFIXES, check_output, save_figure
 
-    with recording_of(file) as recording:
+    with _drawable(file) as recording:
         chosen = default_kind(recording, given) if kind is None else KINDS[kind]
         path = output or Path(f"{file.stem}-{chosen.name}.png")
         check_output(path, FIGURE_SUFFIXES, overwrite=force)
+        advise(recording)
         figure = chosen.draw(recording, **given)
     click.echo(save_figure(figure, path, overwrite=force))
 
@@ -168,12 +180,11 @@ def plot(file: Path, kind: str | None, output: Path | None, force: bool, **optio
 @_FORCE
 def animate(files: tuple[Path, ...], output: Path | None, force: bool, **options: Any) -> None:
     """Draw recordings as moving polyhedra, with dimensionality and loss beside them, and what happens in words."""
-    from .recorders.recording import open_recording
     from .viz.animation import animate as write_animation
 
     path = output or Path(f"{files[0].stem}.gif")
     with ExitStack() as stack:
-        recordings = [stack.enter_context(open_recording(file)) for file in files]
+        recordings = [stack.enter_context(_drawable(file, moving=True)) for file in files]
         write_animation(recordings, path, **options, overwrite=force, progress=progress("drawing", "frame"))
     click.echo(path)
 
@@ -186,8 +197,7 @@ def animate(files: tuple[Path, ...], output: Path | None, force: bool, **options
 @_FORCE
 def report(file: Path, output: Path | None, force: bool, **options: Any) -> None:
     """Write a page to share: one HTML file in which any browser, also offline, turns, plays and explains the run."""
-    from .recorders.recording import open_recording
     from .viz.page import write_page
 
-    with open_recording(file) as recording:
+    with _drawable(file, moving=True) as recording:
         click.echo(write_page(recording, output or Path(f"{file.stem}.html"), **options, overwrite=force))

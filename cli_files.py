@@ -76,7 +76,7 @@ def export(file: Path, output: Path, select: tuple[str, ...], every: int, force:
     from .recorders.export import export as export_recording
     from .recorders.price import readable
 
-    with tqdm(desc="exporting", unit="B", unit_scale=True, disable=None, leave=False) as bar:
+    with say_warnings(), tqdm(desc="exporting", unit="B", unit_scale=True, disable=None, leave=False) as bar:
 
         def report(done: int, total: int) -> None:
             if not done:

@@ -7,6 +7,7 @@ every interval is over models, however many features or jumps each of them has.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Fewer rows hold no two plateaus with a jump between them.
 FEWEST_ROWS = 6
+# Short trajectories are compared with the levels together, since each comparison has its price: so many rows at a time.
+_ROWS_TOGETHER = 1024
 
 
 class Model(NamedTuple):
@@ -143,17 +146,18 @@ class EnsembleDynamics:
 def ensemble_dynamics(models: Iterable[Model], step: np.ndarray, level: float = LEVEL) -> EnsembleDynamics:
     """Return the jumps of all models, the occupancy of the levels over the steps, and the polytopes at the end.
 
-    The models are taken one by one, so that an iterator which reads them holds one of them in memory at a time. Each is
-    watched until a value of it is not finite; one that is not finite in the first row has failed.
+    The models are taken one by one, or a few where they have few rows, so that an iterator which reads them holds no
+    more of them in memory. Each is watched until a value of it is not finite; one that is not finite in the first row
+    has failed.
 
     Shapes: as in Model, with the same T, n and m for all; step (T,). Raises ValueError where a model has another number
     of rows than *step*, and what detect_jumps() and identify() raise.
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
     steps = np.asarray(step)
-    gathered = _Gathered(steps)
-    for model in models:
-        gathered.add(model)
+    gathered, left = _Gathered(steps), iter(models)
+    while together := list(islice(left, max(1, _ROWS_TOGETHER // max(1, len(steps))))):
+        gathered.add(together)
     mean = np.where(gathered.count[:, None] > 0, gathered.mean, np.nan)
     low, high = mean_interval(mean, gathered.deviation, gathered.count[:, None], level, (0.0, 1.0))
     return EnsembleDynamics(
@@ -187,7 +191,16 @@ class _Gathered:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.sqrt(self._squares / np.where(self.count > 1, self.count - 1, np.nan)[:, None])
 
-    def add(self, model: Model) -> None:
+    def add(self, models: Sequence[Model]) -> None:
+        found = [D for model in models if len(D := self._add_one(model))]
+        if not found:
+            return
+        shares = occupancy(np.concatenate(found) if len(found) > 1 else found[0]) / found[0].shape[1]
+        for each in np.split(shares, np.cumsum([len(D) for D in found])[:-1]):
+            self._add_shares(each)
+
+    def _add_one(self, model: Model) -> np.ndarray:
+        """Take in a model's jumps and its end; return the rows (rows, n) until which it is finite."""
         from .jumps import detect_jumps
 
         D = np.asarray(model.dimensionality)
@@ -197,13 +210,14 @@ class _Gathered:
         rows = len(D) if finite.all() else int(finite.argmin())
         if not rows:
             self.failed += 1
-            return
-        loss = None if model.loss is None else np.asarray(model.loss)[:rows]
+            return D[:0]
         self.watched.append(float(self.step[rows - 1]))
-        self.jumps.append(tuple(detect_jumps(D[:rows], loss, self.step[:rows])))
-        self._add_shares(occupancy(D[:rows]) / D.shape[1])
+        if len(D) >= FEWEST_ROWS:
+            loss = None if model.loss is None else np.asarray(model.loss)[:rows]
+            self.jumps.append(tuple(detect_jumps(D[:rows], loss, self.step[:rows])))
         if rows == len(D) and np.isfinite(model.W).all():
             self.ends.append(_shares_by_name(model.W))
+        return D[:rows]
 
     def _add_shares(self, shares: np.ndarray) -> None:
         """Take in the shares (rows, levels) of one model, by Welford's recurrence."""

@@ -3,7 +3,6 @@
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,8 @@ import h5py
 from ..dynamics.errors import DynError, RecordingError
 from .chunking import Piece, compact_chunks, pieces
 from .compression import filters_of
-from .creation import LIBVER, dataset_at
-from .direct import LARGE, PAGE
+from .creation import dataset_at
+from .drafts import created, draft_beside, put_on_disk, remove_stale
 from .journal import discard
 from .lock import is_held
 from .opening import check_format, open_file
@@ -31,8 +30,6 @@ Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 # Room for what HDF5 notes of chunks, and of each array.
 _OVERHEAD, _NOTES = 1.05, 2**13
-# Where a superblock of versions 2 and 3 says where its file ends, in 8 bytes.
-_END_AT = 28
 
 
 def compact(
@@ -65,6 +62,7 @@ def compact(
         check_path(target, overwrite=overwrite)
     with open_file(source) as file:
         check_format(source, file)
+    remove_stale(target)
     if made.exists() and made.samefile(source):
         _compact_in_place(source.resolve(), compression, progress)
         return made
@@ -139,9 +137,12 @@ def _draft_of(recording: Recording, target: Path, compression: str | None, progr
     """Write the compact recording, compare it, and give its path; it is deleted unless it was put in its place."""
     _check_room(recording, target)
     try:
-        with _file_beside(target) as draft:
-            _compare(draft, _write(recording, draft, _chosen(recording, compression), progress), progress)
+        with draft_beside(target) as (draft, lock):
+            with created(draft, lock, _room_for(recording)) as file:
+                prints = _write(recording, file, _chosen(recording, compression), progress)
+            _compare(draft, prints, progress)
             shutil.copymode(target if target.exists() else recording.path, draft)
+            lock.release()
             yield draft
     except DynError:
         raise
@@ -149,57 +150,20 @@ def _draft_of(recording: Recording, target: Path, compression: str | None, progr
         raise RecordingError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
-@contextmanager
-def _file_beside(target: Path) -> Iterator[Path]:
-    """Make a file beside *target*, of a name that nobody has; it is deleted unless it was put in its place."""
-    descriptor, name = tempfile.mkstemp(".compact", f".{target.name}.", target.parent)
-    os.close(descriptor)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _write(recording: Recording, draft: Path, compression: str, progress: Progress) -> list[tuple[Piece, int]]:
-    """Write the whole recording to *draft*, down to the disk; return the fingerprint of each piece."""
+def _write(recording: Recording, file: h5py.File, compression: str, progress: Progress) -> list[tuple[Piece, int]]:
+    """Write the whole recording to *file*; return the fingerprint of each piece."""
     arrays, prints = arrays_of(recording), []
-    with _created(draft) as file:
-        _reserve(file, _room_for(recording))
-        make_skeleton(recording, file, filters_of(compression))
-        file.attrs.update({**_ending(recording), "compacted": compression})
-        for piece in progress([piece for path in arrays for piece in pieces(path, dataset_at(file, path))]):
-            prints.append((piece, _copy(arrays[piece.path], piece, dataset_at(file, piece.path))))
+    make_skeleton(recording, file, filters_of(compression))
+    file.attrs.update({**_ending(recording), "compacted": compression})
+    for piece in progress([piece for path in arrays for piece in pieces(path, dataset_at(file, path))]):
+        prints.append((piece, _copy(arrays[piece.path], piece, dataset_at(file, piece.path))))
     return prints
-
-
-def _reserve(file: h5py.File, size: int) -> None:
-    """Have the disk keep room for the file before HDF5 holds anything that it could not write on closing."""
-    if hasattr(os, "posix_fallocate") and size:
-        os.posix_fallocate(file.id.get_vfd_handle(), 0, size)
 
 
 def _copy(series: Series, piece: Piece, dataset: h5py.Dataset) -> int:
     values = read(series, piece, dataset.chunks)
     write(dataset, piece, values)
     return fingerprint(values)
-
-
-@contextmanager
-def _created(draft: Path) -> Iterator[h5py.File]:
-    file = h5py.File(draft, "w", libver=LIBVER, alignment_threshold=LARGE, alignment_interval=PAGE)
-    try:
-        yield file
-        file.flush()
-    except BaseException:
-        # HDF5 crashes the process when what it still holds cannot be written on closing, so there is room for it.
-        os.ftruncate(file.id.get_vfd_handle(), 0)
-        file.close()
-        raise
-    file.close()
-    # What was reserved and not used goes back to the disk; where the file ends is in its superblock.
-    with draft.open("r+b") as made:
-        made.seek(_END_AT)
-        made.truncate(int.from_bytes(made.read(8), "little"))
 
 
 def _ending(recording: Recording) -> dict[str, Any]:
@@ -215,7 +179,7 @@ def _ending(recording: Recording) -> dict[str, Any]:
 
 def _compare(draft: Path, prints: list[tuple[Piece, int]], progress: Progress) -> None:
     """Raise RecordingError unless every piece of *draft*, read from the disk, is what was written."""
-    _put_on_disk(draft)
+    put_on_disk(draft)
     with open_recording(draft) as recording:
         arrays = arrays_of(recording)
         for piece, written in progress(prints):
@@ -224,17 +188,6 @@ def _compare(draft: Path, prints: list[tuple[Piece, int]], progress: Progress) -
                 raise RecordingError(
                     f"{piece.path} does not read back as it was written; the original stays as it is. Check the disk"
                 )
-
-
-def _put_on_disk(path: Path) -> None:
-    """Wait until a file is on the disk, and let the system forget what it keeps of it in memory."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
 
 
 def _identity(path: Path) -> tuple[int, int, int]:

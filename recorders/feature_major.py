@@ -92,7 +92,7 @@ class FeatureMajor:
             while told < len(calls) and wanted <= done + _AHEAD_BYTES:
                 _will_need(descriptor, calls[told][0], sizes[told])
                 told, wanted = told + 1, wanted + sizes[told]
-            if os.preadv(descriptor, buffers, start) != size:
+            if not _fill(descriptor, start, buffers, size):
                 raise OSError(f"{self.dataset.file.filename} is truncated: it has no {size} bytes at {start}")
             done += size
 
@@ -148,6 +148,23 @@ def _places(dataset: h5py.Dataset) -> np.ndarray:
 def _will_need(descriptor: int, start: int, size: int) -> None:
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
+
+
+def _fill(descriptor: int, start: int, buffers: Sequence[Any], size: int) -> bool:
+    """Read so many bytes, the sizes of the buffers together, one after another; False where the file ends before.
+
+    The system may give fewer than there are, as on a network's disk.
+    """
+    found = os.preadv(descriptor, buffers, start)
+    rest: list[Any] = [] if found == size else [each.reshape(-1).view(np.uint8) for each in buffers]
+    while rest and found:
+        start += found
+        while rest and found >= rest[0].size:
+            found -= rest.pop(0).size
+        if rest:
+            rest[0] = rest[0][found:]
+            found = os.preadv(descriptor, rest, start)
+    return not rest
 
 
 def _merged(pieces: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, list[Any]]]:

@@ -15,15 +15,15 @@ except ImportError:  # Windows
 class Lock:
     """The training's hold on its ring, shared with the writer process that has the same descriptor.
 
-    Raises BlockingIOError where another training has it.
+    shared: others may have it at the same time in the same way. Raises BlockingIOError where another training has it.
     """
 
-    def __init__(self, descriptor: int):
+    def __init__(self, descriptor: int, *, shared: bool = False):
         self.descriptor = descriptor
         if fcntl is None:
             return
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise
         except OSError:

@@ -47,7 +47,9 @@ def open_file(path: Path) -> h5py.File:
 def check_format(path: Path, file: h5py.File) -> None:
     """Raise RecordingError unless *file* is a recording of a version that is known."""
     if file.attrs.get("format") == f"{FORMAT}-sweep":
-        raise RecordingError(f"{path} is the result of a sweep and no recording; dyn plot draws it, xarray opens it")
+        raise RecordingError(
+            f"{path} is the result of a sweep and no recording; dyn info, plot and export take it, and xarray opens it"
+        )
     if file.attrs.get("format") != FORMAT:
         raise RecordingError(f"{path} is an HDF5 file, but no recording: it has no attribute format={FORMAT!r}")
     found = file.attrs.get("format_version")

@@ -65,7 +65,7 @@ class Ring:
         try:
             # Nobody else has mapped it, whom this would kill by a signal.
             os.ftruncate(lock.descriptor, 0)
-            _allocate(lock.descriptor, size)
+            allocate(lock.descriptor, size)
             memory = mmap.mmap(lock.descriptor, size)
             schema = layout.schema()
             memory[SCHEMA_START : SCHEMA_START + len(schema)] = schema
@@ -235,7 +235,7 @@ def _draft(path: Path) -> Path:
     return path.with_name(f"{path.name}.new")
 
 
-def _allocate(descriptor: int, size: int) -> None:
+def allocate(descriptor: int, size: int) -> None:
     """Take the room of a file: room that is only promised would kill the training by a signal on a full disk."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)

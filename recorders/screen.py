@@ -7,6 +7,7 @@ from itertools import accumulate
 import numpy as np
 
 from .glance import FeatureGlance, Glance, LevelChange, Sample
+from .price import readable
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LONGEST_BAR = 40
@@ -64,7 +65,7 @@ def _cells(sign: str) -> int:
 
 def _state(glance: Glance, quiet: float) -> str:
     waiting = f", no new row for {quiet:.0f} s" if quiet >= _PATIENCE and glance.status == "recording" else ""
-    return f": {glance.status}{waiting}, {glance.rows:,} rows, {glance.bytes / 1e6:,.1f} MB"
+    return f": {glance.status}{waiting}, {glance.rows:,} rows, {readable(glance.bytes)}"
 
 
 def _progress(glance: Glance) -> str:

@@ -1,12 +1,14 @@
 """What a recording holds, in a few lines or as one document."""
 
 from dataclasses import asdict, dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
 
 from ..dynamics.levels import LEVELS, level_indices
 from .markup import ShownAsText
+from .price import readable
 from .recording import Recording, catalogue_entry
 from .series import Series
 
@@ -16,6 +18,8 @@ TOLERANCE = 0.03
 _TAIL = 4096
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
 _MOST_LISTED = 20
+# What is counted beside the levels.
+_UNKNOWN, _BETWEEN = "not a number", "between levels"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Summary(ShownAsText):
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.status}, {self.rows} rows, {self.bytes / 1e6:.1f} MB"]
+        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}"]
         if self.rows:
             lines.append(f"steps        {self.first_step} to {self.last_step} in {self.seconds:.1f} s")
         lines.append(f"created      {self.created} by {self.software}")
@@ -54,7 +58,7 @@ class Summary(ShownAsText):
             for name, value in self.scalars.items()
         ]
         lines += [
-            f"features     {name}  now at {', '.join(f'{level}: {count}' for level, count in levels.items())}"
+            f"features     {name}  now {', '.join(starmap(_told, levels.items()))}"
             for name, levels in [*self.levels.items()][:_MOST_LISTED]
         ]
         if len(self.levels) > _MOST_LISTED:
@@ -108,7 +112,7 @@ def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
     """Count features by the level they are at, highest first; those between the levels come last."""
     counts = {}
     if unknown := int(np.count_nonzero(~np.isfinite(dimensionality))):
-        counts["not a number"] = unknown
+        counts[_UNKNOWN] = unknown
     found = level_indices(dimensionality, TOLERANCE)
     counts.update(
         (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
@@ -116,8 +120,12 @@ def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
         if (found == k).any()
     )
     if between := found.size - sum(counts.values()):
-        counts["between levels"] = between
+        counts[_BETWEEN] = between
     return counts
+
+
+def _told(level: str, count: int) -> str:
+    return f"{count} {level}" if level in (_UNKNOWN, _BETWEEN) else f"{count} at {level}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -8,11 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ..dynamics.ensemble_dynamics import FEWEST_ROWS
+from ..dynamics.errors import RecordingError
 from ..dynamics.intervals import LEVEL, fewest_for
 from ..dynamics.levels import LEVELS
 from ..recorders.recording import Recording
 from ..recorders.selection import select
 from ..recorders.sweeps.statistics import PointStatistics, statistics_of
+from ..recorders.sweeps.sweep_file import Sweep, is_sweep
 from .kinds import check_fits
 from .loss_scale import loss_scale
 from .panels import canvas, write_notes, write_title
@@ -49,13 +51,15 @@ def plot_ensemble_dynamics(recording: Recording, ax: Axes | None = None, *, para
     occupancy of the levels; without them the levels at the end. Given *ax*, the panels take its place.
 
     parameter: whose features, by default the first that has any. Raises SettingError where the recording is of another
-    kind or lacks the parameter.
+    kind or lacks the parameter, RecordingError where all models failed.
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
     check_fits(recording, "ensemble-dynamics")
-    told = statistics_of(recording, parameter).points
+    told = _told(recording, parameter)
     points = [point for point in told if point.dynamics.models]
-    moves = len(recording) >= FEWEST_ROWS and bool(points)
+    if not points:
+        raise RecordingError(f"{recording.path} has nothing to draw: all its models failed; dyn info says why")
+    moves = len(recording) >= FEWEST_ROWS
     heights = (*_HEIGHTS, _LAST[len(points) == 1])
     with style():
         figure, host = canvas(ax, (_WIDTH, sum(heights) if moves else _LOW))
@@ -66,7 +70,7 @@ def plot_ensemble_dynamics(recording: Recording, ax: Axes | None = None, *, para
             _draw_jumps(jumps, _some(points, _MOST_CURVES))
             _draw_levels(levels, _some(points, _MOST_PANELS))
             draw_shares(shapes.subplots(), points, formed(points), "ends in polytopes")
-        elif points:
+        else:
             left, right = host.subplots(1, 2, sharey=len(points) > 1)
             draw_shares(left, points, at_levels(points), "ends at levels")
             draw_shares(right, points, formed(points), "ends in polytopes")
@@ -77,9 +81,17 @@ def plot_ensemble_dynamics(recording: Recording, ax: Axes | None = None, *, para
     return figure
 
 
+def _told(recording: Recording, parameter: str | None) -> tuple[PointStatistics, ...]:
+    """Return the statistics of each point; of a sweep its own, which know what only fills up its smaller models."""
+    if not is_sweep(recording.path):
+        return statistics_of(recording, parameter).points
+    with Sweep(recording.path) as sweep:
+        return statistics_of(sweep, parameter).points
+
+
 def _title(recording: Recording, points: Sequence[PointStatistics]) -> str:
     settings = select(recording).experiment or recording.config.get("sweep", {}).get("experiment")
-    varied = points[0].settings if points else {}
+    varied = points[0].settings
     sizes = [f"{symbol} = {settings[size]}" for size, symbol in _SIZES if settings and size not in varied]
     name = f"{settings['name']}: {', '.join(sizes)}" if settings else recording.path.stem
     counts = sorted({point.dynamics.models for point in points})

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dynamics.errors import RecordingError
 from ..recorders.recording import Recording
 from ..recorders.selection import Selection, select
 
@@ -43,17 +44,17 @@ class Member:
 def members(recording: Recording, parameter: str | None = None) -> list[Member]:
     """Return one model for each density or nonlinearity of an ensemble, or the only model; as they are in the last row.
 
-    Of repeats it is the one with the least loss, the population loss where it was recorded. Raises as select() does.
+    Of repeats it is the one with the least loss, the population loss where it was recorded. A point at which that one
+    is not finite, as where a task of a sweep failed, is left out. Raises as select() does, and as final_matrices().
     """
     selection = select(recording, parameter)
-    W = final_matrices(selection)
+    W = _matrices(selection)
     b = final(selection, "b") if "b" in recording.parameters else None
     if b is not None and b.shape != (*W.shape[:-2], W.shape[-1]):
         b = None
     if selection.instance is None:
         return [_member(selection, W, b, None)]
-    chosen = best_of_repeats(selection, len(W))
-    return [_member(selection, W[k], None if b is None else b[k], k) for k in chosen]
+    return [_member(selection, W[k], None if b is None else b[k], k) for k in _finite_of_best(selection, W)]
 
 
 def density_note(selection: Selection) -> str:
@@ -65,15 +66,27 @@ def density_note(selection: Selection) -> str:
 
 
 def final(selection: Selection, parameter: str) -> np.ndarray:
-    """Return a parameter of all members in the last row, as it was recorded."""
-    return selection.recording.parameters[parameter][-1]
+    """Return a parameter of all members in the last row, as it was recorded; RecordingError where it was not."""
+    recording = selection.recording
+    if parameter not in recording.parameters:
+        there = [name for name in recording.features if name in recording.parameters]
+        way_out = f"its matrices are {', '.join(there)}" if there else "it has no matrix; record with the parameter"
+        raise RecordingError(f"{recording.path} has the features of {parameter}, but not {parameter} itself; {way_out}")
+    return recording.parameters[parameter][-1]
 
 
 def final_matrices(selection: Selection) -> np.ndarray:
-    """Return the matrices of all members in the last row with features as columns, ([instances,] m, n)."""
-    W = final(selection, selection.parameter)
-    by_rows = selection.recording.parameters[selection.parameter].attrs.get("features") == "rows"
-    return W.swapaxes(-1, -2) if by_rows else W
+    """Return the matrices in the last row with features as columns, of all repeats at the points that members() shows.
+
+    Shapes: ([instances,] m, n). Raises RecordingError where the features were recorded without their matrix, and where
+    no model is finite.
+    """
+    W = _matrices(selection)
+    if selection.instance is None:
+        return W
+    repeat = int(selection.experiment.get("repeat", 1))
+    first = np.array([k // repeat * repeat for k in _finite_of_best(selection, W)])
+    return W[(first[:, None] + np.arange(repeat)).ravel()]
 
 
 def final_losses(recording: Recording) -> np.ndarray | None:
@@ -96,6 +109,28 @@ def best_of_repeats(selection: Selection, instances: int) -> list[int]:
         return list(range(0, instances, repeat))
     losses = np.where(np.isfinite(losses), losses, np.inf)
     return [start + int(losses[start : start + repeat].argmin()) for start in range(0, instances, repeat)]
+
+
+def _matrices(selection: Selection) -> np.ndarray:
+    """Return the matrices of all members in the last row with features as columns, ([instances,] m, n)."""
+    W = final(selection, selection.parameter)
+    by_rows = selection.recording.parameters[selection.parameter].attrs.get("features") == "rows"
+    if selection.instance is None and not np.isfinite(W).all():
+        raise _nothing_finite(selection)
+    return W.swapaxes(-1, -2) if by_rows else W
+
+
+def _finite_of_best(selection: Selection, W: np.ndarray) -> list[int]:
+    """Return the best member at each point, of matrices (instances, m, n), where that is finite."""
+    found = [k for k in best_of_repeats(selection, len(W)) if np.isfinite(W[k]).all()]
+    if not found:
+        raise _nothing_finite(selection)
+    return found
+
+
+def _nothing_finite(selection: Selection) -> RecordingError:
+    path, name = selection.recording.path, selection.parameter
+    return RecordingError(f"{path} has no {name} that is finite in the last row; plot its levels")
 
 
 def _member(selection: Selection, W: np.ndarray, b: np.ndarray | None, instance: int | None) -> Member:

@@ -1,5 +1,7 @@
 """Matching points with the vertices of a polytope by their cosines, which know of no rotation and no order."""
 
+from functools import cache
+
 import numpy as np
 
 
@@ -33,12 +35,19 @@ def difference(cosines: np.ndarray, pattern: np.ndarray, assignment: np.ndarray 
 
     Without an assignment it is the least that any could give: that of the values in order.
     """
-    pairs = np.triu_indices(len(cosines), 1)
+    first, second = _pairs(len(cosines))
     if assignment is None:
-        differences = np.sort(cosines[pairs]) - np.sort(pattern[pairs])
+        differences = np.sort(cosines[first, second]) - np.sort(pattern[first, second])
     else:
-        differences = (cosines - pattern[np.ix_(assignment, assignment)])[pairs]
+        differences = cosines[first, second] - pattern[assignment[first], assignment[second]]
     return float(np.sqrt(np.square(differences).sum() / max(1, differences.size)))
+
+
+@cache
+def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the second points of all pairs of *k*, kept because making them takes as long as a match."""
+    first, second = np.triu_indices(k, 1)
+    return first, second
 
 
 def _most_certain(costs: np.ndarray) -> int:
@@ -53,9 +62,11 @@ def _settle(cosines: np.ndarray, pattern: np.ndarray, assignment: np.ndarray) ->
     """Assign all points anew by their cosines with all others for as long as that brings them nearer."""
     from scipy.optimize import linear_sum_assignment
 
+    nearest = difference(cosines, pattern, assignment)
     while True:
         # Of Σ_i (cosines_ji - pattern_{v a_i})² only the product tells vertices that are alike apart.
         moved = linear_sum_assignment(cosines @ pattern[assignment], maximize=True)[1]
-        if difference(cosines, pattern, moved) >= difference(cosines, pattern, assignment):
+        residual = difference(cosines, pattern, moved)
+        if residual >= nearest:
             return assignment
-        assignment = moved
+        assignment, nearest = moved, residual

@@ -15,7 +15,10 @@ Block = tuple[slice, ...]
 
 @dataclass(frozen=True)
 class Array:
-    """One array: its path in the recording, such as features/W/dimensionality, and how a block of it is read."""
+    """One array: its path in the recording, such as features/W/dimensionality, and how a block of it is read.
+
+    chunk_rows: so many rows, counted from the first, are to be read together because they are unpacked together.
+    """
 
     path: str
     axes: tuple[str, ...]
@@ -23,6 +26,7 @@ class Array:
     dtype: np.dtype
     attributes: Mapping[str, Any]
     read: Callable[[Block], np.ndarray]
+    chunk_rows: int = 1
 
     @property
     def name(self) -> str:
@@ -42,22 +46,6 @@ class Array:
             attributes={**self.attributes, **attributes},
             read=lambda block: self.read(block).astype(dtype),
         )
-
-    def parts(self) -> "list[Array]":
-        """Return a complex array as two real ones, any other as it is."""
-        if self.dtype.kind != "c":
-            return [self]
-        real = np.dtype(f"f{self.dtype.itemsize // 2}")
-
-        def part(which: str) -> Array:
-            return replace(
-                self,
-                path=f"{self.path}.{which}",
-                dtype=real,
-                read=lambda block: np.ascontiguousarray(getattr(self.read(block), which)),
-            )
-
-        return [part("real"), part("imag")]
 
 
 @dataclass(frozen=True)

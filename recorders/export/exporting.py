@@ -1,9 +1,11 @@
 """Exporting: a recording, or the result of a sweep, in the format of another program."""
 
+import math
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from ..recording import Recording
 from .contents import Contents
 from .draft import check_output, replaced_when_done
 from .gather import gathered, selected, watched
+from .names import distinct
+from .slabs import in_slabs
 
 Report = Callable[[int, int], None]
 
@@ -26,6 +30,7 @@ class Format:
     # Bytes written for each byte read, at most.
     growth: float = 1.0
     is_folder: bool = False
+    is_table: bool = False
 
     def writer(self, suffix: str) -> Callable[[Contents, Path], None]:
         """Return what writes contents to a path."""
@@ -40,8 +45,8 @@ FORMATS = {
     ".zarr": Format("zarr_folder", is_folder=True),
     ".npz": Format("npz"),
     # A number of 4 bytes has 12 characters or so.
-    ".csv": Format("csv_file", ("scalars/*", "features/*/dimensionality"), growth=3.0),
-    ".parquet": Format("parquet"),
+    ".csv": Format("csv_file", ("scalars/*", "features/*/dimensionality"), growth=3.0, is_table=True),
+    ".parquet": Format("parquet", is_table=True),
     # Series are written as 8-byte numbers.
     ".rrd": Format("rerun_file", ("scalars/*", "features/*/dimensionality", "parameters/*"), growth=2.0),
 }
@@ -83,18 +88,30 @@ def export(
         if found.source.resolve() == output.resolve():
             raise SettingError(f"output={str(output)!r} is what is exported; choose another path")
         default = chosen.default if found.index == ("step",) else ("*",)
-        contents = selected(found, default) if select is None else selected(found, select, strict=True)
+        contents = distinct(selected(found, default) if select is None else selected(found, select, strict=True))
+        if chosen.is_table:
+            contents = _with_columns(contents, output)
         total = contents.nbytes
         _check_room(output, round(total * chosen.growth))
         report(0, total)
+        read = watched(in_slabs(contents, side_by_side=chosen.is_table), lambda done: report(done, total))
         try:
             with replaced_when_done(output) as draft:
-                write(watched(contents, lambda done: report(done, total)), draft)
+                write(read, draft)
         except (RecordingError, SettingError):
             raise
         except OSError as error:
             raise RecordingError(f"{output} cannot be made: {error.strerror or error}") from error
     return output
+
+
+def _with_columns(contents: Contents, output: Path) -> Contents:
+    """Return contents without the arrays that have no elements, and so no column in a table, and warn of these."""
+    is_empty = {array.path: not math.prod(array.shape[len(contents.index) :]) for array in contents.arrays}
+    if any(is_empty.values()):
+        names = ", ".join(path for path, empty in is_empty.items() if empty)
+        warnings.warn(f"{output} has no column for what has no elements: {names}", stacklevel=3)
+    return replace(contents, arrays=[array for array in contents.arrays if not is_empty[array.path]])
 
 
 def _check_room(output: Path, size: int) -> None:

@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import SettingError, unknown_name
+from ..compression import is_compressed
+from ..feature_major import is_feature_major
 from ..recording import Recording, open_recording
 from ..series import Series, patiently
 from ..sweeps.sweep_file import arrays_of, dataset_of, is_sweep
@@ -103,7 +105,20 @@ def _of_series(recording: Recording, path: str, series: Series, rows: range) -> 
         return series[(first, *block[1:])]
 
     shape = (len(rows), *series.shape[1:])
-    return Array(path, _axes(recording, path, len(shape)), shape, series.dtype, _plain(series.attrs), read)
+    axes, attributes = _axes(recording, path, len(shape)), _plain(series.attrs)
+    return Array(path, axes, shape, series.dtype, attributes, read, _chunk_rows(recording, path))
+
+
+def _chunk_rows(recording: Recording, path: str) -> int:
+    """Return how many rows are read together, as those of a compressed chunk, or of one with one element only."""
+
+    def look() -> int:
+        dataset = recording.node(path)
+        if not isinstance(dataset, h5py.Dataset) or dataset.chunks is None:
+            return 1
+        return dataset.chunks[0] if is_compressed(dataset) or is_feature_major(dataset.chunks) else 1
+
+    return patiently(recording, look)
 
 
 def _axes(recording: Recording, path: str, ndim: int) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from .contents import Array, Contents, blocks
+from .names import without_complex
 
 _BLOCK_BYTES = 2**24
 # How netCDF-4 marks an axis that has a length and no values.
@@ -27,9 +28,8 @@ def write(contents: Contents, path: Path) -> None:
             dataset = file.create_dataset(name, array.shape, dtype)
             dataset.make_scale(name)
             _fill(dataset, array, sink)
-        for array in contents.arrays:
-            for part in map(_known_to_netcdf, array.parts()):
-                _fill(_dataset(file, part), part, sink)
+        for array in map(_known_to_netcdf, without_complex(contents.arrays)):
+            _fill(_dataset(file, array), array, sink)
         file.flush()
         sink.check()
 

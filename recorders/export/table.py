@@ -1,13 +1,13 @@
 """A recording or a sweep as a table: a row for each step or model, read some rows at a time."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .contents import Array, Block, Contents, blocks
+from .names import column_names, without_complex
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,11 @@ class Column:
 
 
 def columns(contents: Contents) -> list[Column]:
-    """Return the columns: first the coordinates, then the arrays that have elements, the parts of complex ones apart.
-
-    Each bears the array's name within its group with dots for slashes, such as W.dimensionality; where two would be
-    called the same, its whole path; and where even these are the same, that path with its slashes.
-    """
+    """Return the columns: first the coordinates, then the arrays, the parts of complex ones apart."""
     leading = tuple(range(len(contents.index)))
     found = [(contents.coordinates[name], (k,)) for k, name in enumerate(contents.index)]
-    filled = [array for array in contents.arrays if math.prod(array.shape[len(leading) :])]
-    found += [(part, leading) for array in filled for part in array.parts()]
-    paths = [array.path for array, _ in found]
-    names = [array.name.replace("/", ".") for array, _ in found]
-    for longer in ([path.replace("/", ".") for path in paths], paths):
-        known = Counter(names)
-        names = [other if known[name] > 1 else name for name, other in zip(names, longer, strict=True)]
+    found += [(array, leading) for array in without_complex(contents.arrays)]
+    names = column_names([array for array, _ in found], [len(array.shape) - len(along) for array, along in found])
     return [Column(name, *each) for name, each in zip(names, found, strict=True)]
 
 

@@ -95,8 +95,9 @@ def _features_as_columns(W: np.ndarray, axis: Any) -> np.ndarray:
 
 
 def _of_recording(recording: Recording, parameter: str | None) -> Models:
-    name = select(recording, parameter).parameter
-    D, W = recording.features[name]["dimensionality"], recording.parameters[name]
+    selection = select(recording, parameter)
+    name, W = selection.parameter, selection.weights
+    D = recording.features[name]["dimensionality"]
     if len(D.shape) != 3:
         raise RecordingError(f"{recording.path} is of one model; record several with --set n_instances=20, or sweep")
     loss = next((each for each in _LOSSES if f"{each}_of_instance" in recording.probes), None)

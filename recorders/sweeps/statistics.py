@@ -1,13 +1,13 @@
 """The dynamics of a sweep in numbers: at each of its points when models jump, at which levels, and what they form."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from ...dynamics.ensemble_dynamics import EnsembleDynamics, ensemble_dynamics
+from ...dynamics.ensemble_dynamics import EnsembleDynamics, Model, ensemble_dynamics
 from ...dynamics.intervals import Estimate
 from ...dynamics.survival import Survival
 from ..markup import ShownAsText
@@ -16,7 +16,7 @@ from .models import models_of
 from .sweep_file import Sweep
 
 # What shows on a terminal how far something is, such as tqdm.
-Progress = Callable[[Iterable[dict[str, Any]]], Iterable[dict[str, Any]]]
+Progress = Callable[[Iterable[int]], Iterable[int]]
 # Shares of the features that are never told, since they say nothing.
 _RARE = 0.005
 
@@ -110,14 +110,23 @@ def statistics_of(
 
     A few models are read at a time, and of each its jumps are kept. Without trajectories levels and polytopes are those
     at the end, and there are no jumps. parameter: whose features, by default the first that has any. *progress* wraps
-    the points. Raises as models_of() does.
+    the numbers of the models. Raises as models_of() does.
     """
     found = models_of(source, parameter)
+    looked_at = found.points[:points]
+    models = _counted(found.models, progress(range(len(looked_at) * found.repeat)))
     told = tuple(
-        PointStatistics(settings, ensemble_dynamics(islice(found.models, found.repeat), found.step))
-        for settings in progress(found.points[:points])
+        PointStatistics(settings, ensemble_dynamics(islice(models, found.repeat), found.step)) for settings in looked_at
     )
+    # A bar that shows how far it is goes away at its end, which is behind the last model.
+    next(models, None)
     return SweepStatistics(str(source.path), found.parameter, found.loss, told)
+
+
+def _counted(models: Iterator[Model], numbers: Iterable[int]) -> Iterator[Model]:
+    """Yield a model for each of the *numbers*."""
+    for _ in numbers:
+        yield next(models)
 
 
 def _jumps(dynamics: EnsembleDynamics) -> dict[str, Any]:

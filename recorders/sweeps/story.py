@@ -7,6 +7,7 @@ from typing import Any
 from ...dynamics.ensemble_dynamics import FEWEST_ROWS
 from ...dynamics.errors import RecordingError, SettingError
 from ..markup import ShownAsText
+from ..price import readable
 from .models import features_of
 from .statistics import Progress, SweepStatistics, statistics_of
 from .sweep_file import Sweep
@@ -39,8 +40,11 @@ class SweepSummary(ShownAsText):
         return asdict(self)
 
     def __str__(self) -> str:
-        count = f"{self.points} point{'' if self.points == 1 else 's'} of {self.repeat} models"
-        lines = [f"{self.path}: sweep of {self.experiment}, {count}, {self.bytes / 1e6:.1f} MB"]
+        points, models = (
+            f"{n} {one}{'' if n == 1 else 's'}" for n, one in ((self.points, "point"), (self.repeat, "model"))
+        )
+        count = f"{points} of {models}"
+        lines = [f"{self.path}: sweep of {self.experiment}, {count}, {readable(self.bytes)}"]
         lines += [f"axis         {name}  {_values(values)}" for name, values in self.axes.items()]
         lines.append(f"trained      {self.training}")
         if self.steps:
@@ -69,13 +73,13 @@ def summarize_sweep(sweep: Sweep) -> SweepSummary:
 
 
 def sweep_document(sweep: Sweep, *, progress: Progress = iter) -> dict[str, Any]:
-    """Return what a sweep holds and what its models do at all its points, which *progress* wraps, as JSON can hold."""
+    """Return what a sweep holds and what its models, which *progress* wraps, do at all its points, as JSON can hold."""
     told = statistics_of(sweep, progress=progress).as_dict() if features_of(sweep) else None
     return summarize_sweep(sweep).as_dict() | {"statistics": told}
 
 
 def sweep_lines(sweep: Sweep, *, progress: Progress = iter) -> str:
-    """Return what a sweep holds and what its models do at its first points, which *progress* wraps, in lines."""
+    """Return what a sweep holds and what its models, which *progress* wraps, do at its first points, in lines."""
     summary = summarize_sweep(sweep)
     lines = [str(summary)]
     if features_of(sweep):
@@ -89,7 +93,7 @@ def sweep_lines(sweep: Sweep, *, progress: Progress = iter) -> str:
 def tell_jumps(
     sweep: Sweep, parameter: str | None = None, instance: int | None = None, *, progress: Progress = iter
 ) -> SweepStatistics:
-    """Return the statistics of a sweep whose jumps can be told; *progress* wraps its points.
+    """Return the statistics of a sweep whose jumps can be told; *progress* wraps its models.
 
     Raises RecordingError where no trajectories were kept, SettingError for an *instance*, of which a sweep has none,
     and as statistics_of() does.

@@ -154,3 +154,17 @@ def test_rows_and_orders_are_checked():
         ensemble_dynamics([model()], STEP[1:])
     with pytest.raises(ValueError, match="order=0"):
         ensemble_dynamics([model()], STEP).jump_time(0)
+
+
+def test_many_models_of_few_rows_are_told_apart():
+    """Of 2000 models of two rows every fourth has failed, and every fourth diverges before the second row."""
+    D = np.array([[1.0, 1, 0], [0.5, 1, 0.5]])
+    failed, diverged = np.full_like(D, np.nan), np.where([[False], [True]], np.nan, D)
+    models = [Model(each, None, W) for each in (D, failed, diverged, D[::-1])] * 500
+    found = ensemble_dynamics(models, np.array([0, 10]))
+    assert (found.models, found.failed, found.jumps) == (1500, 500, None)
+    assert np.bincount(found.watched.astype(int)).tolist() == [500, *[0] * 9, 1000]
+    # In the first row two of three models are at D[0], in the second one of two.
+    dedicated = [(2 + 2 + 1) / 9, (1 + 2) / 6]
+    np.testing.assert_allclose(found.occupancy.mean[:, index("dedicated")], dedicated, rtol=1e-12)
+    np.testing.assert_allclose(found.occupancy.mean[:, index("digon")], [2 / 9, 2 / 6], rtol=1e-12)

@@ -1,10 +1,6 @@
 """A compact recording is the same recording: every value, name, attribute and dimension, in another order."""
 
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +9,7 @@ import numpy as np
 import pytest
 
 import dyn
-from dyn.dynamics.errors import MissingExtraError, OutputExistsError, RecordingError, SettingError
-from dyn.recorders import compact as module
+from dyn.dynamics.errors import OutputExistsError
 from dyn.recorders.block import Block
 from dyn.recorders.channels import Channel, array_channel, stored_channels
 from dyn.recorders.compact import compact
@@ -190,41 +185,6 @@ def test_rows_that_a_kill_left_in_the_ring_come_along(killed, as_truth, tmp_path
         assert {each: (tmp_path / each).read_bytes() for each in files} == files
 
 
-def test_a_recording_that_is_being_written_is_refused(regression, path, tmp_path):
-    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
-        regression.train(3, recorder)
-        for output in (None, tmp_path / "made.h5"):
-            with pytest.raises(RecordingError, match=r"run\.h5 is still being written; end the training first"):
-                compact(path, output)
-    assert len(dyn.open(path)) == 4
-
-
-def foreign(path: Path) -> None:
-    h5py.File(path, "w").close()
-
-
-def of_a_sweep(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.attrs["format"] = "learning-dynamics-sweep"
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (foreign, "no recording"),
-        (of_a_sweep, "result of a sweep and no recording"),
-        (lambda path: path.write_text("step,loss"), "not an HDF5 file"),
-        (lambda _: None, "does not exist"),
-    ],
-)
-def test_what_is_no_recording_is_refused(tmp_path, make, message):
-    make(tmp_path / "x.h5")
-    before = [(each.name, each.read_bytes()) for each in tmp_path.iterdir()]
-    with pytest.raises(RecordingError, match=message):
-        compact(tmp_path / "x.h5")
-    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == before
-
-
 def test_an_existing_output_is_kept_unless_it_may_be_replaced(recorded, tmp_path):
     output = tmp_path / "taken.h5"
     output.write_text("precious")
@@ -236,63 +196,6 @@ def test_an_existing_output_is_kept_unless_it_may_be_replaced(recorded, tmp_path
     compact(recorded, output, overwrite=True)
     assert contents(output) == contents(recorded)
     assert not stale.exists()
-
-
-def test_a_disk_without_room_is_told_before_anything_is_written(many, monkeypatch):
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1_000_000))
-    with pytest.raises(RecordingError, match=r"needs up to 2\.\d+ MB, .* has 1 MB free; make room, or name an output"):
-        compact(many)
-
-
-def no_space(*_: Any) -> None:
-    raise OSError(28, "No space left on device")
-
-
-def interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
-
-
-def changed_bits(series: Any, piece: Any, chunks: Any, *, read: Callable[..., Any] = module.read) -> np.ndarray:
-    values = read(series, piece, chunks)
-    return values + 1 if "compact" in str(series._source.path) and piece.path == "probes/members" else values
-
-
-@pytest.mark.parametrize(
-    ("name", "action", "error", "message"),
-    [
-        ("write", no_space, RecordingError, "cannot be written: No space left"),
-        ("write", interrupt, KeyboardInterrupt, None),
-        ("read", changed_bits, RecordingError, "probes/members does not read back as it was written"),
-    ],
-)
-def test_whatever_fails_leaves_what_was_there(many, tmp_path, monkeypatch, name, action, error, message):
-    before = many.read_bytes()
-    monkeypatch.setattr(module, name, action)
-    with pytest.raises(error, match=message):
-        compact(many)
-    assert many.read_bytes() == before
-    assert [each.name for each in tmp_path.iterdir()] == ["many.h5"]
-
-
-def test_a_recording_that_goes_on_meanwhile_is_not_replaced(many, monkeypatch):
-    compare = module._compare
-
-    def meanwhile(*arguments: Any) -> None:
-        compare(*arguments)
-        os.utime(many, (0, 0))
-
-    monkeypatch.setattr(module, "_compare", meanwhile)
-    with pytest.raises(RecordingError, match="was changed meanwhile"):
-        compact(many)
-    assert chunks_of(many)["probes/members"] != (ROWS, 1)
-
-
-def test_an_unknown_compression_and_a_missing_extra_are_told(many, monkeypatch):
-    with pytest.raises(SettingError, match="unknown compression 'gzpi'; did you mean gzip"):
-        compact(many, compression="gzpi")
-    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
-    with pytest.raises(MissingExtraError, match=r"compression='zstd' needs the extra \[compression\]: pip install"):
-        compact(many, compression="zstd")
 
 
 def more_rows(path: Path, rows: range) -> None:
@@ -314,85 +217,6 @@ def test_rows_are_added_to_feature_major_chunks(many, tmp_path):
         for name, series in arrays_of(expected).items():
             assert arrays[name][:].tobytes() == series[:].tobytes(), name
         assert found.features["layer.W"]["norm"].chunks == (ROWS, 1, 1)
-
-
-@pytest.mark.usefixtures("small_ring")
-def test_a_compact_recording_is_continued(make_regression, path, monkeypatch):
-    # As if ten rows were worth another order.
-    monkeypatch.setattr("dyn.recorders.chunking._LEAST_ROWS", 4)
-    run = make_regression()
-    with dyn.attach(run.model, run.optimizer, path) as recorder:
-        run.train(10, recorder)
-    compact(path)
-    with dyn.attach(run.model, run.optimizer, path, resume=True) as recorder:
-        run.train(5, recorder)
-        with dyn.open(path) as live:
-            # From the file, which is being written, and from the ring.
-            assert live.features["weight"]["norm"].chunks == (11, 1)
-            assert 11 < live.filed < len(live)
-            np.testing.assert_allclose(
-                live.features["weight"]["norm"], np.linalg.norm(live.parameters["weight"], axis=1), rtol=1e-6
-            )
-        run.train(15, recorder)
-    with dyn.open(path) as recording:
-        assert recording.step[:].tolist() == list(range(31))
-        assert recording.scalars["loss"][:30].tolist() == pytest.approx(run.losses)
-        W, norm = recording.parameters["weight"][:], recording.features["weight"]["norm"][:]
-        np.testing.assert_allclose(norm, np.linalg.norm(W, axis=1), rtol=1e-6)
-    compact(path)
-    assert chunks_of(path)["features/weight/norm"] == (31, 1)
-
-
-def test_a_compressed_recording_is_not_continued(make_regression, path):
-    run = make_regression()
-    with dyn.attach(run.model, run.optimizer, path) as recorder:
-        run.train(3, recorder)
-    compact(path, compression="gzip")
-    before = path.read_bytes()
-    with pytest.raises(SettingError, match=r"run\.h5 is compressed, .* dyn compact .*run\.h5 --compress none"):
-        dyn.attach(run.model, run.optimizer, path, resume=True)
-    assert path.read_bytes() == before
-    compact(path, compression="none")
-    with dyn.attach(run.model, run.optimizer, path, resume=True) as recorder:
-        run.train(3, recorder)
-    assert len(dyn.open(path)) == 7
-
-
-FULL_DISK = """
-import resource, shutil, signal, sys
-from dyn.recorders.compact import compact
-shutil.disk_usage = lambda _: shutil._ntuple_diskusage(10**12, 0, 10**12)
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-for limit in (1000, 20_000, 500_000):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-    for compression in ("none", "gzip"):
-        try:
-            compact(sys.argv[1], compression=compression)
-        except OSError as error:
-            print(type(error).__name__, str(error).count("\\n"), "File too large" in str(error))
-"""
-
-
-def test_a_disk_that_fills_meanwhile_is_told_in_one_line(many, tmp_path):
-    before = many.read_bytes()
-    # Files that cannot grow are what a full disk looks like.
-    command = [sys.executable, "-c", FULL_DISK, str(many)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["RecordingError 0 True"] * 6
-    assert many.read_bytes() == before
-    assert [each.name for each in tmp_path.iterdir()] == ["many.h5"]
-
-
-def test_room_that_was_reserved_and_not_used_is_given_back(many, tmp_path):
-    made = compact(many, tmp_path / "small.h5", compression="gzip")
-    # What is written takes a good deal less than its 2.3 MB, and so does what the disk keeps for it.
-    assert made.stat().st_size < 1_500_000
-    assert made.stat().st_blocks * 512 < 1_500_000
-    for compression in ("none", "gzip"):
-        made = compact(many, tmp_path / "made.h5", compression=compression, overwrite=True)
-        # The superblock says where the file ends.
-        assert int.from_bytes(made.read_bytes()[28:36], "little") == made.stat().st_size
 
 
 def test_files_of_others_with_a_name_like_the_draft_stay(many, tmp_path):
@@ -422,17 +246,3 @@ def test_without_a_compression_it_stays_as_it_is(many, tmp_path):
     compact(many, compression="none")
     with h5py.File(many) as file:
         assert file["scalars/loss"].compression is None
-
-
-def test_a_damaged_chunk_is_named_with_its_file(many):
-    compact(many, compression="gzip")
-    with h5py.File(many) as file:
-        chunk = file["scalars/loss"].id.get_chunk_info(0)
-    with many.open("r+b") as file:
-        file.seek(chunk.byte_offset)
-        file.write(bytes(chunk.size))
-    message = r"^\S*many\.h5 cannot be read: scalars/loss is damaged \(.*\)$"
-    with dyn.open(many) as recording, pytest.raises(RecordingError, match=message):
-        recording.scalars["loss"][:]
-    with pytest.raises(RecordingError, match=message):
-        compact(many, compression="none")

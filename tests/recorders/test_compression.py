@@ -8,7 +8,8 @@ from pathlib import Path
 import h5py
 import pytest
 
-from dyn.dynamics.errors import MissingExtraError, SettingError
+import dyn
+from dyn.dynamics.errors import MissingExtraError, RecordingError, SettingError
 from dyn.recorders.compact import compact
 from dyn.recorders.compression import COMPRESSIONS, filters_of, is_compressed, make_readable
 
@@ -62,3 +63,17 @@ def test_names_that_are_known(monkeypatch):
     for name in COMPRESSIONS[2:]:
         with pytest.raises(MissingExtraError, match=rf"compression='{name}' needs the extra \[compression\]"):
             filters_of(name)
+
+
+def test_a_damaged_chunk_is_named_with_its_file(recorded):
+    compact(recorded, compression="gzip")
+    with h5py.File(recorded) as file:
+        chunk = file["scalars/loss"].id.get_chunk_info(0)
+    with recorded.open("r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(bytes(chunk.size))
+    message = r"^\S*run\.h5 cannot be read: scalars/loss is damaged \(.*\)$"
+    with dyn.open(recorded) as recording, pytest.raises(RecordingError, match=message):
+        recording.scalars["loss"][:]
+    with pytest.raises(RecordingError, match=message):
+        compact(recorded, compression="none")

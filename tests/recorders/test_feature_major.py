@@ -96,9 +96,25 @@ def test_strided_rows_need_memory_for_some_columns_only(path, monkeypatch, most_
 
 
 def test_a_file_that_was_cut_off_is_told(path, monkeypatch):
-    monkeypatch.setattr(feature_major.os, "preadv", lambda *_: 3)
+    given = iter([3])
+    monkeypatch.setattr(feature_major.os, "preadv", lambda *_: next(given, 0))
     with h5py.File(path) as file, pytest.raises(OSError, match=r"file\.h5 is truncated"):
         FeatureMajor(file["raw"]).read(range(10), [range(5), range(7)])
+
+
+@pytest.mark.parametrize("most", [1, 6, 64, 1000])
+def test_what_the_system_gives_in_pieces_is_read_to_its_end(path, monkeypatch, most):
+    preadv = feature_major.os.preadv
+
+    def short(descriptor: int, buffers: list[np.ndarray], place: int) -> int:
+        # A first part of them only, as a disk in a network may give it.
+        first = next((each for each in buffers if each.nbytes), buffers[0]).reshape(-1).view(np.uint8)
+        return preadv(descriptor, [first[:most], *(buffers[1:] if first.nbytes < most else [])], place)
+
+    monkeypatch.setattr(feature_major.os, "preadv", short)
+    with h5py.File(path) as file:
+        found = FeatureMajor(file["raw"]).read(range(3, 90), [range(1, 4), range(7)])
+    np.testing.assert_array_equal(found, VALUES[3:90, 1:4])
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_the_view():
     loss = Sample(1, np.geomspace(10, 0.01, 500))
     scalars = {"loss": 0.01, "accuracy": 0.91234567, "lr": 0.003, "epoch": 12.0, "reward": None}
     lines = draw(glance(loss=loss, scalars=scalars, features={"W": W}), width=60)
-    assert lines[:3] == ["run.h5: recording, 5,000 rows, 1.2 MB", "step 4,999 after 1:02:05, 100 rows/s", ""]
+    assert lines[:3] == ["run.h5: recording, 5,000 rows, 1.23 MB", "step 4,999 after 1:02:05, 100 rows/s", ""]
     assert lines[3].startswith("loss ████▇")
     assert lines[3].endswith("▂▁▁▁▁ 0.01")
     assert len(lines[3]) == 60
@@ -53,17 +53,17 @@ def test_the_view_of_an_ensemble():
 
 def test_of_a_long_path_the_end_is_shown():
     first = draw(glance(path=f"/{'folder/' * 20}run.h5"), width=60)[0]
-    assert first == "…/folder/folder/folder/run.h5: recording, 5,000 rows, 1.2 MB"
+    assert first == "…folder/folder/folder/run.h5: recording, 5,000 rows, 1.23 MB"
     assert len(first) == 60
 
 
 def test_before_the_first_row():
     lines = draw(glance(rows=0, step=None, seconds=None, rate=None), width=60)
-    assert lines == ["run.h5: recording, 0 rows, 1.2 MB", "no row yet"]
+    assert lines == ["run.h5: recording, 0 rows, 1.23 MB", "no row yet"]
 
 
 def test_one_line_for_what_is_no_terminal():
-    text = "run.h5: recording, 5,000 rows, 1.2 MB, step 4,999 after 1:02:05, 100 rows/s, loss 0.5"
+    text = "run.h5: recording, 5,000 rows, 1.23 MB, step 4,999 after 1:02:05, 100 rows/s, loss 0.5"
     assert draw_line(glance(scalars={"loss": 0.5})) == text
     assert draw_line(glance(rate=0.2514)).endswith(", 0.25 rows/s")
 

@@ -38,7 +38,7 @@ def test_the_words(recording):
     text = str(summarize(recording))
     assert "complete, 2 rows" in text
     assert "3 × 5" in text
-    assert "1/2 (digon): 2" in text
+    assert "now 2 at 1 (dedicated), 2 at 1/2 (digon), 1 at 0 (not represented)" in text
 
 
 def test_a_recording_without_rows(tmp_path):
@@ -53,6 +53,6 @@ def test_a_recording_without_rows(tmp_path):
 
 def test_of_many_members_the_text_lists_some_and_the_document_all(recording):
     summary = replace(summarize(recording), levels={f"W, instance {k}": {"1 (dedicated)": 1} for k in range(30)})
-    assert str(summary).count("now at") == 20
+    assert str(summary).count("now 1 at 1 (dedicated)") == 20
     assert "and 10 more; --json has all" in str(summary)
     assert len(summary.as_dict()["levels"]) == 30

@@ -13,14 +13,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import dyn
 from dyn.dynamics.errors import SettingError
 from dyn.recorders.paths import ring_path
 from dyn.recorders.repair import repair
-from dyn.recorders.writer import InlineWriter, ProcessWriter
+from dyn.recorders.writer import ProcessWriter
 
 
 @pytest.fixture
@@ -81,31 +79,6 @@ def assert_complete(path, run) -> None:
 def ending(path) -> dict[str, float]:
     with h5py.File(path) as file:
         return {name: float(file.attrs[name]) for name in ("waited", "skipped_rows")}
-
-
-@pytest.mark.parametrize(
-    ("writer", "size", "kind"),
-    [
-        ("auto", 8, InlineWriter),
-        ("auto", 300, ProcessWriter),
-        ("inline", 300, InlineWriter),
-        ("process", 8, ProcessWriter),
-    ],
-)
-def test_a_process_writes_large_rows_or_where_it_is_wanted(path, writer, size, kind):
-    model = nn.Linear(size, size)
-    with dyn.attach(model, torch.optim.SGD(model.parameters()), path, writer=writer, features=None) as recorder:
-        assert isinstance(recorder._writer, kind)
-    assert len(dyn.open(path)) == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "message"), [({"writer": "proces"}, "did you mean process"), ({"on_full": "drop"}, "on_full")]
-)
-def test_what_there_is_not_is_refused(regression, path, options, message):
-    with pytest.raises(SettingError, match=message):
-        dyn.attach(regression.model, regression.optimizer, path, **options)
-    assert list(path.parent.iterdir()) == []
 
 
 def test_a_process_writes_what_the_training_would_have_written(make_regression, path, tmp_path, small_ring):

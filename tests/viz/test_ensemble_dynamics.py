@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.ensemble_dynamics import Model, ensemble_dynamics
-from dyn.dynamics.errors import SettingError
+from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.intervals import Estimate
 from dyn.dynamics.levels import LEVELS
 from dyn.recorders.sweeps.statistics import PointStatistics, statistics_of
@@ -202,3 +202,12 @@ def test_failed_models_are_in_the_title(written, jumping):
     recording = written(arrays | {"parameters/W": np.stack([[AFTER] * 5])}, {})
     assert plot_ensemble_dynamics(recording).get_suptitle().endswith("3 models; 2 more failed")
     assert "failed" not in plot_ensemble_dynamics(jumping()).get_suptitle()
+
+
+def test_nothing_is_drawn_where_all_models_failed(jumping, monkeypatch):
+    recording = jumping()
+    failed = Model(np.full((ROWS, 4), np.nan), None, AFTER)
+    point = PointStatistics({}, ensemble_dynamics([failed], 10 * np.arange(ROWS)))
+    monkeypatch.setattr("dyn.viz.ensemble_dynamics._told", lambda *_: (point,))
+    with pytest.raises(RecordingError, match="all its models failed"):
+        plot_ensemble_dynamics(recording)

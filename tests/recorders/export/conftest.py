@@ -26,7 +26,7 @@ def write_recording(path: Path, parameters: Arrays, probes: Arrays, scalars: Arr
     channels = []
     for place, values in arrays.items():
         group, _, name = place.partition("/")
-        axis = features.get(name)
+        axis = features.get(name) if group == "parameters" else None
         axes = tuple(f"{place.replace('/', '.')}.axis{k}" for k in range(values.ndim - 1))
         note = {"features": axis} if axis else {}
         channels.append(Channel(group, name, values.shape[1:], values.dtype, values.dtype, axes, axis, note))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from dyn.recorders.export import export
 
@@ -17,6 +18,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
         flat = column.flatten() if shape else column
         found[field.name] = flat.to_numpy(zero_copy_only=False).reshape(table.num_rows, *shape)
     return found
+
+
+# Lists without elements; see test_table.py.
+pytestmark = pytest.mark.filterwarnings("ignore:.* has no column:UserWarning")
 
 
 def test_every_array_is_a_column_and_is_read_back_bit_by_bit(rich, tmp_path, arrays_of):

@@ -57,16 +57,18 @@ def test_a_sweep_has_no_instance(sweep):
     assert story.tell_jumps(sweep).jump_lines.startswith("density=0.5, sets=2: 2 models")
 
 
-def test_every_point_that_is_read_is_shown(sweep, monkeypatch):
+def test_every_model_that_is_read_is_shown(sweep, monkeypatch):
     seen = []
 
-    def progress(points):
-        for point in points:
-            seen.append(point)
-            yield point
+    def progress(numbers):
+        for number in numbers:
+            seen.append(number)
+            yield number
+        seen.append("end")
 
-    for tell, count in ((story.sweep_document, 4), (story.tell_jumps, 4), (story.sweep_lines, 2)):
-        monkeypatch.setattr(story, "MOST_POINTS", 2)
+    monkeypatch.setattr(story, "MOST_POINTS", 2)
+    # Four points of two models, of which two points are told in lines.
+    for tell, count in ((story.sweep_document, 8), (story.tell_jumps, 8), (story.sweep_lines, 4)):
         seen.clear()
         tell(sweep, progress=progress)
-        assert len(seen) == count
+        assert seen == [*range(count), "end"]

@@ -1,7 +1,15 @@
 """A sweep as a recording: what draws and tells recordings draws and tells sweeps."""
 
+import os
+import shutil
+import signal
+import tempfile
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from dyn.dynamics.errors import RecordingError
 from dyn.dynamics.geometry import dimensionality
@@ -10,7 +18,7 @@ from dyn.recorders.sweeps.plan import make_plan
 from dyn.recorders.sweeps.presets import plan_sweep
 from dyn.recorders.sweeps.run import run_sweep
 from dyn.recorders.sweeps.sweep_file import Sweep
-from dyn.recorders.sweeps.views import recording_of
+from dyn.recorders.sweeps.views import recording_of, room_for, write_recording
 from dyn.viz.kinds import default_kind, kinds_of, plot
 
 
@@ -68,6 +76,28 @@ def test_models_of_other_settings_are_no_equal_runs(tiny, path):
         assert default_kind(recording).name == "ensemble-dynamics"
 
 
+def test_models_of_different_ranks_have_their_own_dimensionality(tiny, path):
+    axes = [Axis("lr", (0.1, 0.2)), Axis("n_hidden", (2, 3))]
+    run_sweep(make_plan(tiny.with_settings(every=5), axes, repeat=2, recorded=True), path, workers=1)
+    with Sweep(path) as sweep, recording_of(path) as recording:
+        small = sweep["W"][:, 0]
+        # What pads the small ones is NaN in the sweep.
+        assert np.isnan(small[..., 2:, :]).all()
+        D = recording.features["W"]["dimensionality"][:].swapaxes(0, 1).reshape(2, 2, 2, 4, 4)
+    # Features are kept in single precision.
+    np.testing.assert_allclose(D[:, 0], dimensionality(small[..., :2, :]), rtol=1e-5)
+    assert np.isfinite(D).all()
+
+
+def test_models_with_fewer_features_than_others_have_not_failed(tiny, path):
+    plan = make_plan(tiny.with_settings(every=1), [Axis("n_features", (3, 4))], repeat=2, recorded=True)
+    run_sweep(plan, path, workers=1)
+    with recording_of(path) as recording:
+        figure = plot(recording, "ensemble-dynamics")
+        assert any(text.get_text().endswith("2 models at each point") for text in figure.findobj(Text))
+    plt.close(figure)
+
+
 def test_a_few_rows_are_read_at_a_time(tiny, path, monkeypatch):
     plan = make_plan(tiny.with_settings(every=1), [Axis("density", (0.5, 0.2))], repeat=2, recorded=True)
     run_sweep(plan, path, workers=1)
@@ -90,3 +120,80 @@ def test_a_figure_of_trajectories_is_not_drawn_of_ends(tiny, path):
 def test_a_recording_is_opened_as_it_is(recorded):
     with recording_of(recorded) as recording:
         assert len(recording) == 11
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder for temporary files that nobody else uses."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file keeps its name")
+def test_the_copy_of_a_sweep_has_no_name_while_it_is_looked_at(tiny, path, folder):
+    run_sweep(make_plan(tiny, [Axis("density", (0.5, 0.2))]), path, workers=1)
+    with Sweep(path) as sweep, recording_of(path) as recording:
+        assert list(folder.iterdir()) == []
+        np.testing.assert_array_equal(recording.parameters["W"][-1].reshape(sweep["W"].shape), sweep["W"])
+        # What is said of it names the file that was given.
+        assert recording.path == path
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_nothing_stays_of_a_copy_that_is_interrupted(name, tiny, path, folder, monkeypatch):
+    def interrupted(sweep, file, **options):
+        write_recording(sweep, file, **options)
+        assert list(folder.rglob("*.h5")) == [file]
+        signal.raise_signal(number)
+
+    number = getattr(signal, name)
+    run_sweep(make_plan(tiny, [Axis("density", (0.5, 0.2))]), path, workers=1)
+    monkeypatch.setattr("dyn.recorders.sweeps.views.write_recording", interrupted)
+    before = signal.getsignal(number)
+    with pytest.raises((KeyboardInterrupt, SystemExit)) as ended, recording_of(path):
+        pytest.fail("it went on")
+    assert list(folder.iterdir()) == []
+    assert signal.getsignal(number) is before
+    # As a shell says of a program that a signal ended.
+    assert name == "SIGINT" or ended.value.code == 128 + number
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_is_to_move_has_trajectories(recorded, tiny, path):
+    run_sweep(make_plan(tiny, [Axis("density", (0.5, 0.2))], recorded=recorded), path, workers=1)
+    if recorded:
+        with recording_of(path, moving=True) as recording:
+            assert len(recording) > 1
+        return
+    refused = pytest.raises(RecordingError, match=r"nothing moves; dyn plot draws it, and dyn sweep --record keeps")
+    with refused, recording_of(path, moving=True):
+        pytest.fail("it went on")
+
+
+def test_a_copy_that_has_no_room_is_not_begun(tiny, path, folder, monkeypatch):
+    run_sweep(make_plan(tiny, [Axis("density", (0.5, 0.2))]), path, workers=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    full = pytest.raises(RecordingError, match=r"sweep.h5 is copied .* takes up to .* 1 kB free; .* TMPDIR")
+    with full, recording_of(path):
+        pytest.fail("it went on")
+    assert list(folder.iterdir()) == []
+
+
+def test_the_room_for_a_copy_is_what_it_takes(tiny, path, monkeypatch):
+    """Of a large sweep the copy takes no more than was asked for, and that is not much more."""
+    plan = make_plan(tiny.with_settings(every=1, steps=300), [Axis("density", (0.5, 0.2))], repeat=40, recorded=True)
+    run_sweep(plan, path, workers=1)
+    taken = []
+
+    def measured(sweep, file, **options):
+        write_recording(sweep, file, **options)
+        taken.append(file.stat().st_size)
+
+    monkeypatch.setattr("dyn.recorders.sweeps.views.write_recording", measured)
+    with recording_of(path):
+        pass
+    with Sweep(path) as sweep:
+        asked = room_for(sweep)
+    assert taken[0] <= asked <= 1.5 * taken[0]
