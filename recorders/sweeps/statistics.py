@@ -154,6 +154,8 @@ def _when(time: Survival) -> str:
     head, median = f"in {time.happened} of {time.models}", time.median
     if not np.isfinite(median.value):
         return f"{head}, fewer than half of all by the end, step {time.end:.0f}"
+    if time.models == 1:
+        return f"{head}, at step {median.value:.0f}"
     high = f"{median.high:.0f}" if np.isfinite(median.high) else "the end or later"
     return f"{head}, half of all {time.models} by step {median.value:.0f} ({median.low:.0f} to {high})"
 

@@ -73,6 +73,15 @@ def test_the_words(planted):
     assert "jump 1      in 1 of 3, fewer than half of all by the end, step 299" in text
 
 
+def test_one_model_has_no_half(tiny, tmp_path):
+    steps = tiny.with_settings(steps=ROWS - 1, batch_size=1, evaluation_size=1, every=1)
+    path = swept(steps, tmp_path / "one.h5", Axis("lr", (0.1,)), repeat=1)
+    with h5py.File(path, "r+") as file:
+        file["W"][...] = np.where(np.arange(ROWS)[:, None, None] >= 100, AFTER, BEFORE)
+    with Sweep(path) as sweep:
+        assert "jump 1      in 1 of 1, at step 100\n" in str(statistics_of(sweep))
+
+
 def test_a_document_has_no_infinity(planted):
     with Sweep(planted) as sweep:
         told = json.loads(json.dumps(statistics_of(sweep).as_dict(), allow_nan=False))
