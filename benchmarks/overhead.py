@@ -6,7 +6,7 @@ with the microseconds that a step took longer; and the mean of those, because a 
 so in few of the blocks.
 
     pip install -c constraints.txt -e '.[bench]'
-    python benchmarks/overhead.py [toy|autoencoder|mlp|transformer …] [--blocks 300] [--ways dyn …]
+    python benchmarks/overhead.py [toy|autoencoder|mlp|transformer …] [--blocks N] [--ways dyn …]
 """
 
 import argparse
@@ -171,7 +171,7 @@ def cost(without: np.ndarray, with_it: np.ndarray) -> Cost:
     median, n = float(np.median(added)), len(added)
     # Of n signs a binomial number are positive.
     reach = min(round(0.98 * np.sqrt(n)), n // 2)
-    # A block that another process held up says nothing; no writing takes longer than a block.
+    # A block that another process held up says nothing; what the ways here write at once takes less than a block.
     held_back = np.clip(added, median - bare, median + bare)
     return Cost(
         float(np.median(with_it / without)),

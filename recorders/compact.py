@@ -142,7 +142,8 @@ def _draft_of(recording: Recording, target: Path, compression: str | None, progr
                 prints = _write(recording, file, _chosen(recording, compression), progress)
             _compare(draft, prints, progress)
             shutil.copymode(target if target.exists() else recording.path, draft)
-            lock.release()
+            if os.name == "nt":
+                lock.release()
             yield draft
     except DynError:
         raise

@@ -15,7 +15,8 @@ from .direct import LARGE, PAGE
 from .lock import Lock, hold, is_held
 from .ring import allocate
 
-_SUFFIX = ".compact"
+# No other program calls a file so.
+_SUFFIX = ".dyn-compact"
 # Where a superblock of versions 2 and 3 says where its file ends, in 8 bytes.
 _END_AT = 28
 
@@ -24,7 +25,7 @@ _END_AT = 28
 def draft_beside(target: Path) -> Iterator[tuple[Path, Lock]]:
     """Make a file beside *target*, of a name that nobody has; it is deleted unless it was put in its place.
 
-    Until the lock is released, which Windows wants before the file is renamed, no other process takes it for stale.
+    While it is locked no other process takes it for stale. Windows wants the lock released before the file is renamed.
     """
     path, lock = _made_and_held(target)
     try:
@@ -37,7 +38,12 @@ def draft_beside(target: Path) -> Iterator[tuple[Path, Lock]]:
 def remove_stale(target: Path) -> None:
     """Delete the drafts beside *target* whose processes were killed; where a file cannot be locked, none."""
     name = re.compile(rf"\.{re.escape(target.name)}\.\w{{8}}{re.escape(_SUFFIX)}")
-    for path in target.absolute().parent.iterdir():
+    try:
+        beside = list(target.absolute().parent.iterdir())
+    except OSError:
+        # A folder that may be written to and not be looked into.
+        return
+    for path in beside:
         if name.fullmatch(path.name) and path.is_file() and not path.is_symlink() and not is_held(path):
             # Those who write it share its lock, which a look does not see.
             with suppress(OutputExistsError, RecordingError, OSError):

@@ -18,11 +18,14 @@ def distinct(contents: Contents) -> Contents:
     taken = _taken(contents.arrays)
 
     def renamed(path: str) -> str:
-        place, *parts = path.split("/")
+        found, *parts = path.split("/")
+        place = found
         for part in parts:
-            place = f"{place}/{part}"
-            while part in contents.coordinates and place in taken:
-                place += "_"
+            found, place = f"{found}/{part}", f"{place}/{part}"
+            behind = ""
+            while part in contents.coordinates and f"{found}{behind}" in taken:
+                behind += "_"
+            place += behind
         return place
 
     return replace(contents, arrays=[replace(array, path=renamed(array.path)) for array in contents.arrays])

@@ -13,7 +13,8 @@ def keep_freed_memory() -> None:
     """Have the C library keep up to a gigabyte that this process has freed, where it is glibc.
 
     A step's arrays have a few hundred kilobytes. By itself glibc gives such memory back to the system and asks for it
-    again at the next step, page by page, which on a virtual machine took as long as the training.
+    again at the next step, page by page, which on a virtual machine took as long as the training. It stays so until the
+    process ends, also where the sweep's own process is the only worker.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -62,12 +62,18 @@ def _of_sweep(sweep: Sweep, parameter: str | None) -> Models:
     matrices = _each(sweep.dataset(name), leading)
     losses = _each(sweep.dataset(loss), leading) if loss else repeat(None)
     points = _points([{axis: values} for axis, values in sweep.axes.items()])
+    settings = (point for point in points for _ in range(sweep.repeat))
     step = np.zeros(1) if sweep.step is None else sweep.step
 
     def models() -> Iterator[Model]:
-        for W, values in zip(matrices, losses, strict=False):
-            rows = _features_as_columns(_unpadded(W.reshape(len(step), *W.shape[-2:])), FEATURES[name])
-            yield Model(dimensionality(rows), None if values is None else np.reshape(values, len(step)), rows[-1])
+        for at, W, values in zip(settings, matrices, losses, strict=False):
+            whole = _features_as_columns(W.reshape(len(step), *W.shape[-2:]), FEATURES[name])
+            # Behind the sizes of a smaller model stands what fills them up to those of the largest.
+            rows = whole[:, : at.get("n_hidden"), : at.get("n_features")]
+            # What has diverged has no dimensionality, and NaN says so.
+            with np.errstate(all="ignore"):
+                D = dimensionality(rows)
+            yield Model(D, None if values is None else np.reshape(values, len(step)), rows[-1])
 
     return Models(name, loss, points, sweep.repeat, step, models())
 
@@ -82,12 +88,6 @@ def _each(data: h5py.Dataset, leading: int) -> Iterator[np.ndarray]:
     for outer in np.ndindex(shape[:cut]):
         for start in range(0, shape[cut], part):
             yield from data[(*outer, slice(start, start + part))].reshape(-1, *entry)
-
-
-def _unpadded(W: np.ndarray) -> np.ndarray:
-    """Return W (T, m, n) without what only fills up the size of the largest models of the sweep."""
-    known = np.isfinite(W[0])
-    return W[:, known.any(axis=1)][:, :, known.any(axis=0)] if known.any() else W
 
 
 def _features_as_columns(W: np.ndarray, axis: Any) -> np.ndarray:

@@ -43,6 +43,7 @@ class PointStatistics(ShownAsText):
         return {
             "settings": self.settings,
             "models": dynamics.models,
+            "diverged": self._diverged,
             "failed": dynamics.failed,
             "confidence": dynamics.level,
             "jumps": _jumps(dynamics) if dynamics.jumps is not None and dynamics.models else None,
@@ -59,10 +60,16 @@ class PointStatistics(ShownAsText):
 
     @property
     def head(self) -> str:
-        """Which point it is, and how many models it has."""
+        """Which point it is, how many models it has, and how many of them diverged or failed."""
         models = f"{self.dynamics.models} model{'' if self.dynamics.models == 1 else 's'}"
+        diverged = f", of which {self._diverged} diverged" if self._diverged else ""
         failed = f", and {self.dynamics.failed} that failed" if self.dynamics.failed else ""
-        return f"{self.name or 'all'}: {models}{failed}"
+        return f"{self.name or 'all'}: {models}{diverged}{failed}"
+
+    @property
+    def _diverged(self) -> int:
+        """How many models were finite at first and not until the end."""
+        return int(np.count_nonzero(self.dynamics.watched < self.dynamics.step[-1]))
 
     @property
     def jump_lines(self) -> list[str]:

@@ -40,3 +40,22 @@ def test_what_was_compacted_needs_no_advice(row_after_row, monkeypatch):
     compact(row_after_row)
     with dyn.open(row_after_row) as recording:
         assert advice(recording) is None
+
+
+def test_what_compacting_would_leave_in_rows_needs_no_advice(path, regression, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    with dyn.attach(regression.model, None, path) as recorder:
+        for _ in range(1000):
+            recorder.step()
+    with dyn.open(path) as recording:
+        assert advice(recording) is None
+
+
+def test_what_is_still_written_needs_no_advice(path, regression, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    recorder = dyn.attach(regression.model, None, path)
+    for _ in range(2000):
+        recorder.step()
+    with dyn.open(path) as recording:
+        assert advice(recording) is None
+    recorder.close()

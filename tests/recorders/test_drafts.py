@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import dyn
+from dyn.recorders import compact as compact_module
 from dyn.recorders import drafts
 from dyn.recorders.block import Block
 from dyn.recorders.channels import array_channel
@@ -78,7 +79,7 @@ def stop(draft, *rest):
     time.sleep(60)
     compare(draft, *rest)
 def stop_writing(*_):
-    stop(next(p for p in module.Path(sys.argv[1]).parent.iterdir() if p.name.endswith(".compact")))
+    stop(next(p for p in module.Path(sys.argv[1]).parent.iterdir() if p.name.endswith(".dyn-compact")))
 setattr(module, sys.argv[2], {"_compare": stop, "_copy": stop_writing}[sys.argv[2]])
 module.compact(sys.argv[1], sys.argv[3])
 """
@@ -100,7 +101,13 @@ def test_a_draft_is_removed_once_its_process_was_killed_and_not_before(many, tmp
             process.send_signal(signal.SIGKILL)
     assert draft.is_file()
     # Of another recording, and of nobody.
-    others = [tmp_path / name for name in (".many.h5.abcdefgh.compact", ".out.h5.abc.compact", "out.h5.compact")]
+    names = (
+        ".many.h5.abcdefgh.dyn-compact",
+        ".out.h5.abc.dyn-compact",
+        "out.h5.dyn-compact",
+        ".out.h5.archived.compact",
+    )
+    others = [tmp_path / name for name in names]
     for other in others:
         other.touch()
     compact(many, output, overwrite=True)
@@ -109,8 +116,29 @@ def test_a_draft_is_removed_once_its_process_was_killed_and_not_before(many, tmp
         np.testing.assert_array_equal(recording.probes["wide"], VALUES)
 
 
+def test_a_second_compaction_between_lock_and_rename_leaves_the_draft_alone(many, tmp_path, monkeypatch):
+    put_in_place = compact_module._put_in_place
+
+    def meanwhile(draft, target):
+        drafts.remove_stale(target)
+        put_in_place(draft, target)
+
+    monkeypatch.setattr(compact_module, "_put_in_place", meanwhile)
+    compact(many, tmp_path / "out.h5")
+    with dyn.open(tmp_path / "out.h5") as recording:
+        np.testing.assert_array_equal(recording.probes["wide"], VALUES)
+
+
+def test_a_folder_that_cannot_be_looked_into_holds_nothing_stale(many, monkeypatch):
+    def refused(_):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    drafts.remove_stale(many)
+
+
 def test_where_files_cannot_be_locked_no_draft_is_removed(many, tmp_path, monkeypatch):
-    (left := tmp_path / ".many.h5.abcdefgh.compact").touch()
+    (left := tmp_path / ".many.h5.abcdefgh.dyn-compact").touch()
     monkeypatch.setattr("dyn.recorders.lock.fcntl", None)
     drafts.remove_stale(many)
     assert left.exists()

@@ -70,6 +70,15 @@ def test_xarray_opens_what_has_an_array_or_a_group_called_step(make, path, tmp_p
         assert tree["features/step_/norm"].shape == (3, 3)
 
 
+@pytest.mark.parametrize(("suffix", "engine"), TREES)
+def test_a_group_called_step_may_hold_an_array_called_step(make, path, tmp_path, suffix, engine):
+    make(path, {}, {"step/step": A, "step/other": B, "step_/step": C}, {"loss": A})
+    with xarray.open_datatree(export(path, tmp_path / f"run{suffix}"), engine=engine) as tree:
+        expected = {"probes/step__/step_": A, "probes/step__/other": B, "probes/step_/step_": C}
+        for name, values in expected.items():
+            np.testing.assert_array_equal(tree[name], values)
+
+
 def test_an_array_called_step_is_selected_by_its_own_name(make, path, tmp_path):
     make(path, {}, {"step": B}, {"loss": A})
     with np.load(export(path, tmp_path / "run.npz", select=["probes/step"])) as found:

@@ -73,6 +73,26 @@ def test_the_words(planted):
     assert "jump 1      in 1 of 3, fewer than half of all by the end, step 299" in text
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_model_that_is_not_finite_in_some_features_has_failed(number, tiny, tmp_path):
+    path = swept(tiny, tmp_path / "sweep.h5", Axis("lr", (0.1, 0.2)), repeat=3, recorded=False)
+    with h5py.File(path, "r+") as file:
+        file["W"][1, 2, :, 0] = number
+    with Sweep(path) as sweep:
+        found = statistics_of(sweep)
+    assert [(point.dynamics.models, point.dynamics.failed) for point in found.points] == [(3, 0), (2, 1)]
+
+
+def test_a_model_that_diverges_is_counted_as_one(planted):
+    with h5py.File(planted, "r+") as file:
+        file["W"][0, 1, 200:, 0] = np.nan
+    with Sweep(planted) as sweep:
+        found = statistics_of(sweep)
+    assert "lr=0.1: 3 models, of which 1 diverged\n" in str(found)
+    assert "lr=0.2: 3 models\n" in str(found)
+    assert [point["diverged"] for point in found.as_dict()["points"]] == [1, 0]
+
+
 def test_one_model_has_no_half(tiny, tmp_path):
     steps = tiny.with_settings(steps=ROWS - 1, batch_size=1, evaluation_size=1, every=1)
     path = swept(steps, tmp_path / "one.h5", Axis("lr", (0.1,)), repeat=1)
