@@ -141,23 +141,29 @@ def test_the_copy_of_a_sweep_has_no_name_while_it_is_looked_at(tiny, path, folde
         assert recording.path == path
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_nothing_stays_of_a_copy_that_is_interrupted(name, tiny, path, folder, monkeypatch):
+@pytest.fixture(params=["SIGINT", "SIGTERM", "SIGHUP"])
+def number(request):
+    """A signal with Python's own answer to it, whatever whoever started this process, or a test before, made of it."""
+    number = getattr(signal, request.param)
+    usual = signal.default_int_handler if request.param == "SIGINT" else signal.SIG_DFL
+    before = signal.signal(number, usual)
+    yield number
+    assert signal.signal(number, before) is usual
+
+
+def test_nothing_stays_of_a_copy_that_is_interrupted(number, tiny, path, folder, monkeypatch):
     def interrupted(sweep, file, **options):
         write_recording(sweep, file, **options)
         assert list(folder.rglob("*.h5")) == [file]
         signal.raise_signal(number)
 
-    number = getattr(signal, name)
     run_sweep(make_plan(tiny, [Axis("density", (0.5, 0.2))]), path, workers=1)
     monkeypatch.setattr("dyn.recorders.sweeps.views.write_recording", interrupted)
-    before = signal.getsignal(number)
     with pytest.raises((KeyboardInterrupt, SystemExit)) as ended, recording_of(path):
         pytest.fail("it went on")
     assert list(folder.iterdir()) == []
-    assert signal.getsignal(number) is before
     # As a shell says of a program that a signal ended.
-    assert name == "SIGINT" or ended.value.code == 128 + number
+    assert number == signal.SIGINT or ended.value.code == 128 + number
 
 
 @pytest.mark.parametrize("recorded", [True, False])
