@@ -9,7 +9,7 @@ from dyn.cli import main
 from dyn.recorders.sweeps.sweep_file import Sweep
 
 FEW = ["--over", "density=0.1,0.9", "--over", "importance_extra=0.5,1,2", "--repeat", "2", "--workers", "1"]
-SHORT = [*["--set", "steps=2", "--set", "batch_size=4", "--set", "evaluation_size=8", "--workers", "1"]]
+SHORT = ["--set", "steps=2", "--set", "batch_size=4", "--set", "evaluation_size=8", "--workers", "1"]
 
 
 def run(*arguments: str) -> int:
@@ -110,3 +110,21 @@ def test_jumps_of_a_sweep_without_trajectories_are_refused(capsys):
     assert dyn("jumps", "phase-2x1-sweep.h5") == 1
     assert capsys.readouterr().err == "dyn: phase-2x1-sweep.h5 keeps no trajectories; sweep with --record\n"
     assert dyn("jumps", "phase-2x1-sweep.h5", "--instance", "3") == 2
+
+
+@pytest.mark.parametrize("command", [["animate", "--seconds", "0.2", "--fps", "10", "--size", "640x360"], ["report"]])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_moves_is_made_of_trajectories_only(command, recorded, capsys):
+    options = ["--set", "every=1", "--record"] if recorded else []
+    assert run("geometry", "--over", "lr=0.1,0.2", *SHORT, *options, "-o", "a.h5") == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as exit_:
+        main([command[0], "a.h5", *command[1:]])
+    printed, suffix = capsys.readouterr(), "gif" if command[0] == "animate" else "html"
+    if recorded:
+        assert (exit_.value.code or 0, printed.out) == (0, f"a.{suffix}\n")
+        assert Path(f"a.{suffix}").stat().st_size > 1000
+    else:
+        assert (exit_.value.code, printed.out) == (1, "")
+        assert printed.err.startswith("dyn: a.h5 holds how its models end, and nothing moves")
+        assert not Path(f"a.{suffix}").exists()

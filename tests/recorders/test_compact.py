@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import xarray
 
 import dyn
 from dyn.dynamics.errors import OutputExistsError
@@ -135,7 +136,6 @@ def test_pieces_of_any_size_make_the_same(many, tmp_path, monkeypatch):
 
 
 def test_xarray_reads_it(many):
-    xarray = pytest.importorskip("xarray")
     compact(many, compression="gzip")
     with xarray.open_datatree(many, engine="h5netcdf") as tree:
         D = tree["features/layer.W/dimensionality"]

@@ -16,7 +16,6 @@ from dyn.recorders.compression import COMPRESSIONS, filters_of, is_compressed, m
 
 @pytest.fixture(params=["zstd", "lz4"])
 def compressed(request, recorded: Path) -> Path:
-    pytest.importorskip("hdf5plugin")
     return compact(recorded, compression=request.param)
 
 

@@ -44,6 +44,13 @@ def test_one_worker_and_two_give_the_same_file(small, whole, path):
     assert not folder_of(path).path.exists()
 
 
+def test_a_worker_keeps_the_memory_that_it_frees(small, path, monkeypatch):
+    kept = []
+    monkeypatch.setattr("dyn.recorders.sweeps.run.keep_freed_memory", lambda: kept.append(True))
+    run_sweep(small, path, workers=1)
+    assert kept == [True] * 4
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 def test_models_that_diverge_are_counted(recorded, path):
     # Of single precision the greatest number is 3e38.
