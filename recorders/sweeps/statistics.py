@@ -1,6 +1,6 @@
 """The dynamics of a sweep in numbers: at each of its points when models jump, at which levels, and what they form."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -14,9 +14,8 @@ from ..markup import ShownAsText
 from ..recording import Recording
 from .models import models_of
 from .sweep_file import Sweep
+from .views import Progress
 
-# What shows on a terminal how far something is, such as tqdm.
-Progress = Callable[[Iterable[int]], Iterable[int]]
 # Shares of the features that are never told, since they say nothing.
 _RARE = 0.005
 

@@ -9,8 +9,9 @@ from ...dynamics.errors import RecordingError, SettingError
 from ..markup import ShownAsText
 from ..price import readable
 from .models import features_of
-from .statistics import Progress, SweepStatistics, statistics_of
+from .statistics import SweepStatistics, statistics_of
 from .sweep_file import Sweep
+from .views import Progress
 
 # So many points are told in lines; --json has all.
 MOST_POINTS = 20
