@@ -8,19 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dyn import dynamics, recorders, viz
-    from dyn.recorders.hooks import attach
-    from dyn.recorders.recorder import Recorder
-    from dyn.recorders.recording import Recording
-    from dyn.recorders.recording import open_recording as open
+    from dyn.recorders.attaching import attach
+    from dyn.recorders.step.recorder import Recorder
+    from dyn.recorders.reading.recording import Recording
+    from dyn.recorders.reading.recording import open_recording as open
 
 __all__ = ["Recorder", "Recording", "attach", "dynamics", "open", "recorders", "viz"]
 
 _HOMES = {
-    "Recorder": ("dyn.recorders.recorder", "Recorder"),
-    "Recording": ("dyn.recorders.recording", "Recording"),
-    "attach": ("dyn.recorders.hooks", "attach"),
-    "open": ("dyn.recorders.recording", "open_recording"),
+    "Recorder": ("dyn.recorders.step.recorder", "Recorder"),
+    "Recording": ("dyn.recorders.reading.recording", "Recording"),
+    "attach": ("dyn.recorders.attaching", "attach"),
+    "open": ("dyn.recorders.reading.recording", "open_recording"),
 }
 
 

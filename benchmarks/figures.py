@@ -38,9 +38,9 @@ BATCH, PLANTED = 1024, 20_000
 def write(path: Path, rows: int, n: int, m: int) -> None:
     """Write a recording of planted dimensionalities, as the recorder would, a batch of rows in memory at a time."""
     from dyn.dynamics.experiments import EXPERIMENTS
-    from dyn.recorders.channels import Channel
-    from dyn.recorders.creation import create_file
-    from dyn.recorders.store import Store
+    from dyn.recorders.ring.channels import Channel
+    from dyn.recorders.file.creation import create_file
+    from dyn.recorders.file.store import Store
 
     f4 = np.dtype(np.float32)
     sizes = {"n_features": n, "n_hidden": m, "steps": rows}
@@ -58,7 +58,7 @@ def write(path: Path, rows: int, n: int, m: int) -> None:
 
 def _blocks(rows: int, n: int, m: int) -> Iterator["Block"]:
     """Yield batches of rows: a planted run in which each row stands for several, with noise of their own."""
-    from dyn.dynamics.synthetic import Plan, plant
+    from dyn.dynamics.synthetic.trajectories import Plan, plant
     from dyn.recorders.block import Block
 
     planted = min(rows, PLANTED)

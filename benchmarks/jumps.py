@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from dyn.dynamics.jumps import detect_jumps
-from dyn.dynamics.scoring import Score, score, total
-from dyn.dynamics.synthetic import Plan, Shape, Spacing, Trajectory, plant
+from dyn.dynamics.synthetic.scoring import Score, score, total
+from dyn.dynamics.synthetic.trajectories import Plan, Shape, Spacing, Trajectory, plant
 
 ROWS = (1_000, 3_000, 10_000, 30_000, 100_000)
 SPACINGS: tuple[Spacing, ...] = ("regular", "random", "log")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .jumps.changes import SMALLEST, changes_by_stripe
 from .jumps.signals import checked_signal, checked_step
-from .stripes import Signal, tiles
+from .signals import Signal, tiles
 
 # What is compared with the levels takes several times its own memory.
 _TILE_BYTES = 2**22

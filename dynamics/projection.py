@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .stripes import Signal, stripes
+from .signals import Signal, stripes
 
 # A feature whose length, once the chosen directions are taken out of it, falls below this fraction of the longest
 # one brings no direction of its own.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from struct import Struct
 
-from .device import Arrival, DeviceScalar, Stage
+from .model.device_copies import Arrival, DeviceScalar, Stage
 
 
 @dataclass

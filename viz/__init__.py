@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 from .kinds import KINDS
 
 if TYPE_CHECKING:
-    from .absolute_value import plot_absolute_value
-    from .adversarial import plot_adversarial
+    from .figures.paper.absolute_value import plot_absolute_value
+    from .figures.paper.adversarial import plot_adversarial
     from .animation import animate
-    from .correlated import plot_collapse, plot_correlated
-    from .demonstration import plot_demonstration
-    from .ensemble import plot_ensemble
-    from .ensemble_dynamics import plot_ensemble_dynamics
-    from .grokking import plot_grokking
-    from .intro import plot_intro
+    from .figures.paper.correlated import plot_collapse, plot_correlated
+    from .figures.paper.demonstration import plot_demonstration
+    from .figures.ensemble import plot_ensemble
+    from .figures.sweep import plot_ensemble_dynamics
+    from .figures.paper.grokking import plot_grokking
+    from .figures.paper.intro import plot_intro
     from .kinds import plot
-    from .levels import plot_levels
+    from .figures.levels import plot_levels
     from .page import write_page
-    from .phase import plot_phase
-    from .regimes import plot_regimes
-    from .spectrum import plot_spectrum
-    from .uniform import plot_uniform
+    from .figures.paper.phase_diagram import plot_phase
+    from .figures.regimes import plot_regimes
+    from .figures.spectrum import plot_spectrum
+    from .figures.paper.uniform import plot_uniform
 
 __all__ = [
     "animate",

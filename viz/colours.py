@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..recorders.selection import Selection
-from .style import FAINT, palette
+from ..recorders.reading.selection import Selection
+from .parts.style import FAINT, palette
 
 # Below this dimensionality a feature counts as not represented.
 REPRESENTED = 0.1

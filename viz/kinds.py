@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..recorders.recording import Recording
+    from ..recorders.reading.recording import Recording
 
 
 @dataclass(frozen=True)

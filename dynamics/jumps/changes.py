@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..stripes import Signal, stripes
+from ..signals import Signal, stripes
 from .blocks import Blocks, condense, fill, noise
 from .candidates import LONGEST, REST, candidates
 from .curves import is_curve

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..stripes import Signal, sliceable
+from ..signals import Signal, sliceable
 
 
 def checked_signal(signal: Any) -> Signal:

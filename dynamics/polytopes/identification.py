@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..geometry import measure
-from .catalogue import Shape, shapes
+from ..geometry.measures import measure
+from .shapes import Shape, shapes
 from .matching import difference, match
 
 # A feature shorter than this share of the others is not represented.

@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import SettingError, unknown_name
-from ..compression import is_compressed
-from ..feature_major import is_feature_major
-from ..recording import Recording, open_recording
-from ..series import Series, patiently
-from ..sweeps.sweep_file import arrays_of, dataset_of, is_sweep
+from ..file.compression import is_compressed
+from ..file.feature_major import is_feature_major
+from ..reading.recording import Recording, open_recording
+from ..reading.series import Series, patiently
+from ..sweeps.sweep import arrays_of, dataset_of, is_sweep
 from .contents import Array, Block, Contents
 
 # Of a file, and no longer true or of no use in another one.

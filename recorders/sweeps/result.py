@@ -12,12 +12,12 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import RecordingError
-from ...dynamics.evaluation import evaluation_of
-from ...dynamics.fused_training import is_fusible
-from ..creation import LIBVER
+from ...dynamics.training.evaluation import evaluation_of
+from ...dynamics.training.fused import is_fusible
+from ..file.creation import LIBVER
 from .plan import Failure, Plan
-from .sealed import SealedFolder
-from .sweep_file import FORMAT, FORMAT_VERSION, arrays_of, dataset_of, is_sweep
+from .task_files import SealedFolder
+from .sweep import FORMAT, FORMAT_VERSION, arrays_of, dataset_of, is_sweep
 from .tasks import Task
 
 _TRAINING = {

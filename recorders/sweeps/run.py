@@ -10,15 +10,15 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from ...dynamics.errors import RecordingError
-from ...dynamics.training import check_device
+from ...dynamics.training.loop import check_device
 from ..experiment import one_thread
-from ..lock import hold
-from ..paths import check_path
+from ..ring.lock import hold
+from ..ring.paths import check_path
 from .engines import engine
 from .memory import keep_freed_memory
 from .plan import Failure, Plan
 from .result import is_result_of, write_result
-from .sealed import SealedFolder
+from .task_files import SealedFolder
 from .tasks import Task
 
 Report = Callable[[int, int], None]

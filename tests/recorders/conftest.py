@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 import dyn
-from dyn.recorders.hotpath import HotPath, PythonHotPath
-from dyn.recorders.ring import Ring
-from dyn.recorders.rows import RowFiller
-from dyn.recorders.store import Store
+from dyn.recorders.step.state import HotPath, PythonHotPath
+from dyn.recorders.ring.ring import Ring
+from dyn.recorders.step.row import RowFiller
+from dyn.recorders.file.store import Store
 
 
 class Regression:
@@ -109,7 +109,7 @@ def recorded(path: Path) -> Path:
 def small_ring(monkeypatch: pytest.MonkeyPatch) -> int:
     """A ring that is full, and so written to the file, after this many rows."""
     for least_or_most in ("_RING_ROWS", "_LEAST_ROWS"):
-        monkeypatch.setattr(f"dyn.recorders.start.{least_or_most}", 4)
+        monkeypatch.setattr(f"dyn.recorders.writing.start.{least_or_most}", 4)
     return 4
 
 

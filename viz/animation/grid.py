@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from .cell import Box, Places
-from .footage import Footage
+from ..playback.footage import Footage
 
 # More runs than that are too small to be looked at.
 MOST_RUNS = 12

@@ -8,8 +8,8 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
-from ...recorders.recording import open_recording
-from .footage import Footage, Source
+from ...recorders.reading.recording import open_recording
+from ..playback.footage import Footage, Source
 from .scene import Scene, Take
 
 _MOST_WORKERS = 64

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...dynamics.stripes import Signal
-from ..decimate import decimate, trend
+from ...dynamics.signals import Signal
+from ..parts.curves import decimate, trend
 from ..loss_scale import TRANSIENT, loss_scale
 
 # A curve has at most so many points, and all curves of D together.

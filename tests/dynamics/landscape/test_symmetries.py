@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dyn.dynamics.features import FeatureDistribution
+from dyn.dynamics.training.feature_data import FeatureDistribution
 from dyn.dynamics.landscape import curvature
 from dyn.dynamics.landscape.derivatives import LossPoint
 from dyn.dynamics.landscape.surfaces import PopulationSurface

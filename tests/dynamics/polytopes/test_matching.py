@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dyn.dynamics.polytopes.catalogue import shapes
+from dyn.dynamics.polytopes.shapes import shapes
 from dyn.dynamics.polytopes.matching import difference, match
 
 # A few hundred roundings of double precision.

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 import dyn
-from dyn.recorders.selection import select
-from dyn.viz.animation.footage import Footage
+from dyn.recorders.reading.selection import select
+from dyn.viz.playback.footage import Footage
 from dyn.viz.animation.grid import MOST_RUNS, grid_places, titles
 
 

@@ -6,8 +6,8 @@ import torch
 
 import dyn
 from dyn.dynamics.errors import SettingError
-from dyn.recorders.selection import select
-from dyn.viz.animation.footage import Footage
+from dyn.recorders.reading.selection import select
+from dyn.viz.playback.footage import Footage
 from dyn.viz.animation.scene import Take
 from dyn.viz.animation.workers import check_workers, draw_frames
 
