@@ -11,8 +11,8 @@ import click
 from .commands.files import compact, export, merge, repair
 from .commands.record import record
 from .commands.sweep import sweep
-from .dynamics.errors import unknown_name
 from .commands.terminal import OneLineErrors, Size, advise, progress
+from .dynamics.errors import unknown_name
 from .viz.kinds import KINDS, default_kind
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ def experiments(as_json: bool) -> None:
 @_JSON
 def info(file: Path, as_json: bool) -> None:
     """Say what a recording or the result of a sweep holds, and what happened in it."""
+    from .recorders.file.hdf5 import is_sweep
     from .recorders.reading.recording import open_recording
     from .recorders.stories.story import tell_all
     from .recorders.stories.summary import summarize
     from .recorders.sweeps.story import sweep_document, sweep_lines
-    from .recorders.sweeps.sweep import Sweep, is_sweep
+    from .recorders.sweeps.sweep import Sweep
 
     if is_sweep(file):
         tell_sweep = sweep_document if as_json else sweep_lines
@@ -95,10 +96,11 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
 
     Of the result of a sweep, say how many models jump, and when, at each of its points.
     """
+    from .recorders.file.hdf5 import is_sweep
     from .recorders.reading.recording import open_recording
     from .recorders.stories.story import tell
     from .recorders.sweeps.story import tell_jumps
-    from .recorders.sweeps.sweep import Sweep, is_sweep
+    from .recorders.sweeps.sweep import Sweep
 
     if is_sweep(file):
         with Sweep(file) as sweep_:
@@ -119,9 +121,9 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
 @_INSTANCE
 def landscape(file: Path, steps: str | None, as_json: bool, **options: Any) -> None:
     """Say which saddle or minimum of the loss is near a plateau of a toy model, and how far."""
-    from .recorders.stories.saddles import landscape as look
-    from .recorders.stories.plateaus import parse_steps
     from .recorders.reading.recording import open_recording
+    from .recorders.stories.plateaus import parse_steps
+    from .recorders.stories.saddles import landscape as look
 
     with open_recording(file) as recording:
         rows = look(recording, None if steps is None else parse_steps(steps), **options)

@@ -28,7 +28,7 @@ import h5py
 from counting import record, wrong_rows
 
 import dyn
-from dyn.recorders.file.creation import dataset_at
+from dyn.recorders.file.hdf5 import dataset_at
 from dyn.recorders.ring.lock import is_held
 from dyn.recorders.ring.paths import ring_path
 from dyn.recorders.writing.repair import repair

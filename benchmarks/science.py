@@ -14,11 +14,11 @@ from time import perf_counter
 import numpy as np
 
 import dyn
+from dyn.dynamics.experiments import EXPERIMENTS, find_experiment
+from dyn.dynamics.geometry.measures import dimensionality, norms
 from dyn.dynamics.phenomena.absolute_value import neuron_purity, neurons_per_sign
 from dyn.dynamics.phenomena.adversarial import adversarial_increase
 from dyn.dynamics.phenomena.collapse import collapsed_sets, set_cosines
-from dyn.dynamics.experiments import EXPERIMENTS, find_experiment
-from dyn.dynamics.geometry.measures import dimensionality, norms
 from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
 from dyn.dynamics.theory import best_kgon, kgon_loss, phase_boundary
 from dyn.recorders.experiment import record_experiment

@@ -18,13 +18,13 @@ from time import perf_counter, process_time
 import numpy as np
 import torch
 
-from dyn.dynamics.training.fused import FusedTraining
 from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
 from dyn.dynamics.theory import expected_loss, phase_boundary
+from dyn.dynamics.training.fused import FusedTraining
 from dyn.dynamics.training.loop import Training
 from dyn.recorders.sweeps.axes import Axis
-from dyn.recorders.sweeps.plan import Plan
 from dyn.recorders.sweeps.paper import plan_sweep
+from dyn.recorders.sweeps.plan import Plan
 from dyn.recorders.sweeps.run import run_sweep
 from dyn.recorders.sweeps.sweep import Sweep
 

@@ -6,7 +6,7 @@ import click
 
 from .terminal import progress, say_warnings
 
-# Named in recorders/compression.py too, which loads HDF5.
+# Named in recorders/file/compression.py too, which loads HDF5.
 _COMPRESSIONS = ("none", "gzip", "zstd", "lz4")
 
 _FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -49,7 +49,7 @@ def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
 def compact(file: Path, output: Path | None, compression: str | None, force: bool) -> None:
     """Rewrite a recording feature by feature, so that each feature's history is read in one piece; smaller if asked."""
     from ..recorders.rewriting.compact import compact as compact_recording
-    from ..recorders.writing.cost import readable
+    from ..recorders.text import readable
 
     before = file.stat().st_size if file.is_file() else 0
     made = compact_recording(
@@ -74,7 +74,7 @@ def export(file: Path, output: Path, select: tuple[str, ...], every: int, force:
     from tqdm import tqdm
 
     from ..recorders.export import export as export_recording
-    from ..recorders.writing.cost import readable
+    from ..recorders.text import readable
 
     with say_warnings(), tqdm(desc="exporting", unit="B", unit_scale=True, disable=None, leave=False) as bar:
 

@@ -43,9 +43,9 @@ def record(
     """
     from ..dynamics.experiments import find_experiment
     from ..dynamics.experiments.settings import parse_settings
-    from ..recorders.scripts.launch import Script, is_script
     from ..recorders.ring.paths import check_path
     from ..recorders.schedule.steps import parse_every
+    from ..recorders.scripts.launch import Script, is_script
 
     shorthand = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
     options: dict[str, Any] = {"select": list(select) or None}

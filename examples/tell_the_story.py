@@ -12,7 +12,7 @@ from dyn.dynamics.motion import transformation
 from dyn.dynamics.polytopes import identify, summary
 from dyn.dynamics.theory import expected_loss
 from dyn.recorders.experiment import record_experiment
-from dyn.recorders.stories.story import tell
+from dyn.recorders.story import tell
 
 path = record_experiment(EXPERIMENTS["geometry"].with_settings(steps=7_000), "story.h5", overwrite=True)
 

@@ -11,14 +11,14 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
-from .ring.channels import row_bytes
-from .model.shards import SilentRecorder, check_sharding, is_recorded_elsewhere, own_file
 from .model.parameters import Features
-from .step.recorder import Recorder
-from .schedule.steps import parse_schedule
+from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
-from .writing.start import begin
+from .ring.channels import row_bytes
+from .schedule.steps import parse_schedule
 from .schedule.trigger import Trigger
+from .step.recorder import Recorder, SilentRecorder
+from .writing.start import begin
 from .writing.writer import WriterKind, choose_writer, start_writer
 
 OnFull = Literal["wait", "skip"]

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dynamics.training.evaluation import evaluation_of
 from ..dynamics.experiments.experiment import Experiment
+from ..dynamics.training.evaluation import evaluation_of
 from ..dynamics.training.loop import Model, Training, build_model
-from .ring.channels import row_bytes
 from .attaching import attach
 from .model.parameters import parameter_places
-from .writing.cost import Price
-from .schedule.steps import parse_schedule
 from .model.sources import Sources
+from .ring.channels import row_bytes
+from .schedule.steps import parse_schedule
+from .writing.cost import Price
 
 
 def record_experiment(

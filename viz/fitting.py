@@ -24,7 +24,7 @@ _PHASE_SIZES = ((2, 1), (3, 2))
 
 def settings_of(recording: "Recording") -> Mapping[str, Any]:
     """Return the settings of the catalogue's experiment; empty for any other training."""
-    from ..recorders.reading.recording import catalogue_entry
+    from ..recorders.reading.opening import catalogue_entry
 
     return catalogue_entry(recording.config)
 

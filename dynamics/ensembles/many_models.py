@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .intervals import Estimate, LEVEL, mean_interval, mean_of, median_of, wilson
 from ..levels import LEVELS, occupancy
+from .intervals import LEVEL, Estimate, mean_interval, mean_of, median_of, wilson
 
 if TYPE_CHECKING:
     from ..jumps import Jump

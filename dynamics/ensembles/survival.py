@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .intervals import Estimate, LEVEL, wilson
+from .intervals import LEVEL, Estimate, wilson
 
 
 @dataclass(frozen=True, eq=False)

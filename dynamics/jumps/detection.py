@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..signals import Signal
-from .changes import Change, SMALLEST, find_changes
+from ..signals import Signal, checked_series, checked_signal, checked_step
+from .changes import SMALLEST, Change, find_changes
 from .loss_match import LossChange, match_loss
-from .signals import checked_series, checked_signal, checked_step
 
 
 @dataclass(frozen=True, eq=False)

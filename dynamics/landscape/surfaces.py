@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingError
-from ..training.feature_data import FeatureDistribution
 from ..experiments.experiment import Experiment
+from ..training.feature_data import FeatureDistribution
 from ..training.loop import build_features
 from .kinks import integrated_error
 from .transforms import Line, expected_error, second_moments

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..geometry.measures import measure
-from .shapes import Shape, shapes
 from .matching import difference, match
+from .shapes import Shape, shapes
 
 # A feature shorter than this share of the others is not represented.
 NEGLIGIBLE = 0.3

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .models import instance_seed
-from .modular_addition import AdditionEvaluation
 from ..experiments.experiment import Experiment
 from .loop import FeatureModel, build_features, build_model, weighted_loss
+from .models import instance_seed
+from .modular_addition import AdditionEvaluation
 
 _EVALUATION_STREAM = 2**31 + 1
 

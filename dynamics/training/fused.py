@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingError
-from .models import ToyModel
 from ..experiments.experiment import Experiment
 from .loop import Training, build_features
+from .models import ToyModel
 
 # Up to so many features the products W^T W and r^T x, n by n, cost less than the way through m dimensions.
 _MOST_FOR_PRODUCTS = 32

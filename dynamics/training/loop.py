@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingError
+from ..experiments.experiment import Experiment
 from .feature_data import FeatureDistribution
 from .models import AbsoluteValueModel, ToyModel, instance_seed
 from .modular_addition import AdditionTable, ModularAddition
-from ..experiments.experiment import Experiment
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 _SCHEDULES = {

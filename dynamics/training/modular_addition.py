@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .models import initial_weight, instance_seed
 from ..experiments.experiment import Experiment
+from .models import initial_weight, instance_seed
 
 _SPLIT_STREAM = 2**31 + 3
 

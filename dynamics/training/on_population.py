@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import SettingError
-from .models import instance_seed
 from ..experiments.experiment import Experiment
 from ..theory.population import expected_gradient, expected_loss
 from .loop import build_model
+from .models import instance_seed
 
 # Each further feature triples the cost of a step and asks for more steps; beyond, minibatches are as fast.
 MOST_FEATURES = 3

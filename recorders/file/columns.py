@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 from h5py.h5i import dec_ref
 
-from .creation import array_paths, dataset_at
 from .direct_io import DirectWriter
+from .hdf5 import array_paths, dataset_at
 
 # Of HDF5's chunk cache: a prime number, several times that of the chunks it holds.
 _CACHE_SLOTS = 11

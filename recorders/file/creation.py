@@ -12,19 +12,16 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError
 from ..ring.channels import Channel, stored_channels
-from .hdf5 import FORMAT, FORMAT_VERSION
-from .journal import discard
 from ..ring.layout import NAN
+from .hdf5 import FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at
+from .journal import discard
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
 # small file. Chunks are raw, because a part-filled compressed chunk is written again at every flush.
 _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
 # All the first chunks together; many channels have smaller ones.
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
-# Both HDF5 1.14 and 2 read and write this version, and it allows reading while writing.
-LIBVER = ("v110", "v110")
 _BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
-_GROUPS = ("scalars", "parameters", "features", "probes")
 
 
 def create_file(
@@ -68,25 +65,6 @@ def add_channel(file: h5py.File, channel: Channel, rows: int, *, many: int = 1) 
     return dataset
 
 
-def dataset_at(file: h5py.File, path: str) -> h5py.Dataset:
-    """Return the dataset at *path*."""
-    dataset = file[path]
-    assert isinstance(dataset, h5py.Dataset)
-    return dataset
-
-
-def array_paths(file: h5py.File) -> list[str]:
-    """Return where the arrays lie that have an entry for each row, in the order in which they were made."""
-    return ["step", "time", *(path for group in _GROUPS if group in file for path in _paths(file, group))]
-
-
-def _paths(file: h5py.File, path: str) -> list[str]:
-    node = file[path]
-    if isinstance(node, h5py.Group):
-        return [each for name in node for each in _paths(file, f"{path}/{name}")]
-    return [path]
-
-
 def _write_attributes(file: h5py.File, config: str, token: str) -> None:
     file.attrs.update(
         format=FORMAT,
@@ -104,7 +82,7 @@ def _add_fixed(file: h5py.File) -> None:
     _add(file, "time", (), np.dtype(np.float64), (), 0).attrs["long_name"] = "seconds since the recording began"
     committed = file.create_dataset("committed", data=np.zeros(1, np.int64))
     committed.dims[0].attach_scale(_dimension(file, "row_count", 1))
-    for group in _GROUPS[:3]:
+    for group in GROUPS[:3]:
         # They keep the order of the model, or of coming up.
         file.create_group(group, track_order=True)
 

@@ -13,10 +13,8 @@ from pathlib import Path
 import numpy as np
 from h5py.h5d import DatasetID
 
-# What every disk's blocks divide.
-PAGE = 4096
-# Parts of a row, or of a file, that have as many bytes begin on a page.
-LARGE = 2**16
+from ..ring.layout import PAGE
+
 # How a file system says that it cannot, which is no failure of the disk.
 _CANNOT = (errno.EINVAL, errno.EFAULT, errno.ENOTSUP)
 

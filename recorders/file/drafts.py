@@ -10,10 +10,9 @@ from pathlib import Path
 import h5py
 
 from ...dynamics.errors import OutputExistsError, RecordingError
-from .creation import LIBVER
-from .direct_io import LARGE, PAGE
-from ..ring.lock import Lock, hold, is_held
-from ..ring.ring import allocate
+from ..ring.layout import LARGE, PAGE
+from ..ring.lock import Lock, allocate, hold, is_held
+from .hdf5 import LIBVER
 
 # No other program calls a file so.
 _SUFFIX = ".dyn-compact"

@@ -9,17 +9,16 @@ from typing import Any
 import h5py
 import numpy as np
 from h5py._objects import phil
-from h5py.h5i import dec_ref
 
 from ...dynamics.errors import RecordingError
-from ..block import Block
-from ..ring.channels import Channel
+from ..ring.channels import Block, Channel
+from ..ring.layout import LARGE, PAGE
 from .columns import Columns
-from .creation import LIBVER, add_channel, add_scalar, array_paths, dataset_at
-from .direct_io import LARGE, PAGE
+from .creation import add_channel, add_scalar
+from .hdf5 import LIBVER, array_paths, close_everywhere, dataset_at
 from .journal import atomically
-from .superblock import clear_in_place
 from .reader_lock import changing
+from .superblock import clear_in_place
 
 # What is large begins on a page, so that it can be written directly.
 _OPTIONS: dict[str, Any] = {"libver": LIBVER, "alignment_threshold": LARGE, "alignment_interval": PAGE}
@@ -188,17 +187,3 @@ def _open(path: Path) -> h5py.File:
         # A reader in this very process has it open.
         close_everywhere(h5py.File(path, "r"))
         return h5py.File(path, "r+", **_OPTIONS)
-
-
-def close_everywhere(file: h5py.File) -> None:
-    """Close *file* and whatever else this process has open of it.
-
-    HDF5 keeps one state for a file however often a process opens it: with a reader in the same process it would stay
-    in SWMR mode, where nothing can be created. A Recording that is cut off so opens the file again by itself.
-    """
-    if not file:
-        return
-    for kind in (~h5py.h5f.OBJ_FILE & h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
-        for identifier in h5py.h5f.get_obj_ids(file.id, kind):
-            while identifier.valid:
-                dec_ref(identifier)

@@ -1,18 +1,17 @@
 """How many parameters, or large ones, get into a row of the ring at once; and whether they are still the model's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from mmap import mmap
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...dynamics.errors import RecordingError
 from ..ring.layout import RowLayout
-from .parameters import Place, local
 from ..ring.ring import Ring
 from .copies import check_shape, copy_all, ring_dtype
+from .parameters import Place, local
 
 # Targets take 2 kB each. Where they would be more than these, there are those of one row outside the ring, from where
 # it is copied once more.
@@ -62,37 +61,6 @@ class ParameterTensors:
             for place, dtype, shape in zip(self._places, self._dtypes, self._shapes, strict=True)
         ]
         return self._targets[slot]
-
-
-class ModuleCheck:
-    """Sees to it that the modules whose parameters are recorded are still the model's.
-
-    A parameter that another one replaces is found at its place; a module that another one replaces takes its parameters
-    with it.
-    """
-
-    def __init__(self, model: nn.Module, places: Iterable[Place]):
-        owners = {id(place.owner) for place in places}
-        modules = dict(model.named_modules(remove_duplicate=False))
-        paths = [path.split(".") for path, module in modules.items() if path and id(module._parameters) in owners]
-        prefixes = dict.fromkeys(".".join(path[:k]) for path in paths for k in range(1, len(path) + 1))
-        self.entries = [
-            (modules[path.rpartition(".")[0]]._modules, path.rpartition(".")[2], modules[path], path)
-            for path in prefixes
-        ]
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether any parameter belongs to a module within the model."""
-        return bool(self.entries)
-
-    def copy(self, slot: int) -> None:  # noqa: ARG002
-        """Copy nothing; raises RecordingError when a module was replaced."""
-        for siblings, key, module, path in self.entries:
-            if siblings.get(key) is not module:
-                raise RecordingError(
-                    f"module {path!r} was replaced or taken out of the model; close this recording and attach another"
-                )
 
 
 def _spans(layout: RowLayout, paths: Sequence[str]) -> list[tuple[int, int]]:

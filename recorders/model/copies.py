@@ -1,6 +1,6 @@
 """How a tensor's present value gets into a row of the ring: a plain copy of memory wherever that is possible."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ...dynamics.errors import RecordingError, SettingError
 from .parameters import Place, local, numpy_dtype
-from ..scalars import shown
 
 
 class Tap(Protocol):
@@ -151,3 +150,54 @@ def check_shape(name: str, tensor: Tensor, shape: torch.Size) -> None:
 def _bits(tensor: Tensor) -> Tensor:
     """Return a bfloat16 tensor as the 16-bit integers it is made of, any other as it is."""
     return tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor
+
+
+class ModuleCheck:
+    """Sees to it that the modules whose parameters are recorded are still the model's.
+
+    A parameter that another one replaces is found at its place; a module that another one replaces takes its parameters
+    with it.
+    """
+
+    def __init__(self, model: nn.Module, places: Iterable[Place]):
+        owners = {id(place.owner) for place in places}
+        modules = dict(model.named_modules(remove_duplicate=False))
+        paths = [path.split(".") for path, module in modules.items() if path and id(module._parameters) in owners]
+        prefixes = dict.fromkeys(".".join(path[:k]) for path in paths for k in range(1, len(path) + 1))
+        self.entries = [
+            (modules[path.rpartition(".")[0]]._modules, path.rpartition(".")[2], modules[path], path)
+            for path in prefixes
+        ]
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any parameter belongs to a module within the model."""
+        return bool(self.entries)
+
+    def copy(self, slot: int) -> None:  # noqa: ARG002
+        """Copy nothing; raises RecordingError when a module was replaced."""
+        for siblings, key, module, path in self.entries:
+            if siblings.get(key) is not module:
+                raise RecordingError(
+                    f"module {path!r} was replaced or taken out of the model; close this recording and attach another"
+                )
+
+
+def as_number(name: str, value: float | Tensor) -> float | Tensor:
+    """Return a number, or a tensor on a CUDA device, whose number is not there yet."""
+    if type(value) is float:
+        return value
+    if isinstance(value, Tensor) and value.is_cuda and value.numel() == 1 and not value.is_complex():
+        return value
+    try:
+        # NumPy's numbers and torch's tensors of one element both have item().
+        return float(value if isinstance(value, int | float) else value.item())
+    except (AttributeError, OverflowError, TypeError, ValueError, RuntimeError) as error:
+        raise SettingError(f"log({name}=…) takes a number or a tensor of one element, got {shown(value)}") from error
+
+
+def shown(value: Any) -> str:
+    """Return a value in the words of an error, in one line."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}, {value.dtype}"
+    return " ".join(repr(value).split())

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch.distributed as dist
@@ -13,45 +12,7 @@ from torch.optim import Optimizer
 
 from ...dynamics.errors import SettingError
 from ..ring.channels import Channel
-from ..writing.drain import Derivation
 from .parameters import Place, local
-from ..step.recorder import Recorder
-
-
-class SilentRecorder(Recorder):
-    """What attach() returns on a rank that leaves the recording to another one; it does nothing.
-
-    Its path is that of the recording.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.bytes_per_row = 0
-
-    def __repr__(self) -> str:
-        return f"SilentRecorder({str(self.path)!r}, recorded by rank 0)"
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        pass
-
-    @property
-    def waited(self) -> float:
-        """Seconds that the training has waited for the writer: none."""
-        return 0.0
-
-    def log(self, **scalars: float | Tensor) -> None:
-        """Do nothing."""
-
-    def step(self, **scalars: float | Tensor) -> None:
-        """Do nothing."""
-
-    def derive(self, derivation: Derivation, **attributes: str) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from ...dynamics.errors import SettingError
 from ..ring.channels import Channel, array_channel, check_channels
-from .device_copies import DeviceParameters
-from .shards import is_shard, shard_channel, shard_places
-from .parameters import Features, Place, local, parameter_channels, parameter_places, unwrap
-from .computed_weights import effective_weights
 from ..ring.ring import Ring
-from .copies import ParameterView, ProbeTap, Tap, call_probe, ring_dtype
-from .bulk_copies import ModuleCheck, ParameterTensors
+from .bulk_copies import ParameterTensors
+from .computed_weights import effective_weights
+from .copies import ModuleCheck, ParameterView, ProbeTap, Tap, call_probe, ring_dtype
+from .device_copies import DeviceParameters
+from .parameters import Features, Place, local, parameter_channels, parameter_places, unwrap
+from .shards import is_shard, shard_channel, shard_places
 
 Probe = Callable[[nn.Module], Any]
 

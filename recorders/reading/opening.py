@@ -1,18 +1,19 @@
 """Opening the file of a recording for reading, in whatever state it is."""
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from ...dynamics.errors import RecordingError
-from ..file.hdf5 import FORMAT, FORMAT_VERSION
+from ..file.hdf5 import FORMAT, FORMAT_VERSION, SWEEP_FORMAT, close_everywhere
 from ..file.journal import is_pending, open_patched
 from ..ring.lock import is_held
 from ..ring.paths import ring_path
-from ..file.store import close_everywhere
 
 # A writer that makes a dataset for a late scalar closes its file for a moment; a reader waits that long, in seconds.
 _PATIENCE = 2.0
@@ -46,7 +47,7 @@ def open_file(path: Path) -> h5py.File:
 
 def check_format(path: Path, file: h5py.File) -> None:
     """Raise RecordingError unless *file* is a recording of a version that is known."""
-    if file.attrs.get("format") == f"{FORMAT}-sweep":
+    if file.attrs.get("format") == SWEEP_FORMAT:
         raise RecordingError(
             f"{path} is the result of a sweep and no recording; dyn info, plot and export take it, and xarray opens it"
         )
@@ -115,3 +116,9 @@ def close_stale(file: h5py.File | None) -> None:
         file.close()
     else:
         close_everywhere(file)
+
+
+def catalogue_entry(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the catalogue's experiment that a recording is of; empty for any other training."""
+    entry = config.get("experiment")
+    return entry if isinstance(entry, dict) and {"name", "n_features", "density", "sets"} <= entry.keys() else {}

@@ -12,14 +12,15 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import MissingExtraError, RecordingError
-from ..block import Block
 from ..file.compression import make_readable
-from ..file.creation import array_paths, dataset_at
+from ..file.hdf5 import array_paths, dataset_at
+from ..file.reader_lock import reading
+from ..file.superblock import HEAD_BYTES
+from ..ring.channels import Block
+from ..ring.newest_rows import read_tail
+from ..text import html_of
 from .opening import check_format, close_stale, open_file
 from .series import Named, Series, patiently
-from ..file.superblock import HEAD_BYTES
-from ..ring.newest_rows import read_tail
-from ..file.reader_lock import reading
 
 if TYPE_CHECKING:
     import xarray
@@ -31,12 +32,6 @@ def open_recording(path: str | os.PathLike[str]) -> "Recording":
     Raises RecordingError, naming the file and the way out, for whatever is no recording that can be read.
     """
     return Recording(path)
-
-
-def catalogue_entry(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of the catalogue's experiment that a recording is of; empty for any other training."""
-    entry = config.get("experiment")
-    return entry if isinstance(entry, dict) and {"name", "n_features", "density", "sets"} <= entry.keys() else {}
 
 
 class Recording:
@@ -63,9 +58,7 @@ class Recording:
         return f"Recording({str(self.path)!r}, {len(self)} rows, {'closed' if self._closed else self.status})"
 
     def _repr_html_(self) -> str:
-        from ..stories.notebook import recording_html
-
-        return recording_html(self)
+        return html_of(self)
 
     def __enter__(self) -> Self:
         return self

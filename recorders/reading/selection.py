@@ -9,7 +9,8 @@ import numpy as np
 from ...dynamics.errors import RecordingError, SettingError, unknown_name
 from ...dynamics.experiments import EXPERIMENTS
 from .members import Member
-from .recording import Recording, catalogue_entry
+from .opening import catalogue_entry
+from .recording import Recording
 from .series import Series
 
 

@@ -3,12 +3,12 @@
 import math
 
 from ...dynamics.signals import MOST_BYTES
-from .chunking import compact_chunks
 from ..file.feature_major import is_feature_major
-from ..writing.cost import readable
+from ..file.hdf5 import is_sweep
 from ..reading.recording import Recording
 from ..reading.series import Series
-from ..sweeps.sweep import is_sweep
+from ..text import readable
+from .chunking import compact_chunks
 
 # Reading a file a few times over takes less than rewriting it.
 _MANY = 8

@@ -11,20 +11,20 @@ from typing import Any
 import h5py
 
 from ...dynamics.errors import DynError, RecordingError
-from .chunking import Piece, compact_chunks, pieces
 from ..file.compression import filters_of
-from ..file.creation import dataset_at
 from ..file.drafts import created, draft_beside, put_on_disk, remove_stale
+from ..file.hdf5 import dataset_at
 from ..file.journal import discard
-from ..ring.lock import is_held
 from ..reading.opening import check_format, open_file
-from ..ring.paths import check_path, ring_path
-from ..writing.cost import readable
 from ..reading.recording import Recording, open_recording
-from ..writing.repair import repair
-from .copying import arrays_of, fingerprint, make_skeleton, read, write
-from ..ring.ring import Ring, State
 from ..reading.series import Series
+from ..ring.lock import is_held
+from ..ring.paths import check_path, ring_path
+from ..ring.ring import Ring, State
+from ..text import readable
+from ..writing.repair import repair
+from .chunking import Piece, compact_chunks, pieces
+from .copying import arrays_of, fingerprint, make_skeleton, read, write
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 

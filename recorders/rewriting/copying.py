@@ -8,13 +8,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .chunking import Piece, compact_chunks
 from ..file.compression import is_compressed
-from ..file.creation import dataset_at
 from ..file.feature_major import chunk_rows, is_feature_major
-from ..ring.layout import NAN
+from ..file.hdf5 import dataset_at
 from ..reading.recording import Recording
 from ..reading.series import Series
+from ..ring.layout import NAN
+from .chunking import Piece, compact_chunks
 
 # What HDF5 itself notes of dimension scales, and of those that use them.
 _OF_SCALES = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")

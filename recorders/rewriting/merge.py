@@ -12,14 +12,13 @@ from typing import Literal
 import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
-from ..block import Block
-from ..ring.channels import array_channel, check_channels, row_bytes
 from ..file.creation import create_file
-from ..writing.drain import with_features
-from ..ring.paths import check_path, ring_path
-from ..reading.recording import open_recording
-from .shards import RankRows, by_rank, whole_parameters
 from ..file.store import Store
+from ..reading.recording import open_recording
+from ..ring.channels import Block, array_channel, check_channels, row_bytes
+from ..ring.derived import with_features
+from ..ring.paths import check_path, ring_path
+from .shards import RankRows, by_rank, whole_parameters
 
 # How much is held of all arrays at a time; one row is, however large it may be.
 _BATCH_BYTES = 2**26

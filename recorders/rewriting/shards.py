@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
-from ..ring.channels import Channel
 from ..reading.recording import Recording
 from ..reading.series import Series
+from ..ring.channels import Channel
 
 # What a shard's attributes say of its place in the whole, and a whole has no need for.
 _OF_SHARD = ("global_shape", "offset", "placements", "mesh")

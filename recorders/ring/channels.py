@@ -135,3 +135,22 @@ def check_name(name: str, others: Iterable[str], *, where: str) -> None:
 def _is_unicode(name: str) -> bool:
     # A lone surrogate, as os.fsdecode() makes, is no character and has no encoding.
     return name.isascii() or name == name.encode(errors="ignore").decode()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows, column by column: every column has the same length, the rows of the block."""
+
+    step: np.ndarray
+    time: np.ndarray
+    scalars: dict[str, np.ndarray]
+    channels: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def take(self, rows: slice | np.ndarray) -> "Block":
+        """Return the block of these rows."""
+        scalars = {name: column[rows] for name, column in self.scalars.items()}
+        channels = {path: column[rows] for path, column in self.channels.items()}
+        return Block(self.step[rows], self.time[rows], scalars, channels)

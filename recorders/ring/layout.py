@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .channels import Channel
-from ..file.direct_io import LARGE, PAGE
+
+# What every disk's blocks divide.
+PAGE = 4096
+# Parts of a row, or of a file, that have as many bytes begin on a page.
+LARGE = 2**16
 
 MAGIC = b"DYNRING2"
 NAN = float("nan")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ...dynamics.errors import OutputExistsError, RecordingError
 
+_ZEROS = bytes(2**20)
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -73,3 +75,13 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def allocate(descriptor: int, size: int) -> None:
+    """Take the room of a file: room that is only promised would kill the training by a signal on a full disk."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    written = 0
+    while written < size:
+        written += os.write(descriptor, _ZEROS[: size - written])

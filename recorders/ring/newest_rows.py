@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..block import Block
-from ..writing.drain import with_features
+from .channels import Block
+from .derived import with_features
 from .lock import is_held
 from .paths import ring_path
 from .ring import Ring, State

@@ -11,12 +11,11 @@ from typing import Self
 import numpy as np
 
 from ...dynamics.errors import RecordingError
-from ..block import Block
-from .layout import MAGIC, MESSAGE_ROOM, MESSAGE_START, NAMES_ROOM, NAMES_START, NAN, RowLayout, SCHEMA_START, WORDS
-from .lock import Lock, hold
+from .channels import Block
+from .layout import MAGIC, MESSAGE_ROOM, MESSAGE_START, NAMES_ROOM, NAMES_START, NAN, SCHEMA_START, WORDS, RowLayout
+from .lock import Lock, allocate, hold
 
 _WORD = Struct("<q")
-_ZEROS = bytes(2**20)
 # What a schema raises that is not one, or cut short.
 _NO_LAYOUT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -223,13 +222,3 @@ class Ring:
 
 def _draft(path: Path) -> Path:
     return path.with_name(f"{path.name}.new")
-
-
-def allocate(descriptor: int, size: int) -> None:
-    """Take the room of a file: room that is only promised would kill the training by a signal on a full disk."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-        return
-    written = 0
-    while written < size:
-        written += os.write(descriptor, _ZEROS[: size - written])

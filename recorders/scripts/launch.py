@@ -16,7 +16,8 @@ from ...dynamics.experiments import EXPERIMENTS
 ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
 _DISABLE = str(Path("torch", "_dynamo", "eval_frame.py"))
-_OURS = str(Path(__file__).parent) + os.sep
+# The package's root, whichever folder of it a frame lies in.
+_OURS = str(Path(__file__).parents[2]) + os.sep
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any, cast
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..model.shards import is_recorded_elsewhere
 from ..model.parameters import clean_name, unwrap
+from ..model.shards import is_recorded_elsewhere
 
 
 class Holder(nn.Module):

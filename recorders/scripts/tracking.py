@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from ...dynamics.errors import SettingError
-from .losses import Account, Ledger, replaced
 from ..ring.paths import free_path
 from ..writing.cost import room_for_rows
+from .losses import Account, Ledger, replaced
 
 if TYPE_CHECKING:
     from ..step.recorder import Recorder

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <time.h>
 
-/* Attributes of the recorder: recorders/hotpath.py says what they are, and Python code sees to it that they are. */
+/* Attributes of the recorder: recorders/step/state.py says what they are, and Python code sees to it that they are. */
 #define FLAGS(X) X(is_plain) X(is_listening) X(recorded_last)
 #define COUNTS(X) X(row) X(limit) X(steps) X(step) X(base) X(head)
 #define TIMES(X) X(due) X(began) X(seconds)
@@ -222,7 +222,7 @@ static PyMemberDef members[] = {
 
 static PyTypeObject HotPathType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "dyn.recorders._hotpath.HotPath",
+    .tp_name = "dyn.recorders.step._hotpath.HotPath",
     .tp_doc = "What a recorder's step touches, and its quick way through the usual step.",
     .tp_basicsize = sizeof(HotPath),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ...dynamics.errors import SettingError
-from ..ring.channels import check_name
-from .compiling import set_apart, uncompiled
+from ..model.copies import as_number
 from ..model.device_copies import DeviceScalar
-from .state import HotPath
+from ..ring.channels import check_name
 from ..ring.layout import NAN
 from ..ring.ring import Ring
-from ..scalars import as_number
+from .compiling import set_apart, uncompiled
+from .state import HotPath
 
 # No learning rate.
 _UNSEEN = object()

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from time import perf_counter, sleep
 from types import TracebackType
 from typing import Literal, Self
@@ -13,15 +14,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ...dynamics.errors import RecordingError, SettingError
-from .compiling import set_apart
-from ..writing.drain import Derivation
-from ..phase import Phase
 from ..ring.ring import State
-from .row import Copies
 from ..schedule.steps import Schedule
+from ..writing.drain import Derivation
 from ..writing.start import Start
-from .stepping import Stepping
 from ..writing.writer import InlineWriter, Writer, WriterLostError, take_over
+from .compiling import set_apart
+from .row import Copies
+from .state import Phase
+from .stepping import Stepping
 
 # How often the end of a training that waits for no writer looks whether there is room for the final row, in seconds.
 _PAUSE = 0.0002
@@ -164,3 +165,39 @@ class Recorder(Stepping):
         # The interpreter remembers the exception that ended it; an interactive one remembers each that was shown.
         failed = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
         self._close(State.ABORTED if failed else State.COMPLETE)
+
+
+class SilentRecorder(Recorder):
+    """What attach() returns on a rank that leaves the recording to another one; it does nothing.
+
+    Its path is that of the recording.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.bytes_per_row = 0
+
+    def __repr__(self) -> str:
+        return f"SilentRecorder({str(self.path)!r}, recorded by rank 0)"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the training has waited for the writer: none."""
+        return 0.0
+
+    def log(self, **scalars: float | Tensor) -> None:
+        """Do nothing."""
+
+    def step(self, **scalars: float | Tensor) -> None:
+        """Do nothing."""
+
+    def derive(self, derivation: Derivation, **attributes: str) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""

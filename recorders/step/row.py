@@ -11,14 +11,12 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .compiling import set_apart, uncompiled
-from ..model.device_copies import DEPTH, DeviceParameters, Stage
-from ..flight import Flight
-from ..phase import Phase
+from ..model.copies import ModuleCheck, ParameterView, Tap
+from ..model.device_copies import DEPTH, DeviceParameters, Flight, Stage
 from ..ring.ring import Ring
+from .compiling import set_apart, uncompiled
 from .numbers import RowScalars
-from ..model.copies import ParameterView, Tap
-from ..model.bulk_copies import ModuleCheck
+from .state import Phase
 
 # What copies a model into rows, as Sources.taps() makes it.
 Copies = tuple[Sequence[ParameterView], Sequence[Tap], Sequence[DeviceParameters]]

@@ -2,15 +2,23 @@
 
 from collections import deque
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ..model.device_copies import DeviceScalar, Flight
 from .compiling import uncompiled
-from ..model.device_copies import DeviceScalar
-from ..flight import Flight
-from ..phase import Phase
+
+
+class Phase(Enum):
+    """Where the training is: between steps, or in one that is recorded, or not, or belongs to the row before."""
+
+    BETWEEN = auto()
+    RECORDING = auto()
+    SKIPPING = auto()
+    JOINING = auto()
 
 
 class PythonHotPath:
@@ -87,6 +95,6 @@ class PythonHotPath:
 
 
 try:
-    from .._hotpath import HotPath
+    from ._hotpath import HotPath
 except ImportError:
     HotPath = PythonHotPath

@@ -8,14 +8,14 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ..schedule.steps import EveryNth, Schedule
+from ..schedule.trigger import Trigger
+from ..writing.start import Start
+from ..writing.writer import Writer, WriterLostError, take_over
 from .compiling import keep_compiler_out, set_apart, uncompiled
 from .forks import when_forked
-from ..phase import Phase
 from .row import Copies, RowFiller
-from ..schedule.steps import EveryNth, Schedule
-from ..writing.start import Start
-from ..schedule.trigger import Trigger
-from ..writing.writer import Writer, WriterLostError, take_over
+from .state import Phase
 
 _PRE_HOOK, _POST_HOOK = 0, 1
 # Python 3.11 takes longer to find a member of an enumeration than a global name.

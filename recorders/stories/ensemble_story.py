@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.ensembles.one_ensemble import EnsembleSummary, summarise
-from ..markup import ShownAsText
 from ..reading.members import Members
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
+from ..text import ShownAsText
 
 # So many members are looked at, which takes seconds; more tell the same with smaller errors.
 _MOST = 50

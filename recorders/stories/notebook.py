@@ -6,9 +6,9 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError
 from ...dynamics.levels import LEVELS
-from ..markup import preformatted
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
+from ..text import preformatted
 from .summary import summarize
 
 # The picture: its width, the heights of its two panels, and the room at the right for the names of the levels.

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
+from ...dynamics.experiments.experiment import Experiment
 from ...dynamics.landscape.critical_points import refine
 from ...dynamics.landscape.derivatives import Loss
 from ...dynamics.landscape.known_points import nearest_kgon
-from ...dynamics.landscape.spectrum import Curvature, EXACT_SIZE, curvature
+from ...dynamics.landscape.spectrum import EXACT_SIZE, Curvature, curvature
 from ...dynamics.landscape.surfaces import PopulationSurface
 from ...dynamics.landscape.symmetries import rotations
 from ...dynamics.polytopes import identify, summary
-from ...dynamics.experiments.experiment import Experiment
-from ..markup import ShownAsText
-from .plateaus import plateau_steps
-from ..reading.recording import Recording, catalogue_entry
+from ..reading.opening import catalogue_entry
+from ..reading.recording import Recording
 from ..reading.selection import Selection, select
+from ..text import ShownAsText
+from .plateaus import plateau_steps
 
 # How many of the lowest eigenvalues a row lists.
 _LISTED = 10

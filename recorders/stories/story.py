@@ -10,10 +10,10 @@ from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
 from ...dynamics.motion.words import describe, name_features
 from ...dynamics.polytopes import Polytope, identify, summary
-from .ensemble_story import EnsembleStory, tell_ensemble
-from ..markup import ShownAsText
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
+from ..text import ShownAsText
+from .ensemble_story import EnsembleStory, tell_ensemble
 
 # The population loss tells more than that of the minibatches, where it was recorded.
 _LOSSES = ("expected_loss", "loss")

@@ -6,20 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.levels import LEVELS, level_indices
-from ..markup import ShownAsText
-from ..writing.cost import readable
-from ..reading.recording import Recording, catalogue_entry
+from ...dynamics.levels import BETWEEN, UNKNOWN, count_levels
+from ..reading.opening import catalogue_entry
+from ..reading.recording import Recording
 from ..reading.series import Series
+from ..text import ShownAsText, readable
 
-# How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
-TOLERANCE = 0.03
 # A scalar's last value is sought from the end, in so many rows at a time.
 _TAIL = 4096
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
 _MOST_LISTED = 20
-# What is counted beside the levels.
-_UNKNOWN, _BETWEEN = "not a number", "between levels"
 
 
 @dataclass(frozen=True)
@@ -108,24 +104,8 @@ def _levels(recording: Recording) -> dict[str, dict[str, int]]:
     return counts
 
 
-def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
-    """Count features by the level they are at, highest first; those between the levels come last."""
-    counts = {}
-    if unknown := int(np.count_nonzero(~np.isfinite(dimensionality))):
-        counts[_UNKNOWN] = unknown
-    found = level_indices(dimensionality, TOLERANCE)
-    counts.update(
-        (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
-        for k, level in enumerate(LEVELS)
-        if (found == k).any()
-    )
-    if between := found.size - sum(counts.values()):
-        counts[_BETWEEN] = between
-    return counts
-
-
 def _told(level: str, count: int) -> str:
-    return f"{count} {level}" if level in (_UNKNOWN, _BETWEEN) else f"{count} at {level}"
+    return f"{count} {level}" if level in (UNKNOWN, BETWEEN) else f"{count} at {level}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -17,14 +17,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...dynamics.errors import RecordingError
-from ..block import Block
-from ..ring.channels import Channel, FeatureAxis, array_channel
 from ..file.creation import create_file
-from ..writing.drain import with_features
-from ..writing.cost import readable
-from ..reading.recording import Recording, open_recording
+from ..file.hdf5 import is_sweep
 from ..file.store import Store
-from .sweep import Sweep, is_sweep
+from ..reading.recording import Recording, open_recording
+from ..ring.channels import Block, Channel, FeatureAxis, array_channel
+from ..ring.derived import with_features
+from ..text import readable
+from .sweep import Sweep
 
 # The order of the instances of an ensemble.
 _GRID = ("density", "importance_extra")

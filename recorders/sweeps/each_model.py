@@ -10,13 +10,14 @@ import numpy as np
 
 from ...dynamics.ensembles.many_models import Model
 from ...dynamics.errors import RecordingError, unknown_name
-from ...dynamics.geometry.measures import dimensionality
 from ...dynamics.experiments.experiment import COLUMNS, ROWS
-from ..reading.recording import Recording, catalogue_entry
+from ...dynamics.geometry.measures import dimensionality
+from ..reading.opening import catalogue_entry
+from ..reading.recording import Recording
 from ..reading.selection import select
 from ..reading.series import Series
-from .sweep import Sweep
 from .as_recording import FEATURES
+from .sweep import Sweep
 
 # So much of an array is read at a time.
 _BYTES = 2**25

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from ...dynamics.errors import SettingError
 from ...dynamics.experiments import find_experiment
-from ...dynamics.training.on_population import UNUSED
 from ...dynamics.experiments.settings import parse_settings
+from ...dynamics.training.on_population import UNUSED
 from .axes import MODELS, parse_axis
 from .plan import Plan, make_plan, split_lists
 from .tasks import Way

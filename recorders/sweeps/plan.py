@@ -7,8 +7,8 @@ from math import ceil
 from typing import Any
 
 from ...dynamics.errors import SettingError
+from ...dynamics.experiments.experiment import COLUMNS, ROWS, Experiment
 from ...dynamics.training.on_population import UNUSED, is_exact
-from ...dynamics.experiments.experiment import COLUMNS, Experiment, ROWS
 from .axes import Axis
 from .tasks import Task, Way
 

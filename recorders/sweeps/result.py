@@ -14,10 +14,10 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ...dynamics.training.evaluation import evaluation_of
 from ...dynamics.training.fused import is_fusible
-from ..file.creation import LIBVER
+from ..file.hdf5 import LIBVER, SWEEP_FORMAT, SWEEP_FORMAT_VERSION, dataset_at, is_sweep
 from .plan import Failure, Plan
+from .sweep import arrays_of
 from .task_files import SealedFolder
-from .sweep import FORMAT, FORMAT_VERSION, arrays_of, dataset_of, is_sweep
 from .tasks import Task
 
 _TRAINING = {
@@ -81,8 +81,8 @@ def _training(plan: Plan) -> str:
 def _attributes(plan: Plan, failures: Sequence[Failure]) -> dict[str, Any]:
     loss = "exact" if plan.way == "population" else evaluation_of(plan.experiment)(plan.experiment).description
     return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format": SWEEP_FORMAT,
+        "format_version": SWEEP_FORMAT_VERSION,
         "software": f"learning-dynamics {version('learning-dynamics')}, Python {platform.python_version()}",
         **_identity(plan),
         "expected_loss": loss,
@@ -134,7 +134,7 @@ def _dataset(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype
     """Return the array of that name, made at its first use, and large enough."""
     if name not in file:
         file.create_dataset(name, shape, dtype, chunks=True, maxshape=[None] * len(shape), fillvalue=dtype.type(np.nan))
-    dataset = dataset_of(file, name)
+    dataset = dataset_at(file, name)
     dataset.resize(tuple(map(max, dataset.shape, shape)))
     return dataset
 
@@ -143,10 +143,10 @@ def _name_axes(file: h5py.File, plan: Plan) -> None:
     """Give every axis of every array its coordinate."""
     leading = [*(axis.name for axis in plan.axes), "repeat", *(["step"] if "step" in file else [])]
     for name in arrays_of(file):
-        dataset = dataset_of(file, name)
+        dataset = dataset_at(file, name)
         trailing = dataset.shape[len(leading) :]
         usual = _AXES.get(name, ())
         own = usual if len(usual) == len(trailing) else [f"{name}_axis_{k}" for k in range(len(trailing))]
         for k, (axis, size) in enumerate(zip([*leading, *own], dataset.shape, strict=True)):
-            scale = dataset_of(file, axis) if axis in file else _scale(file, axis, range(size))
+            scale = dataset_at(file, axis) if axis in file else _scale(file, axis, range(size))
             dataset.dims[k].attach_scale(scale)

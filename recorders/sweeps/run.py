@@ -1,9 +1,11 @@
 """Running a sweep: its tasks on an engine, past workers that die, and then the result."""
 
+import ctypes
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ from ..experiment import one_thread
 from ..ring.lock import hold
 from ..ring.paths import check_path
 from .engines import engine
-from .memory import keep_freed_memory
 from .plan import Failure, Plan
 from .result import is_result_of, write_result
 from .task_files import SealedFolder
 from .tasks import Task
+
+# Of glibc's malloc.h; the second cannot be more than 32 MB in older versions.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT, _FROM_HEAP = 2**30, 2**25
 
 Report = Callable[[int, int], None]
 
@@ -180,3 +185,20 @@ class _Parallel(Parallel):
     def print_progress(self) -> None:
         """Tell how far it is; joblib calls this after each task."""
         self._tell(self._before + self.n_completed_tasks)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have the C library keep up to a gigabyte that this process has freed, where it is glibc.
+
+    A step's arrays have a few hundred kilobytes. By itself glibc gives such memory back to the system and asks for it
+    again at the next step, page by page, which on a virtual machine took as long as the training. It stays so until the
+    process ends, also where the sweep's own process is the only worker.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        # Another C library, or Windows, which has no library without a name.
+        return
+    mallopt(_TRIM_THRESHOLD, _KEPT)
+    mallopt(_MMAP_THRESHOLD, _FROM_HEAP)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.ensembles.many_models import EnsembleDynamics, Model, ensemble_dynamics
 from ...dynamics.ensembles.intervals import Estimate
+from ...dynamics.ensembles.many_models import EnsembleDynamics, Model, ensemble_dynamics
 from ...dynamics.ensembles.survival import Survival
-from ..markup import ShownAsText
 from ..reading.recording import Recording
+from ..text import ShownAsText
+from .as_recording import Progress
 from .each_model import models_of
 from .sweep import Sweep
-from .as_recording import Progress
 
 # Shares of the features that are never told, since they say nothing.
 _RARE = 0.005

@@ -6,12 +6,11 @@ from typing import Any
 
 from ...dynamics.ensembles.many_models import FEWEST_ROWS
 from ...dynamics.errors import RecordingError, SettingError
-from ..markup import ShownAsText
-from ..writing.cost import readable
+from ..text import ShownAsText, readable
+from .as_recording import Progress
 from .each_model import features_of
 from .statistics import SweepStatistics, statistics_of
 from .sweep import Sweep
-from .as_recording import Progress
 
 # So many points are told in lines; --json has all.
 MOST_POINTS = 20

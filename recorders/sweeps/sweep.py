@@ -10,8 +10,7 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import RecordingError, unknown_name
-
-FORMAT, FORMAT_VERSION = "learning-dynamics-sweep", 1
+from ..file.hdf5 import SWEEP_FORMAT, dataset_at
 
 
 class Sweep:
@@ -27,7 +26,7 @@ class Sweep:
             self._file = h5py.File(self.path, "r")
         except OSError as error:
             raise RecordingError(f"{self.path} cannot be read as a sweep: {error.strerror or error}") from error
-        if self._file.attrs.get("format") != FORMAT:
+        if self._file.attrs.get("format") != SWEEP_FORMAT:
             self._file.close()
             raise RecordingError(f"{self.path} is no result of a sweep; make one with dyn sweep")
         self.axes: dict[str, tuple[Any, ...]] = {key: tuple(values) for key, values in self._json("axes").items()}
@@ -51,38 +50,22 @@ class Sweep:
         """Return an array as it is in the file, to be read by slices; raises SettingError for one that is not there."""
         if name not in self.names:
             raise unknown_name("array of the sweep", name, self.names)
-        return dataset_of(self._file, name)
+        return dataset_at(self._file, name)
 
     @property
     def repeat(self) -> int:
         """How many models there are at each point."""
-        return len(dataset_of(self._file, "repeat"))
+        return len(dataset_at(self._file, "repeat"))
 
     @property
     def step(self) -> np.ndarray | None:
         """The steps of the rows, (rows,); None where only final values were kept."""
-        return dataset_of(self._file, "step")[()] if "step" in self._file else None
+        return dataset_at(self._file, "step")[()] if "step" in self._file else None
 
     def _json(self, name: str) -> Any:
         return json.loads(str(self._file.attrs[name]))
 
 
-def is_sweep(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file is the result of a sweep; False also for what is no HDF5 file, or not there."""
-    try:
-        with h5py.File(path, "r") as file:
-            return file.attrs.get("format") == FORMAT
-    except OSError:
-        return False
-
-
 def arrays_of(file: h5py.File) -> list[str]:
     """Return the names of the datasets that are no coordinates."""
-    return [name for name in map(str, file) if not dataset_of(file, name).is_scale]
-
-
-def dataset_of(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return the dataset of that name."""
-    dataset = file[name]
-    assert isinstance(dataset, h5py.Dataset)
-    return dataset
+    return [name for name in map(str, file) if not dataset_at(file, name).is_scale]

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...dynamics.experiments.experiment import Experiment
 from ...dynamics.training.evaluation import evaluation_of
 from ...dynamics.training.fused import FusedTraining, is_fusible
+from ...dynamics.training.loop import Training
 from ...dynamics.training.models import instance_seed
 from ...dynamics.training.on_population import train_on_population
-from ...dynamics.experiments.experiment import Experiment
-from ...dynamics.training.loop import Training
 
 # What models are trained on: the exact population loss, or minibatches of samples.
 Way = Literal["population", "samples"]

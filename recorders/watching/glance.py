@@ -4,10 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...dynamics.levels import LEVELS, level_indices
+from ...dynamics.levels import LEVELS, TOLERANCE, count_levels, level_indices
 from ..reading.recording import Recording
 from ..reading.series import Series
-from ..stories.summary import TOLERANCE, count_levels
 
 # The scalars' last values are sought in this many rows, and the speed is that of the last seconds of them.
 _TAIL = 4096

@@ -6,8 +6,8 @@ from itertools import accumulate
 
 import numpy as np
 
+from ..text import readable
 from .glance import FeatureGlance, Glance, LevelChange, Sample
-from ..writing.cost import readable
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LONGEST_BAR = 40

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from ...dynamics.errors import SettingError
-from .glance import Glance, look
 from ..reading.recording import Recording, open_recording
+from .glance import Glance, look
 from .screen import draw, draw_line
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"

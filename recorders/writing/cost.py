@@ -4,6 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..text import readable
+
 # A training of unknown length is warned where the disk has room for fewer rows than this: a hundred thousand steps are
 # common, more of a large model are not.
 _FEW_ROWS = 100_000
@@ -43,13 +45,3 @@ def room_for_rows(bytes_per_row: int, folder: Path) -> str:
     rows = free // max(1, bytes_per_row)
     warning = f", room for {rows:,} rows: --every and --select record less" if rows < _FEW_ROWS else ""
     return f"{bytes_per_row:,} bytes a row; {readable(free)} free{warning}"
-
-
-def readable(size: float) -> str:
-    """Return a number of bytes in words."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        # What three digits would round to a thousand is one of the next unit.
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"

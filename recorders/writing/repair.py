@@ -6,15 +6,15 @@ from pathlib import Path
 import h5py
 
 from ...dynamics.errors import RecordingError
-from ..file.creation import dataset_at
-from .drain import Drain
+from ..file.hdf5 import dataset_at
 from ..file.journal import redo
-from ..ring.lock import is_held
-from ..reading.opening import check_format, open_file
-from ..ring.paths import ring_path
-from ..ring.ring import Ring, State
 from ..file.store import Store
 from ..file.superblock import clear_in_place
+from ..reading.opening import check_format, open_file
+from ..ring.lock import is_held
+from ..ring.paths import ring_path
+from ..ring.ring import Ring, State
+from .drain import Drain
 
 
 @dataclass(frozen=True)

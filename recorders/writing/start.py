@@ -12,15 +12,16 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import SettingError
-from ..ring.channels import Channel, stored_channels
 from ..file.compression import is_compressed
-from ..file.creation import array_paths, create_file, dataset_at
-from ..ring.layout import RowLayout, rows_within
-from ..reading.opening import check_format, open_file
-from ..ring.paths import check_path, ring_path
-from .repair import repair
-from ..ring.ring import Ring
+from ..file.creation import create_file
+from ..file.hdf5 import array_paths, dataset_at
 from ..file.store import atomic_change
+from ..reading.opening import check_format, open_file
+from ..ring.channels import Channel, stored_channels
+from ..ring.layout import RowLayout, rows_within
+from ..ring.paths import check_path, ring_path
+from ..ring.ring import Ring
+from .repair import repair
 
 WriterKind = Literal["auto", "inline", "process"]
 

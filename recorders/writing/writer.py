@@ -13,13 +13,13 @@ from typing import Protocol
 import numpy as np
 
 from ...dynamics.errors import RecordingError, unknown_name
+from ..file.store import Store
 from ..ring.channels import Channel
+from ..ring.ring import Ring
+from ..schedule.trigger import Trigger, TriggerFilter
 from .drain import Derivation, Drain, finish
 from .repair import make_whole
-from ..ring.ring import Ring
 from .start import Start, WriterKind
-from ..file.store import Store
-from ..schedule.trigger import Trigger, TriggerFilter
 
 # A reader that does not know of the ring is at most this far behind, in seconds, unless writing takes long: then no
 # more than one part in fifty of the training's time is spent on it.

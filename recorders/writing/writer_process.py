@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .drain import Drain, finish
-from ..ring.ring import Ring, State
 from ..file.store import Store
+from ..ring.ring import Ring, State
 from ..schedule.trigger import Trigger, TriggerFilter
+from .drain import Drain, finish
 
 # How long a writer without rows sleeps, in seconds: at first, and at most, since to look costs the training as well.
 _SHORTEST_SLEEP, _LONGEST_SLEEP = 0.001, 0.016

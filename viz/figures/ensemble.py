@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ...dynamics.ensembles.one_ensemble import EnsembleSummary
 from ...dynamics.levels import LEVELS
-from ...recorders.stories.ensemble_story import tell_ensemble
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import select
+from ...recorders.stories.ensemble_story import tell_ensemble
 from ..kinds import check_fits
 from ..parts.panels import canvas, write_notes, write_title
 from ..parts.style import INK, PALETTE, spread, style

@@ -12,12 +12,10 @@ from ...dynamics.jumps import detect_jumps
 from ...dynamics.levels import LEVELS
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
-from ..colours import feature_colours
-from ..parts.curves import Scale, decimate, outline, trend
+from ..parts.curves import TRANSIENT, Scale, decimate, loss_scale, outline, trend
 from ..parts.jump_marks import draw_jumps, key_of, label_curves
-from ..loss_scale import TRANSIENT, loss_scale
 from ..parts.panels import write_notes
-from ..parts.style import FAINT, INK, LINE, escaped, new_panels, spread, style
+from ..parts.style import FAINT, INK, LINE, escaped, feature_colours, new_panels, spread, style
 
 _FIGURE_SIZE = (8.0, 5.8)
 _TOP = 1.06

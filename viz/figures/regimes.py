@@ -8,18 +8,17 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import ConnectionPatch
 
 from ...dynamics.errors import SettingError
+from ...dynamics.geometry.directions import projection
 from ...dynamics.motion.regimes import Regime
 from ...dynamics.motion.words import describe
-from ...dynamics.projection import projection
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
 from ...recorders.stories.story import tell
-from ..colours import feature_colours
 from ..kinds import check_fits
-from .levels import draw_loss
 from ..parts.panels import canvas, write_notes
 from ..parts.polyhedron import Polyhedron
-from ..parts.style import escaped, style
+from ..parts.style import escaped, feature_colours, style
+from .levels import draw_loss
 
 _SIZE, _POLYHEDRON, _LOSS = (9.0, 4.6), 1.35, 2.4
 _BANDS = ("#EAEAEA", "#F8F8F8")

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ...dynamics.landscape import Curvature
-from ...recorders.stories.saddles import curvatures
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import select
+from ...recorders.stories.saddles import curvatures
 from ..kinds import check_fits
-from .levels import draw_loss
 from ..parts.panels import canvas, write_notes
 from ..parts.style import INK, escaped, style
+from .levels import draw_loss
 
 _SIZE, _HEIGHTS = (8.0, 6.4), (2.4, 0.8, 1.0)
 # At how many rows the Hessian is looked at, and how many of its eigenvalues are drawn from either end.

@@ -7,16 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from ...dynamics.ensembles.intervals import LEVEL, fewest_for
 from ...dynamics.ensembles.many_models import FEWEST_ROWS
 from ...dynamics.errors import RecordingError
-from ...dynamics.ensembles.intervals import LEVEL, fewest_for
 from ...dynamics.levels import LEVELS
+from ...recorders.file.hdf5 import is_sweep
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import select
 from ...recorders.sweeps.statistics import PointStatistics, statistics_of
-from ...recorders.sweeps.sweep import Sweep, is_sweep
+from ...recorders.sweeps.sweep import Sweep
 from ..kinds import check_fits
-from ..loss_scale import loss_scale
+from ..parts.curves import loss_scale
 from ..parts.panels import canvas, write_notes, write_title
 from ..parts.point_shares import RARE, STROKES, at_levels, draw_shares, formed, name_of, plain_name, scale_by_logarithm
 from ..parts.style import MARKERS, PALETTE, style

@@ -11,10 +11,9 @@ from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
 from ...recorders.reading.selection import Selection
 from ...recorders.stories.story import Story
+from ..parts.style import FAINT, REPRESENTED, spread
 from ..playback.captions import head_of, tell_jump
 from ..playback.footage import Footage
-from ..colours import REPRESENTED
-from ..parts.style import FAINT, spread
 from .curves import Curves, dimensionality_curves, loss_curves
 from .keyframes import Keyframes, keyframes
 

@@ -8,6 +8,10 @@ import numpy as np
 from ...dynamics.signals import Signal, pieces, stripes
 from ...recorders.file.feature_major import is_feature_major
 
+# What happens after this fraction of the run is shown in full; the first fall may leave the panel at the top.
+TRANSIENT = 0.05
+_LOG_RANGE = 5.0
+
 # So many bytes are read at a time.
 _MOST_BYTES = 2**26
 
@@ -114,3 +118,15 @@ def running_mean(x: np.ndarray, values: np.ndarray, window: int, count: int = 40
     total = np.add.reduceat(np.append(np.where(known, values, 0.0), 0.0), edges)[::2]
     found = np.add.reduceat(np.append(known.astype(float), 0.0), edges)[::2]
     return x[rows], np.divide(total, found, out=np.full(len(rows), np.nan), where=found >= window / 2)
+
+
+def loss_scale(values: np.ndarray) -> tuple[tuple[float, float], bool]:
+    """Return the range that shows *values*, with a little room, and whether it is better seen on a logarithmic axis."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return (0.0, 1.0), False
+    low, high = float(finite.min()), float(finite.max())
+    if low > 0 and high / low > _LOG_RANGE:
+        return (low / 1.15, high * 1.3), True
+    room = high - low or abs(high) or 1.0
+    return (low - 0.06 * room, high + 0.1 * room), False

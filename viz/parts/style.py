@@ -6,8 +6,14 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from ...recorders.reading.selection import Selection
+
+# Below this dimensionality a feature counts as not represented.
+REPRESENTED = 0.1
 
 # Okabe and Ito's palette, then Paul Tol's muted one; ordered so that neighbours differ in lightness too.
 PALETTE = (
@@ -89,3 +95,15 @@ def new_panels(heights: Sequence[float], size: tuple[float, float]) -> tuple[Fig
         len(heights), 1, sharex=True, squeeze=False, figsize=size, height_ratios=heights, layout="constrained"
     )
     return figure, list(panels[:, 0])
+
+
+def feature_colours(selection: Selection, final: np.ndarray) -> list[str]:
+    """Return a colour for each feature: its set's, or its own if it ends represented, a faint one otherwise.
+
+    Shapes: final (n,), the dimensionalities of the last row.
+    """
+    if selection.sets is not None:
+        return [palette(int(selection.sets.max()) + 1)[k] for k in selection.sets]
+    represented = final > REPRESENTED
+    own = iter(palette(int(represented.sum())))
+    return [next(own) if shown else FAINT for shown in represented]

@@ -7,14 +7,13 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from ...dynamics.geometry.directions import directions_of, principal_directions
 from ...dynamics.errors import SettingError
+from ...dynamics.geometry.directions import directions_of, principal_directions, projection
 from ...dynamics.geometry.measures import dimensionality
-from ...dynamics.projection import projection
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
 from ...recorders.stories.story import Story, tell
-from ..colours import feature_colours
+from ..parts.style import feature_colours
 
 PROJECTIONS = ("moving", "pca")
 # So many rows, evenly spread, are looked at to see how far a run reaches and when it moves; then, so often, the middle

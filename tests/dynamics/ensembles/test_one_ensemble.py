@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dyn.dynamics.ensembles.one_ensemble import summarise
+from dyn.dynamics.experiments.experiment import Experiment
 from dyn.dynamics.geometry.measures import dimensionality
 from dyn.dynamics.levels import LEVELS, occupancy
-from dyn.dynamics.experiments.experiment import Experiment
 from dyn.dynamics.synthetic.trajectories import Plan, plant
 from dyn.dynamics.training.loop import Training
 

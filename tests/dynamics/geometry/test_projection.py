@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dyn.dynamics.projection import projection
+from dyn.dynamics.geometry.directions import projection
 
 
 @pytest.mark.parametrize("m", [1, 2, 3])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dyn.dynamics.training.evaluation import PopulationLoss
 from dyn.dynamics.experiments import Experiment
+from dyn.dynamics.training.evaluation import PopulationLoss
 
 # The fixed batch has this many active samples; an error of the loss x² on [0, 1] has a standard deviation below 0.3,
 # so that the standard error of every figure here is below 0.3 / √SIZE = 0.0012 for each feature of importance one.

@@ -6,8 +6,8 @@ import torch
 
 from dyn.dynamics.errors import SettingError
 from dyn.dynamics.training.fused import FusedGradient, FusedTraining, is_fusible
-from dyn.dynamics.training.models import ToyModel
 from dyn.dynamics.training.loop import Training, weighted_loss
+from dyn.dynamics.training.models import ToyModel
 
 LINEAR, MIXED = "linear", ("linear", "relu", "relu")
 # One number for each feature, or a row of them for each of three instances.

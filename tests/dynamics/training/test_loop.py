@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dyn.dynamics.errors import SettingError
-from dyn.dynamics.training.models import ToyModel
 from dyn.dynamics.training.loop import Training, weighted_loss
+from dyn.dynamics.training.models import ToyModel
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 

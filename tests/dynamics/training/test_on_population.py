@@ -5,10 +5,10 @@ import pytest
 
 from dyn.dynamics.errors import SettingError
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
-from dyn.dynamics.training.on_population import is_exact, train_on_population
 from dyn.dynamics.experiments.experiment import Experiment
+from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
 from dyn.dynamics.theory import candidate_losses, expected_gradient, phase_boundary
+from dyn.dynamics.training.on_population import is_exact, train_on_population
 
 
 def points(name: str, densities: tuple[float, ...], importances: tuple[float, ...], repeat: int) -> Experiment:

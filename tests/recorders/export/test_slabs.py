@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dyn.recorders.rewriting.compact import compact
 from dyn.recorders.export import export, slabs
 from dyn.recorders.export.exporting import FORMATS
 from dyn.recorders.reading.series import Series
+from dyn.recorders.rewriting.compact import compact
 
 ROWS = 1600
 every_format = pytest.mark.parametrize("suffix", FORMATS)

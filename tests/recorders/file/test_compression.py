@@ -10,8 +10,8 @@ import pytest
 
 import dyn
 from dyn.dynamics.errors import MissingExtraError, RecordingError, SettingError
-from dyn.recorders.rewriting.compact import compact
 from dyn.recorders.file.compression import COMPRESSIONS, filters_of, is_compressed, make_readable
+from dyn.recorders.rewriting.compact import compact
 
 
 @pytest.fixture(params=["zstd", "lz4"])

@@ -13,8 +13,9 @@ from torch import nn
 
 import dyn
 from dyn.dynamics.errors import OutputExistsError, RecordingError
+from dyn.recorders.file.creation import create_file
+from dyn.recorders.file.hdf5 import array_paths
 from dyn.recorders.ring.channels import Channel, array_channel
-from dyn.recorders.file.creation import array_paths, create_file
 from dyn.recorders.ring.paths import check_path, ring_path
 
 BARE_DIMENSION = b"This is a netCDF dimension but not a netCDF variable."

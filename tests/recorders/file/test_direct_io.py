@@ -14,11 +14,11 @@ from torch import nn
 
 import dyn
 from dyn.recorders.file import direct_io
-from dyn.recorders.block import Block
-from dyn.recorders.ring.channels import array_channel
 from dyn.recorders.file.creation import create_file
-from dyn.recorders.file.direct_io import DirectWriter, LARGE, PAGE
+from dyn.recorders.file.direct_io import DirectWriter
 from dyn.recorders.file.store import Store
+from dyn.recorders.ring.channels import Block, array_channel
+from dyn.recorders.ring.layout import LARGE, PAGE
 
 # A weight of 512 KB, which is whole pages, beside one of 250 KB that is not, and two small ones.
 SIZES = (256, 512, 125)

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 import dyn
-from dyn.recorders.rewriting import compact as compact_module
 from dyn.recorders.file import drafts
-from dyn.recorders.block import Block
-from dyn.recorders.ring.channels import array_channel
-from dyn.recorders.rewriting.compact import compact
 from dyn.recorders.file.creation import create_file
 from dyn.recorders.file.store import Store
+from dyn.recorders.rewriting import compact as compact_module
+from dyn.recorders.rewriting.compact import compact
+from dyn.recorders.ring.channels import Block, array_channel
 
 ROWS = 3000
 VALUES = np.arange(60 * ROWS).reshape(ROWS, 60) / 7

@@ -22,7 +22,11 @@ def test_readers_read_together(file):
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(reader_lock.reading, reader_lock.changing), (reader_lock.changing, reader_lock.reading), (reader_lock.changing, reader_lock.changing)],
+    [
+        (reader_lock.reading, reader_lock.changing),
+        (reader_lock.changing, reader_lock.reading),
+        (reader_lock.changing, reader_lock.changing),
+    ],
 )
 def test_who_comes_second_waits(file, first, second):
     order = []
@@ -49,7 +53,11 @@ def test_a_training_does_not_wait_for_ever(file, monkeypatch):
 
 def test_a_reader_says_that_a_change_does_not_end(file, monkeypatch):
     monkeypatch.setattr(reader_lock, "_READERS_PATIENCE", 0.01)
-    with reader_lock.changing(file), pytest.raises(OSError, match=r"run.h5 is being changed"), reader_lock.reading(file):
+    with (
+        reader_lock.changing(file),
+        pytest.raises(OSError, match=r"run.h5 is being changed"),
+        reader_lock.reading(file),
+    ):
         pass
 
 

@@ -10,12 +10,12 @@ import pytest
 
 import dyn
 from dyn.dynamics.errors import RecordingError
-from dyn.recorders.block import Block
-from dyn.recorders.ring.channels import array_channel
-from dyn.recorders.file.creation import array_paths, create_file
-from dyn.recorders.reading.opening import open_file
+from dyn.recorders.file.creation import create_file
+from dyn.recorders.file.hdf5 import array_paths
 from dyn.recorders.file.store import Store, atomic_change
 from dyn.recorders.file.superblock import lookup3
+from dyn.recorders.reading.opening import open_file
+from dyn.recorders.ring.channels import Block, array_channel
 
 PROBE = array_channel("probes", "p", np.zeros(2))
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from dyn.dynamics.errors import RecordingError, SettingError
+from dyn.recorders.model.bulk_copies import ParameterTensors
+from dyn.recorders.model.copies import ParameterView, ProbeTap, call_probe, ring_dtype
+from dyn.recorders.model.parameters import parameter_channels, parameter_places
 from dyn.recorders.ring.channels import array_channel
 from dyn.recorders.ring.layout import RowLayout
-from dyn.recorders.model.parameters import parameter_channels, parameter_places
 from dyn.recorders.ring.ring import Ring
 from dyn.recorders.step.row import RowFiller
-from dyn.recorders.model.copies import ParameterView, ProbeTap, call_probe, ring_dtype
-from dyn.recorders.model.bulk_copies import ParameterTensors
 
 DTYPES = [
     torch.float32,

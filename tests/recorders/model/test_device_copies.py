@@ -15,8 +15,8 @@ import dyn
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.recorders.model import device_copies
 from dyn.recorders.model.device_copies import DEPTH, DeviceParameters, DeviceScalar
-from dyn.recorders.ring.layout import RowLayout
 from dyn.recorders.model.parameters import parameter_channels, parameter_places
+from dyn.recorders.ring.layout import RowLayout
 from dyn.recorders.ring.ring import Ring
 from dyn.recorders.step.row import RowFiller
 

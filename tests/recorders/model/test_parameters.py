@@ -8,8 +8,8 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.training.models import ToyModel
-from dyn.recorders.ring.channels import Channel, feature_channels
 from dyn.recorders.model.parameters import numpy_dtype, parameter_channels, parameter_places, unwrap
+from dyn.recorders.ring.channels import Channel, feature_channels
 
 
 def channels(model: nn.Module, select=None, features="auto") -> dict[str, Channel]:

@@ -15,8 +15,8 @@ from torch import nn
 import dyn
 from dyn.dynamics.errors import SettingError
 from dyn.dynamics.geometry.measures import dimensionality
-from dyn.recorders.model.shards import SilentRecorder
 from dyn.recorders.rewriting.merge import merge
+from dyn.recorders.step.recorder import SilentRecorder
 
 PROGRAM = Path(__file__).with_name("two_ranks.py")
 STEPS, KILLED_AT = 5, 3

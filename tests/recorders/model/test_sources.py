@@ -7,11 +7,11 @@ from torch import nn
 
 import dyn
 from dyn.dynamics.errors import SettingError
+from dyn.recorders.model.bulk_copies import ParameterTensors
+from dyn.recorders.model.sources import Sources
 from dyn.recorders.ring.layout import RowLayout
 from dyn.recorders.ring.ring import Ring
 from dyn.recorders.step.row import RowFiller
-from dyn.recorders.model.sources import Sources
-from dyn.recorders.model.bulk_copies import ParameterTensors
 
 
 def layers(*sizes: int, dtype: torch.dtype = torch.float32) -> nn.ParameterList:

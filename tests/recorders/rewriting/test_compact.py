@@ -11,13 +11,12 @@ import xarray
 
 import dyn
 from dyn.dynamics.errors import OutputExistsError
-from dyn.recorders.block import Block
-from dyn.recorders.ring.channels import Channel, array_channel, stored_channels
-from dyn.recorders.rewriting.compact import compact
 from dyn.recorders.file.creation import create_file
-from dyn.recorders.ring.paths import ring_path
-from dyn.recorders.rewriting.copying import arrays_of
 from dyn.recorders.file.store import Store
+from dyn.recorders.rewriting.compact import compact
+from dyn.recorders.rewriting.copying import arrays_of
+from dyn.recorders.ring.channels import Block, Channel, array_channel, stored_channels
+from dyn.recorders.ring.paths import ring_path
 
 ROWS, F4 = 3000, np.dtype(np.float32)
 

@@ -12,12 +12,11 @@ import pytest
 import dyn
 from dyn.dynamics.errors import OutputExistsError, RecordingError, SettingError
 from dyn.dynamics.geometry.measures import measure
-from dyn.recorders.block import Block
-from dyn.recorders.ring.channels import Channel
 from dyn.recorders.file.creation import create_file
-from dyn.recorders.rewriting.merge import merge
-from dyn.recorders.reading.series import Series
 from dyn.recorders.file.store import Store
+from dyn.recorders.reading.series import Series
+from dyn.recorders.rewriting.merge import merge
+from dyn.recorders.ring.channels import Block, Channel
 
 ROWS = 7
 W = np.random.default_rng(0).normal(size=(ROWS, 4, 6)).astype(np.float32)

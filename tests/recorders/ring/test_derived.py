@@ -51,7 +51,7 @@ def test_features_of_an_ensemble(path):
 
 
 def test_batches_do_not_show(path, monkeypatch):
-    monkeypatch.setattr("dyn.recorders.writing.drain._BATCH_ELEMENTS", 40)
+    monkeypatch.setattr("dyn.recorders.ring.derived._BATCH_ELEMENTS", 40)
     with record(nn.Linear(5, 3), path, steps=10) as recording:
         assert_features(recording, "weight", recording.parameters["weight"][:])
 

@@ -13,9 +13,9 @@ from dyn.recorders.ring.layout import (
     MESSAGE_START,
     NAMES_ROOM,
     NAMES_START,
-    RowLayout,
     SCHEMA_START,
     WORDS,
+    RowLayout,
     rows_within,
 )
 

@@ -8,9 +8,9 @@ import dyn
 from dyn.dynamics.geometry.measures import measure
 from dyn.recorders.ring.channels import array_channel
 from dyn.recorders.ring.layout import RowLayout
+from dyn.recorders.ring.newest_rows import read_tail
 from dyn.recorders.ring.paths import ring_path
 from dyn.recorders.ring.ring import Ring, State
-from dyn.recorders.ring.newest_rows import read_tail
 
 CAPACITY = 4
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dyn.dynamics.errors import OutputExistsError
 from dyn.recorders.ring.channels import array_channel
-from dyn.recorders.ring.layout import RowLayout, SCHEMA_START, WORDS
+from dyn.recorders.ring.layout import SCHEMA_START, WORDS, RowLayout
 from dyn.recorders.ring.lock import is_held
 from dyn.recorders.ring.paths import ring_path
 from dyn.recorders.ring.ring import Ring

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import dyn
-from dyn.recorders.writing.drain import Drain
-from dyn.recorders.step.recorder import Recorder
-from dyn.recorders.ring.ring import Ring
-from dyn.recorders.step.row import RowFiller
 from dyn.recorders.file.store import Store
+from dyn.recorders.ring.ring import Ring
+from dyn.recorders.step.recorder import Recorder
+from dyn.recorders.step.row import RowFiller
+from dyn.recorders.writing.drain import Drain
 from dyn.recorders.writing.writer import InlineWriter
 
 pytestmark = pytest.mark.usefixtures("way")

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from dyn.dynamics.errors import SettingError
+from dyn.recorders.model.sources import Sources
 from dyn.recorders.ring.layout import RowLayout
 from dyn.recorders.ring.ring import Ring
 from dyn.recorders.step.row import RowFiller
-from dyn.recorders.model.sources import Sources
 
 pytestmark = pytest.mark.usefixtures("way")
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dyn.recorders.ring.channels import array_channel
 from dyn.recorders.model.device_copies import DEPTH
+from dyn.recorders.ring.channels import array_channel
 from dyn.recorders.ring.layout import RowLayout
 from dyn.recorders.ring.ring import Ring
 from dyn.recorders.step.row import RowFiller

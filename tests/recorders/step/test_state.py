@@ -220,7 +220,7 @@ def test_it_holds_on_to_nothing(make):
 PROGRAM = """
 import sys
 if sys.argv[2] == "without":
-    sys.modules["dyn.recorders._hotpath"] = None
+    sys.modules["dyn.recorders.step._hotpath"] = None
 import dyn, torch
 torch.manual_seed(0)
 model = torch.nn.Linear(3, 2)

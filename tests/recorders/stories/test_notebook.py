@@ -10,8 +10,8 @@ import torch
 
 import dyn
 from dyn.recorders.experiment import record_experiment
-from dyn.recorders.stories.notebook import levels_svg
 from dyn.recorders.reading.selection import select
+from dyn.recorders.stories.notebook import levels_svg
 from dyn.recorders.stories.story import tell
 from dyn.recorders.stories.summary import summarize
 

@@ -12,8 +12,8 @@ from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.experiments import EXPERIMENTS
 from dyn.dynamics.theory.kgons import best_kgon, kgon_loss, kgon_parameters
 from dyn.recorders.experiment import record_experiment
-from dyn.recorders.stories.saddles import curvatures, landscape
 from dyn.recorders.stories.plateaus import plateau_steps
+from dyn.recorders.stories.saddles import curvatures, landscape
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from dyn.recorders.sweeps.plan import Plan
 from dyn.recorders.sweeps.paper import plan_sweep
+from dyn.recorders.sweeps.plan import Plan
 from dyn.recorders.sweeps.tasks import Task
 
 SMALL = ("n_features=4", "n_hidden=2", "batch_size=16", "steps=20", "evaluation_size=64", "density=0.5")

@@ -13,12 +13,12 @@ from matplotlib.text import Text
 
 from dyn.dynamics.errors import RecordingError
 from dyn.dynamics.geometry.measures import dimensionality
+from dyn.recorders.sweeps.as_recording import recording_of, room_for, write_recording
 from dyn.recorders.sweeps.axes import Axis
-from dyn.recorders.sweeps.plan import make_plan
 from dyn.recorders.sweeps.paper import plan_sweep
+from dyn.recorders.sweeps.plan import make_plan
 from dyn.recorders.sweeps.run import run_sweep
 from dyn.recorders.sweeps.sweep import Sweep
-from dyn.recorders.sweeps.as_recording import recording_of, room_for, write_recording
 from dyn.viz.kinds import default_kind, kinds_of, plot
 
 

@@ -12,8 +12,8 @@ from joblib import Parallel, delayed
 
 from dyn.dynamics.errors import MissingExtraError, RecordingError, SettingError
 from dyn.recorders.sweeps.engines import engine
-from dyn.recorders.sweeps.plan import Plan
 from dyn.recorders.sweeps.paper import plan_sweep
+from dyn.recorders.sweeps.plan import Plan
 from dyn.recorders.sweeps.run import run_sweep
 
 

@@ -8,12 +8,13 @@ import xarray
 
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.training.evaluation import PopulationLoss
+from dyn.recorders.file.hdf5 import is_sweep
 from dyn.recorders.sweeps.axes import Axis
 from dyn.recorders.sweeps.plan import make_plan
 from dyn.recorders.sweeps.result import write_result
 from dyn.recorders.sweeps.run import run_sweep
+from dyn.recorders.sweeps.sweep import Sweep
 from dyn.recorders.sweeps.task_files import SealedFolder
-from dyn.recorders.sweeps.sweep import Sweep, is_sweep
 
 
 @pytest.fixture

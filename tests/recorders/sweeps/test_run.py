@@ -12,8 +12,8 @@ import pytest
 from dyn.dynamics.errors import OutputExistsError, RecordingError
 from dyn.recorders.sweeps.paper import plan_sweep
 from dyn.recorders.sweeps.run import run_sweep, run_task
-from dyn.recorders.sweeps.task_files import SealedFolder
 from dyn.recorders.sweeps.sweep import Sweep
+from dyn.recorders.sweeps.task_files import SealedFolder
 from dyn.recorders.sweeps.tasks import Task
 
 SMALL = ("n_features=4", "n_hidden=2", "batch_size=16", "evaluation_size=64", "density=0.5")

@@ -10,13 +10,13 @@ from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.experiments.experiment import Experiment
 from dyn.recorders.experiment import record_experiment
 from dyn.recorders.reading.recording import open_recording
+from dyn.recorders.sweeps.as_recording import recording_of
 from dyn.recorders.sweeps.axes import Axis
 from dyn.recorders.sweeps.each_model import models_of
 from dyn.recorders.sweeps.plan import make_plan
 from dyn.recorders.sweeps.run import run_sweep
 from dyn.recorders.sweeps.statistics import statistics_of
 from dyn.recorders.sweeps.sweep import Sweep
-from dyn.recorders.sweeps.as_recording import recording_of
 
 ROWS = 300
 # Two features with a dimension each, and then four in antipodal pairs.

@@ -8,9 +8,9 @@ import pytest
 
 import dyn
 from dyn.recorders.file.hdf5 import FORMAT, FORMAT_VERSION
+from dyn.recorders.reading.series import Series
 from dyn.recorders.watching.glance import LevelChange, look
 from dyn.recorders.watching.screen import draw
-from dyn.recorders.reading.series import Series
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from collections import namedtuple
 
 import pytest
 
-from dyn.recorders.writing.cost import Price, readable, room_for_rows
+from dyn.recorders.text import readable
+from dyn.recorders.writing.cost import Price, room_for_rows
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 

@@ -10,11 +10,11 @@ import pytest
 import dyn
 from dyn.dynamics.errors import SettingError
 from dyn.recorders.file.creation import create_file
-from dyn.recorders.writing.drain import Drain, finish
+from dyn.recorders.file.store import Store
 from dyn.recorders.ring.layout import RowLayout
 from dyn.recorders.ring.paths import ring_path
 from dyn.recorders.ring.ring import Ring, State
-from dyn.recorders.file.store import Store
+from dyn.recorders.writing.drain import Drain, finish
 
 CAPACITY = 8
 

@@ -10,8 +10,8 @@ import pytest
 import dyn
 from dyn.dynamics.errors import RecordingError
 from dyn.recorders.ring.paths import ring_path
-from dyn.recorders.writing.repair import Repaired, repair
 from dyn.recorders.ring.ring import Ring, State
+from dyn.recorders.writing.repair import Repaired, repair
 from dyn.recorders.writing.writer import InlineWriter
 
 TRAININGS = ["inline", "inline_late", "orphan", "both", "both_late", "full_ring", "at_once"]

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from dyn.recorders.ring.channels import array_channel
 from dyn.recorders.file.creation import create_file
+from dyn.recorders.ring.channels import array_channel
 from dyn.recorders.ring.layout import RowLayout
 from dyn.recorders.ring.paths import ring_path
 from dyn.recorders.ring.ring import Ring, State

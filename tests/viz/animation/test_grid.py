@@ -6,8 +6,8 @@ import pytest
 
 import dyn
 from dyn.recorders.reading.selection import select
-from dyn.viz.playback.footage import Footage
 from dyn.viz.animation.grid import MOST_RUNS, grid_places, titles
+from dyn.viz.playback.footage import Footage
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (800, 800)])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dyn.recorders.reading.selection import select
+from dyn.viz.animation.scene import Scene, Take
 from dyn.viz.playback.clock import steps_of_frames
 from dyn.viz.playback.footage import Footage
-from dyn.viz.animation.scene import Scene, Take
 
 SIZE = (640, 360)
 

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from dyn.dynamics.ensembles.intervals import Estimate
 from dyn.dynamics.ensembles.many_models import Model, ensemble_dynamics
 from dyn.dynamics.errors import RecordingError, SettingError
-from dyn.dynamics.ensembles.intervals import Estimate
 from dyn.dynamics.levels import LEVELS
 from dyn.recorders.sweeps.statistics import PointStatistics, statistics_of
 from dyn.viz import plot_ensemble_dynamics

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dyn.viz.loss_scale import loss_scale
+from dyn.viz.parts.curves import loss_scale
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....dynamics.phenomena.collapse import collapsed_sets, set_cosines
 from ....dynamics.geometry.measures import norms
+from ....dynamics.phenomena.collapse import collapsed_sets, set_cosines
 from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import select
 from ...kinds import check_fits

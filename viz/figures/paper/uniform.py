@@ -12,12 +12,12 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from ....dynamics.geometry.measures import dimensionality
 from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import select
-from ...parts.feature_graphs import draw_feature_graph, forms_polytopes
 from ...kinds import check_fits
-from ..levels import draw_level_lines
+from ...parts.feature_graphs import draw_feature_graph, forms_polytopes
 from ...parts.members import Member, members
 from ...parts.panels import write_notes
 from ...parts.style import INK, PALETTE, escaped, style
+from ..levels import draw_level_lines
 
 _SIZE, _HEIGHTS = (8.4, 7.0), (2.2, 1.0)
 # Features of one density are spread by this factor, so that they do not hide each other.
