@@ -13,7 +13,7 @@ from ..schedule.trigger import Trigger
 from ..writing.start import Start
 from ..writing.writer import Writer, WriterLostError, take_over
 from .compiling import keep_compiler_out, set_apart, uncompiled
-from .forks import when_forked
+from ..ring.forks import when_forked
 from .row import Copies, RowFiller
 from .state import Phase
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dyn.recorders.step.forks import when_forked
+from dyn.recorders.ring.forks import when_forked
 
 
 class Thing:
