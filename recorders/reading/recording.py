@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,11 @@ from ..file.hdf5 import array_paths, dataset_at
 from ..file.reader_lock import reading
 from ..file.superblock import HEAD_BYTES
 from ..ring.channels import Block
-from ..ring.newest_rows import read_tail
+from ..ring.lock import is_held
+from ..ring.newest_rows import Tail, find_ring, read_tail
+from ..ring.paths import is_live, ring_path
 from ..text import html_of
-from .opening import check_format, close_stale, open_file
+from .opening import check_format, close_stale, located, open_file
 from .series import Named, Series, patiently
 
 if TYPE_CHECKING:
@@ -44,12 +47,17 @@ class Recording:
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
         self._closed = False
+        # The path is followed once: what it leads to may change, and so may the folder that it is relative to.
+        self._place = located(self.path)
+        self._ring_at = ring_path(self._place)
         # Until it turns out that nobody writes it.
-        self._is_live = self.path.is_file()
+        self._is_live = True
         # The file and its superblock, as found at the last look and as they were when it was opened.
         self._found = self._state = (0, b"")
         self._file: h5py.File | None = None
         patiently(self, self._take_snapshot)
+        if self._missing:
+            warnings.warn(f"{self.path}: {self._missing}", stacklevel=3)
 
     def __len__(self) -> int:
         return self._rows
@@ -153,7 +161,7 @@ class Recording:
             raise RecordingError(f"xarray opens finished files only, and {self.path} is not: {way_out} first")
         for path in array_paths(self._opened()):
             make_readable(dataset_at(self._opened(), path))
-        return xarray.open_datatree(self.path, engine="h5netcdf")
+        return xarray.open_datatree(self._place, engine="h5netcdf")
 
     def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
         """Return what lies at *path* of the file as it is open now; None where nothing does."""
@@ -170,7 +178,7 @@ class Recording:
         if not self._is_live:
             yield
             return
-        with reading(self.path) as descriptor:
+        with reading(self._place) as descriptor:
             found = (os.fstat(descriptor).st_ino, os.pread(descriptor, HEAD_BYTES, 0)) if descriptor >= 0 else (0, b"")
             # The superblock tells how long the file was after a change. Another file there does not change this one.
             if self._file and found[0] == self._state[0] and found != self._state:
@@ -183,7 +191,7 @@ class Recording:
         may_have_changed = self._is_live or not self._file
         if may_have_changed:
             self._let_go()
-        return may_have_changed and not self._closed and self.path.exists()
+        return may_have_changed and not self._closed and self._place.exists()
 
     def _let_go(self) -> None:
         if self._file:
@@ -194,7 +202,7 @@ class Recording:
             raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
         # A recorder in this very process, when it closes the file, closes it for its readers too.
         if not self._file:
-            self._file, self._state = open_file(self.path), self._found
+            self._file, self._state = open_file(self._place), self._found
             if self._file.attrs.get("token") != self._token:
                 raise RecordingError(f"{self.path} was replaced by another recording; open it again with dyn.open")
         return self._file
@@ -204,24 +212,57 @@ class Recording:
 
     def _take_snapshot(self) -> None:
         self._let_go()
-        # In this order: a row that leaves the ring between the two looks is found in the file.
-        tail = read_tail(self.path)
-        self._is_live = tail is not None and tail.is_live
-        self._file, self._state = open_file(self.path), self._found
-        check_format(self.path, self._file)
-        self._token = self._file.attrs.get("token")
-        if tail is not None and tail.token != self._token:
+        # In this order: a ring that nobody holds any more gets no further rows, and a row that leaves the ring between
+        # two looks is found in the file.
+        held = is_live(self._place) or is_held(self._ring_at)
+        tail = read_tail(self._ring_at)
+        self._file, self._state = open_file(self._place), self._found
+        check_format(self._place, self._file)
+        self._token, noted = self._file.attrs.get("token"), self._file.attrs.get("ring")
+        if tail is None or tail.token != self._token:
             # It belongs to a recording that lay here before, or that lies here since.
-            tail = None
+            tail = self._tail_elsewhere(noted)
         stored = str(self._file.attrs["status"])
-        self._is_live = stored == "recording" and tail is not None and tail.is_live
+        self._is_live = stored == "recording" and held and (tail is None or tail.goes_on)
         self._status = "aborted" if stored == "recording" and not self._is_live else stored
         self.filed = int(dataset_at(self._file, "committed")[0])
         self._tail: dict[str, np.ndarray] = {}
-        if tail is not None and tail.block is not None:
+        self._missing = self._what_is_missing(tail, noted) if self._status != stored else ""
+        if tail is not None and tail.block is not None and not self._missing:
             self._put_behind(tail.block)
         self._rows = self.filed + len(self._tail.get("step", ()))
         self._names = {group: self._list(group) for group in ("scalars", "parameters", "features", "probes")}
+
+    def _tail_elsewhere(self, noted: str | None) -> Tail | None:
+        """Return the newest rows of a file that was moved away from its ring; None where that is not to be found."""
+        ring = find_ring(self._place, str(self._token), noted)
+        if ring is None:
+            return None
+        self._ring_at = ring.path
+        tail = read_tail(ring.path)
+        self._let_go()
+        self._file, self._state = open_file(self._place), self._found
+        return tail
+
+    def _what_is_missing(self, tail: Tail | None, noted: str | None) -> str:
+        """Return what is to be said of a recording that was not closed and whose newest rows are not to be found."""
+        last = int(dataset_at(self._opened(), "step")[self.filed - 1]) if self.filed else -1
+        if tail is None:
+            if is_live(self._place):
+                raise OSError(f"{self._place} has just begun to be written")
+            ring = Path(str(noted)) if noted else ring_path(self._place)
+            return (
+                f"it was not closed, and {ring.name}, which has the rows after step {last}, is not beside it, as of a "
+                f"file that was copied or moved; put {ring_path(self.path).name} there, from {ring.parent}"
+            )
+        return (
+            ""
+            if tail.follows(last)
+            else (
+                f"it is an older copy of the recording that {self._ring_at.name} belongs to: rows between step {last} and "
+                f"those in there are missing; put the newer file in its place"
+            )
+        )
 
     def _put_behind(self, block: Block) -> None:
         """Let the rows of *block* follow those in the file that are of earlier steps."""

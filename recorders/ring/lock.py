@@ -95,34 +95,33 @@ def hold(path: Path) -> Lock:
 
 
 def claim(path: Path) -> Lock:
-    """Hold the file of a recording itself, as its only writer; raises BlockingIOError where it has one, or OSError."""
+    """Hold the file of a recording itself, as its only writer.
+
+    Raises OutputExistsError where it has one, OSError where it cannot be opened for writing.
+    """
     descriptor = os.open(path, _FLAGS)
     try:
         return Lock(descriptor, byte=WRITER_BYTE)
-    except BaseException:
+    except BlockingIOError as error:
         os.close(descriptor)
-        raise
+        raise OutputExistsError(
+            f"{path} is being recorded at this moment; close its recorder or choose another path"
+        ) from error
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[None]:
-    """Hold the file at *path*, if there is one that can be written, as its only writer.
-
-    Raises BlockingIOError where it has one.
-    """
-    lock = None
+    """Hold the file at *path* meanwhile, if there is one that can be written; raises what claim() raises else."""
     try:
         lock = claim(path)
-    except BlockingIOError:
-        raise
     except OSError:
         # Whatever is wrong with it is said by what writes it.
-        pass
+        yield
+        return
     try:
         yield
     finally:
-        if lock is not None:
-            lock.release()
+        lock.release()
 
 
 def is_claimed(path: Path) -> bool:

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,28 @@ def main(ring: str, recording: str, training: int, trigger: dict[str, Any] | Non
     if opened is None:
         sys.exit(1)
     try:
+        gone = threading.Event()
+        threading.Thread(target=_wait_for_the_end, args=[gone], daemon=True).start()
         keep = None if trigger is None else TriggerFilter(Trigger(**trigger))
-        _write(Drain(opened, Store(Path(recording)), keep), training)
+        _write(Drain(opened, Store(Path(recording)), keep), training, gone)
     except Exception as error:
         opened.message = str(error) or type(error).__name__
         sys.exit(1)
 
 
-def _write(drain: Drain, training: int) -> None:
+def _wait_for_the_end(gone: threading.Event) -> None:
+    """Set *gone* when the training has closed its end of a pipe: a program that takes its place has its number."""
+    with suppress(OSError):
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+    gone.set()
+
+
+def _write(drain: Drain, training: int, gone: threading.Event) -> None:
     ring, sleep = drain.ring, _SHORTEST_SLEEP
     while True:
         # In this order: rows that were completed before the end are counted after it was seen.
-        is_orphan = os.getppid() != training
+        is_orphan = gone.is_set() or os.getppid() != training
         is_last = is_orphan or ring.state is not State.RECORDING
         tail = ring.tail
         if is_last:
