@@ -41,8 +41,9 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
 
     Where *path* is a link, what it leads to is replaced.
     """
-    path = path.resolve()
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # Its own suffix may say what is written, whatever that of the target is.
+    path, suffix = path.resolve(), path.suffix
+    draft = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
     old = draft.with_name(f"{draft.name}.old")
     try:
         yield draft

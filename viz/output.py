@@ -1,14 +1,14 @@
 """Where a picture goes: the path is held to what can be written before any work is done."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from ..dynamics.errors import OutputExistsError, RecordingError, SettingError
+from ..recorders.outputs import replaced_when_done
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -36,14 +36,3 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
         figure.savefig(draft)
     plt.close(figure)
     return path
-
-
-@contextmanager
-def replaced_when_done(path: Path) -> Iterator[Path]:
-    """Give a draft beside *path* that takes its place at the end, and vanishes when anything goes wrong before."""
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -47,8 +47,8 @@ def cleared(head: bytes, size: int, *, name: str | Path = "the file", given_up: 
     """
     if _is_known(head) and head[FLAGS_AT : FLAGS_AT + 1] == TORN:
         raise RecordingError(
-            f"{name} was being changed when its writer was killed, and what was to be changed is not beside it: put the "
-            "file back that lay there, of the same name and .journal"
+            f"{name} was being changed when its writer was killed, and what was to be changed is not beside it: put "
+            "back the file that lay there, of the same name and .journal"
         )
     if not _is_known(head):
         raise RecordingError(f"{name} has no superblock of version 2 or 3, as HDF5 1.10 and later write it")

@@ -18,8 +18,9 @@ from ..file.hdf5 import array_paths, dataset_at
 from ..file.reader_lock import reading
 from ..file.superblock import HEAD_BYTES
 from ..ring.channels import Block
+from ..ring.finding import find_ring
 from ..ring.lock import is_held
-from ..ring.newest_rows import Tail, find_ring, read_tail
+from ..ring.newest_rows import Tail, read_tail
 from ..ring.paths import is_live, ring_path
 from ..text import html_of
 from .opening import check_format, close_stale, located, open_file
@@ -255,13 +256,11 @@ class Recording:
                 f"it was not closed, and {ring.name}, which has the rows after step {last}, is not beside it, as of a "
                 f"file that was copied or moved; put {ring_path(self.path).name} there, from {ring.parent}"
             )
+        if tail.follows(last):
+            return ""
         return (
-            ""
-            if tail.follows(last)
-            else (
-                f"it is an older copy of the recording that {self._ring_at.name} belongs to: rows between step {last} and "
-                f"those in there are missing; put the newer file in its place"
-            )
+            f"it is an older copy of the recording that {self._ring_at.name} belongs to: rows after step {last} are "
+            "missing; put the newer file in its place"
         )
 
     def _put_behind(self, block: Block) -> None:

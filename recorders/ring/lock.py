@@ -1,7 +1,7 @@
 """Who is still writing: locks, which the system lets go of when their holders are gone.
 
-Whoever writes a recording holds a byte far behind the end of its file, so that it is the file that is asked who writes
-it, whatever it is called. That needs Linux. Elsewhere, and for recordings of version 0.1.0, it is the ring that is held.
+Whoever writes a recording holds a byte far behind the end of its file, so that the file is asked who writes it,
+whatever it is called. That needs Linux. Elsewhere, and for recordings of version 0.1.0, it is the ring that is held.
 """
 
 import os

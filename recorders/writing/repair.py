@@ -12,8 +12,8 @@ from ..file.journal import redo
 from ..file.store import Store
 from ..file.superblock import clear_in_place
 from ..reading.opening import check_format, located, open_file
+from ..ring.finding import find_ring, follows_file
 from ..ring.lock import claimed
-from ..ring.newest_rows import find_ring, follows_file
 from ..ring.paths import is_live
 from ..ring.ring import Ring, State
 from .drain import Drain

@@ -18,8 +18,8 @@ from ..file.hdf5 import array_paths, dataset_at
 from ..file.store import atomic_change
 from ..reading.opening import check_format, located, open_file
 from ..ring.channels import Channel, stored_channels
+from ..ring.finding import replacing, stray_beside
 from ..ring.layout import RowLayout, rows_within
-from ..ring.lock import claimed
 from ..ring.paths import check_path, real, ring_path
 from ..ring.ring import Ring
 from .repair import fold_in
@@ -88,11 +88,10 @@ def _begin_anew(
     """Make the recording at *path*, in the place of what is there."""
     noted = {**attributes, "ring": str(ring.path)}
     with (
-        claimed(path),
+        replacing(path),
         new_file(path, channels, ring.names, config=config, token=ring.layout.token, attributes=noted) as draft,
     ):
         ring.belong_to(draft)
-        _put_strays_aside(ring, path)
     ring.publish()
 
 
@@ -108,7 +107,8 @@ def _continue(
         _check_same(path, file, channels)
     ring.belong_to(path)
     fold_in(path)
-    _put_strays_aside(ring, path)
+    if (stray := stray_beside(path)) is not None:
+        stray.put_aside()
     with h5py.File(path, "r") as file:
         rows, steps = int(dataset_at(file, "committed")[0]), dataset_at(file, "step")
         # The final row's step has not been taken, so that it gets its row now.
@@ -136,13 +136,6 @@ def _continue(
     atomic_change(path, reopen)
     ring.publish()
     return step, seconds
-
-
-def _put_strays_aside(ring: Ring, path: Path) -> None:
-    """Keep what lies where *ring* will, if its rows are of a file that is not going to be replaced."""
-    present = Ring.open(ring.path)
-    if present is not None and present.is_stray(path):
-        present.put_aside()
 
 
 def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> None:
