@@ -67,9 +67,12 @@ def compact(
     if made.exists() and made.samefile(source):
         _compact_in_place(target, compression, progress)
         return made
-    with open_recording(source) as recording, _draft_of(recording, target, compression, progress) as draft:
-        with replacing(target):
-            put_in_place(draft, target)
+    with (
+        open_recording(source) as recording,
+        _draft_of(recording, target, compression, progress) as draft,
+        replacing(target),
+    ):
+        put_in_place(draft, target)
     return made
 
 

@@ -38,22 +38,30 @@ def follows(last: int, filed: int, first: int | None) -> bool:
     return filed <= last or (first is not None and first <= filed)
 
 
-def stray_beside(recording: Path) -> Ring | None:
-    """Return the ring that lies beside a file, if it has rows of another one that was moved away."""
+def put_strays_aside(recording: Path) -> None:
+    """Make way beside a file, where the ring of another one may lie that was moved away."""
     ring = Ring.open(ring_path(recording))
-    return ring if ring is not None and ring.is_stray(recording) else None
+    if ring is not None and ring.is_stray(recording):
+        ring.put_aside()
 
 
 @contextmanager
 def replacing(recording: Path) -> Iterator[None]:
-    """Replace the file of a recording meanwhile, whose ring goes too.
+    """Replace the file of a recording meanwhile, whose ring goes afterwards, unless it is of one that was moved away.
 
-    Raises OutputExistsError where somebody writes it.
+    Raises OutputExistsError where somebody writes the file.
     """
     with claimed(recording):
-        stray = stray_beside(recording)
-        yield
-        if stray is None:
-            ring_path(recording).unlink(missing_ok=True)
-        else:
-            stray.put_aside()
+        place = ring_path(recording)
+        ring = Ring.open(place)
+        if ring is None:
+            yield
+            return
+        is_stray, kept = ring.is_stray(recording), ring.put_aside()
+        try:
+            yield
+        except BaseException:
+            kept.replace(place)
+            raise
+        if not is_stray:
+            kept.unlink(missing_ok=True)

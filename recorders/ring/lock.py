@@ -88,7 +88,7 @@ def hold(path: Path) -> Lock:
             raise OutputExistsError(
                 f"{path} is being made by another training at this moment; choose another path"
             ) from error
-        if _is_at(path, descriptor):
+        if is_at(path, descriptor):
             return lock
         # Who held it has deleted or renamed it between the two.
         lock.release()
@@ -195,7 +195,8 @@ def _ask(descriptor: int, request: int, kind: int, byte: int) -> int:
     return struct.unpack_from("h", fcntl.fcntl(descriptor, request, flock))[0]
 
 
-def _is_at(path: Path, descriptor: int) -> bool:
+def is_at(path: Path, descriptor: int) -> bool:
+    """Whether what lies at *path* is the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

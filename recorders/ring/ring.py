@@ -14,7 +14,7 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from .channels import Block
 from .layout import MAGIC, MESSAGE_ROOM, MESSAGE_START, NAMES_ROOM, NAMES_START, NAN, SCHEMA_START, WORDS, RowLayout
-from .lock import Lock, allocate, claim, hold
+from .lock import Lock, allocate, claim, hold, is_at
 
 _WORD = Struct("<q")
 # What a schema raises that is not one, or cut short.
@@ -158,9 +158,9 @@ class Ring:
         status = recording.stat()
         return status.st_nlink > 1 or self._word("inode") not in (0, status.st_ino)
 
-    def put_aside(self) -> None:
-        """Make way for the ring of another recording; see aside()."""
-        self.path.replace(aside(self.path, self.layout.token))
+    def put_aside(self) -> Path:
+        """Make way for the ring of another recording, and return where this one is found from now on; see aside()."""
+        return self.path.replace(aside(self.path, self.layout.token))
 
     def announce_final(self, row: int) -> None:
         """Say that row *row*, once it is complete, is the final state."""
@@ -232,10 +232,10 @@ class Ring:
         _draft(self.path).replace(self.path)
 
     def discard(self) -> None:
-        """Delete a ring that was never published."""
-        if self.lock is not None:
+        """Delete a ring whose recording did not begin."""
+        if self.lock is not None and is_at(_draft(self.path), self.lock.descriptor):
             self.lock.remove(_draft(self.path))
-        self.release()
+        self.remove()
 
     def release(self) -> None:
         """Let go of the ring, which stays for readers: nobody fills it any more."""

@@ -18,7 +18,7 @@ from ..file.hdf5 import array_paths, dataset_at
 from ..file.store import atomic_change
 from ..reading.opening import check_format, located, open_file
 from ..ring.channels import Channel, stored_channels
-from ..ring.finding import replacing, stray_beside
+from ..ring.finding import put_strays_aside, replacing
 from ..ring.layout import RowLayout, rows_within
 from ..ring.paths import check_path, real, ring_path
 from ..ring.ring import Ring
@@ -92,7 +92,8 @@ def _begin_anew(
         new_file(path, channels, ring.names, config=config, token=ring.layout.token, attributes=noted) as draft,
     ):
         ring.belong_to(draft)
-    ring.publish()
+        # Before the file, which says that it has one.
+        ring.publish()
 
 
 def _continue(
@@ -107,8 +108,6 @@ def _continue(
         _check_same(path, file, channels)
     ring.belong_to(path)
     fold_in(path)
-    if (stray := stray_beside(path)) is not None:
-        stray.put_aside()
     with h5py.File(path, "r") as file:
         rows, steps = int(dataset_at(file, "committed")[0]), dataset_at(file, "step")
         # The final row's step has not been taken, so that it gets its row now.
@@ -133,8 +132,10 @@ def _continue(
         noted = {"token": ring.layout.token, "ring": str(ring.path), "resumed": json.dumps([*earlier, entry])}
         file.attrs.update(status="recording", **noted)
 
-    atomic_change(path, reopen)
+    put_strays_aside(path)
+    # Before the file, which says that it has one.
     ring.publish()
+    atomic_change(path, reopen)
     return step, seconds
 
 
