@@ -198,6 +198,6 @@ def _ask(descriptor: int, request: int, kind: int, byte: int) -> int:
 def is_at(path: Path, descriptor: int) -> bool:
     """Whether what lies at *path* is the open file."""
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
+        return descriptor >= 0 and os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False

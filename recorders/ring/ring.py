@@ -233,9 +233,10 @@ class Ring:
 
     def discard(self) -> None:
         """Delete a ring whose recording did not begin."""
-        if self.lock is not None and is_at(_draft(self.path), self.lock.descriptor):
-            self.lock.remove(_draft(self.path))
-        self.remove()
+        for place in (_draft(self.path), self.path):
+            if self.lock is not None and is_at(place, self.lock.descriptor):
+                self.lock.remove(place)
+        self.release()
 
     def release(self) -> None:
         """Let go of the ring, which stays for readers: nobody fills it any more."""

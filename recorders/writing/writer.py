@@ -236,6 +236,8 @@ def _start(ring: Ring, path: Path, trigger: Trigger | None, lifeline: int) -> su
         "ring": str(ring.path),
         "recording": str(path),
         "training": os.getpid(),
+        # Its standard input.
+        "lifeline": 0,
         "trigger": None if trigger is None else asdict(trigger),
     }
     return subprocess.Popen(
