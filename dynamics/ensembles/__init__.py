@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ...faces import face
 
 if TYPE_CHECKING:
-    from .intervals import Estimate, mean_of, median_of, wilson
+    from .intervals import IntervalEstimate, mean_of, median_of, wilson
     from .many_models import EnsembleDynamics, Formed, Model, Occupancy, ensemble_dynamics
     from .one_ensemble import EnsembleSummary, summarise
     from .survival import Survival, kaplan_meier
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EnsembleDynamics",
     "EnsembleSummary",
-    "Estimate",
+    "IntervalEstimate",
     "Formed",
     "Model",
     "Occupancy",
@@ -29,7 +29,7 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
-        ".intervals": ["Estimate", "wilson", "mean_of", "median_of"],
+        ".intervals": ["IntervalEstimate", "wilson", "mean_of", "median_of"],
         ".many_models": ["EnsembleDynamics", "Formed", "Model", "Occupancy", "ensemble_dynamics"],
         ".one_ensemble": ["EnsembleSummary", "summarise"],
         ".survival": ["Survival", "kaplan_meier"],

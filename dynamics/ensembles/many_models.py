@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..levels import LEVELS, occupancy
-from .intervals import LEVEL, Estimate, mean_interval, mean_of, median_of, wilson
+from .intervals import LEVEL, IntervalEstimate, mean_interval, mean_of, median_of, wilson
 
 if TYPE_CHECKING:
     from ..jumps import Jump
@@ -45,10 +45,12 @@ class Occupancy:
     low: np.ndarray
     high: np.ndarray
 
-    def at_end(self) -> dict[str, Estimate]:
+    def at_end(self) -> dict[str, IntervalEstimate]:
         """Return the share at each level in the last row, by the name of its polytope."""
         ends = (values[-1].tolist() for values in (self.mean, self.low, self.high))
-        return {level.polytope: Estimate(*each) for level, each in zip(LEVELS, zip(*ends, strict=True), strict=True)}
+        return {
+            level.polytope: IntervalEstimate(*each) for level, each in zip(LEVELS, zip(*ends, strict=True), strict=True)
+        }
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Formed:
     The first has Wilson's interval, and the second, a mean over the models, Student's.
     """
 
-    models: Estimate
-    features: Estimate
+    models: IntervalEstimate
+    features: IntervalEstimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ class EnsembleDynamics:
         return kaplan_meier(np.array(time, dtype=np.float64), seen, self.level)
 
     @cached_property
-    def jumps_per_model(self) -> Estimate:
+    def jumps_per_model(self) -> IntervalEstimate:
         """The number of jumps of a model until it was last watched, the mean with Student's interval.
 
         The number is a lower bound for a model that diverged, which might have jumped again, and so is the mean.
@@ -123,12 +125,12 @@ class EnsembleDynamics:
         )
 
     @property
-    def loss_drop(self) -> Estimate:
+    def loss_drop(self) -> IntervalEstimate:
         """The median of the loss drops that are known, with an interval from a bootstrap over the models."""
         return median_of([drops[np.isfinite(drops)] for drops in self.loss_drops], self.level)
 
     @property
-    def jump_size(self) -> Estimate:
+    def jump_size(self) -> IntervalEstimate:
         """The median of the jumps' sizes, with an interval from a bootstrap over the models."""
         return median_of(self.jump_sizes, self.level)
 
@@ -244,6 +246,6 @@ def _formed(ends: Sequence[dict[str, float]], level: float) -> dict[str, Formed]
     for name in sorted({name for end in ends for name in end}):
         shares = np.array([end.get(name, 0.0) for end in ends])
         share = float(np.mean(shares > 0))
-        models = Estimate(share, *(float(bound) for bound in wilson(share, len(ends), level)))
+        models = IntervalEstimate(share, *(float(bound) for bound in wilson(share, len(ends), level)))
         formed[name] = Formed(models, mean_of(shares, level, (0.0, 1.0)))
     return dict(sorted(formed.items(), key=lambda pair: -pair[1].features.value))
