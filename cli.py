@@ -156,7 +156,8 @@ def plot(file: Path, kind: str | None, output: Path | None, force: bool, **optio
     # The first member, 0, is an option like any other.
     given = {name: value for name, value in options.items() if value is not None and value is not False}
 
-    from .viz.output import FIGURE_SUFFIXES, check_output, save_figure
+    from .recorders.outputs import check_output
+    from .viz.output import FIGURE_SUFFIXES, save_figure
 
     with _drawable(file) as recording:
         chosen = default_kind(recording, given) if kind is None else KINDS[kind]
