@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..levels import LEVELS, occupancy
+from ..levels import LEVELS, TOLERANCE, occupancy
 
 if TYPE_CHECKING:
     from ..jumps import Jump
@@ -45,7 +45,7 @@ class EnsembleSummary:
 
 
 def summarise(
-    dimensionality: Any, loss: Any, W: Any, *, step: Any = None, reference: int = 0, tolerance: float = 0.02
+    dimensionality: Any, loss: Any, W: Any, *, step: Any = None, reference: int = 0, tolerance: float = TOLERANCE
 ) -> EnsembleSummary:
     """Return the jumps, the levels and the final polytopes of every member of an ensemble, aligned with one of them.
 
