@@ -4,10 +4,8 @@ from pathlib import Path
 
 import click
 
+from ..recorders.file.compression import COMPRESSIONS
 from .terminal import progress, say_warnings
-
-# Named in recorders/file/compression.py too, which loads HDF5.
-_COMPRESSIONS = ("none", "gzip", "zstd", "lz4")
 
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 _FORCE = click.option("--force", is_flag=True, help="Replace an existing output.")
@@ -43,7 +41,7 @@ def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
 @_FILE
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The compact recording [default: FILE itself].")
 @click.option(
-    "--compress", "compression", type=click.Choice(_COMPRESSIONS), help="How it is compressed [default: as FILE is]."
+    "--compress", "compression", type=click.Choice(COMPRESSIONS), help="How it is compressed [default: as FILE is]."
 )
 @_FORCE
 def compact(file: Path, output: Path | None, compression: str | None, force: bool) -> None:
