@@ -25,7 +25,7 @@ class Model(NamedTuple):
 
 @dataclass(frozen=True)
 class Watched:
-    """What one model did: its jumps, the last step until which it was finite, and its polytopes at the end, if so long."""
+    """What one model did: its jumps, the last step until which it was finite, and its polytopes if that is the end."""
 
     jumps: tuple[Jump, ...]
     until: float

@@ -73,13 +73,13 @@ def plot_levels(
 
 def _mark_jumps(panels: Sequence[Axes], selection: Selection) -> list[str]:
     """Mark the jumps on the panels, with the title above the marks, and return the key to them if they are numbers."""
-    _, loss = selection.told_loss()
+    name, loss = selection.told_loss()
     step, D = selection.step, selection.dimensionality
     jumps = detect_jumps(D, loss, step)
     marks = draw_jumps(panels, jumps)
     label_curves(panels[0], jumps, step, D)
     panels[0].set_title(escaped(textwrap.fill(selection.title, _TITLE_LETTERS)), pad=marks.height)
-    return key_of(jumps, name.replace("_", " ")) if marks.are_numbers else []
+    return key_of(jumps, (name or "loss").replace("_", " ")) if marks.are_numbers else []
 
 
 def _caption(selection: Selection) -> str:
