@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 from ...faces import face
 
 if TYPE_CHECKING:
-    from .intervals import Estimate, mean_of, median_of, wilson
-    from .many_models import EnsembleDynamics, Formed, Model, Occupancy, ensemble_dynamics
+    from .gathering import Model
+    from .intervals import IntervalEstimate, mean_of, median_of, wilson
+    from .many_models import EnsembleDynamics, Formed, Occupancy, ensemble_dynamics
     from .one_ensemble import EnsembleSummary, summarise
     from .survival import Survival, kaplan_meier
 
 __all__ = [
     "EnsembleDynamics",
     "EnsembleSummary",
-    "Estimate",
+    "IntervalEstimate",
     "Formed",
     "Model",
     "Occupancy",
@@ -29,8 +30,9 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
-        ".intervals": ["Estimate", "wilson", "mean_of", "median_of"],
-        ".many_models": ["EnsembleDynamics", "Formed", "Model", "Occupancy", "ensemble_dynamics"],
+        ".gathering": ["Model"],
+        ".intervals": ["IntervalEstimate", "wilson", "mean_of", "median_of"],
+        ".many_models": ["EnsembleDynamics", "Formed", "Occupancy", "ensemble_dynamics"],
         ".one_ensemble": ["EnsembleSummary", "summarise"],
         ".survival": ["Survival", "kaplan_meier"],
     },

@@ -13,7 +13,7 @@ _DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Estimate:
+class IntervalEstimate:
     """A number and its confidence interval from low to high; NaN where too few models say how sure it is."""
 
     value: float
@@ -67,17 +67,19 @@ def mean_interval(
     return np.clip(mean - half, *bounds), np.clip(mean + half, *bounds)
 
 
-def mean_of(samples: np.ndarray, level: float = LEVEL, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+def mean_of(
+    samples: np.ndarray, level: float = LEVEL, bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> IntervalEstimate:
     """Return the mean of one number from each model, (k,), with Student's interval; NaN without models."""
     k = len(samples)
     if not k:
-        return Estimate(np.nan, np.nan, np.nan)
+        return IntervalEstimate(np.nan, np.nan, np.nan)
     mean, deviation = float(np.mean(samples)), float(np.std(samples, ddof=1)) if k > 1 else np.nan
     low, high = mean_interval(mean, deviation, k, level, bounds)
-    return Estimate(mean, float(low), float(high))
+    return IntervalEstimate(mean, float(low), float(high))
 
 
-def median_of(groups: Sequence[np.ndarray], level: float = LEVEL) -> Estimate:
+def median_of(groups: Sequence[np.ndarray], level: float = LEVEL) -> IntervalEstimate:
     """Return the median of the values of all models together, with an interval from a bootstrap over the models.
 
     *groups* holds the values of each model, as many as it has. A model is drawn, with replacement, with all its values,
@@ -88,17 +90,17 @@ def median_of(groups: Sequence[np.ndarray], level: float = LEVEL) -> Estimate:
     """
     valued = [np.asarray(group, dtype=np.float64) for group in groups if len(group)]
     if not valued:
-        return Estimate(np.nan, np.nan, np.nan)
+        return IntervalEstimate(np.nan, np.nan, np.nan)
     values, k = np.concatenate(valued), len(valued)
     order = np.argsort(values)
     value = _weighted_medians(values[order], np.ones((1, len(values)))).item()
     if k < fewest_for(level):
-        return Estimate(value, np.nan, np.nan)
+        return IntervalEstimate(value, np.nan, np.nan)
     owner = np.repeat(np.arange(k), [len(group) for group in valued])[order]
     drawn = np.random.default_rng(0).multinomial(k, np.full(k, 1 / k), _DRAWS)
     medians = _weighted_medians(values[order], drawn[:, owner])
     low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, low.item(), high.item())
+    return IntervalEstimate(value, low.item(), high.item())
 
 
 def fewest_for(level: float) -> int:

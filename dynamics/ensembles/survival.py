@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .intervals import LEVEL, Estimate, wilson
+from .intervals import LEVEL, IntervalEstimate, wilson
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,21 +24,21 @@ class Survival:
     models: int
     happened: int
 
-    def at(self, time: float) -> Estimate:
+    def at(self, time: float) -> IntervalEstimate:
         """Return the share to which it has not happened by *time*; NaN beyond the end."""
         if not 0 <= time <= self.end:
-            return Estimate(np.nan, np.nan, np.nan)
+            return IntervalEstimate(np.nan, np.nan, np.nan)
         row = int(np.searchsorted(self.time, time, side="right")) - 1
-        return Estimate(float(self.share[row]), float(self.low[row]), float(self.high[row]))
+        return IntervalEstimate(float(self.share[row]), float(self.low[row]), float(self.high[row]))
 
     @property
-    def median(self) -> Estimate:
+    def median(self) -> IntervalEstimate:
         """The time by which it has happened to half of the models, with the times at which the band crosses a half.
 
         A number is infinite where that time lies beyond the end.
         Source: Brookmeyer and Crowley, Biometrics 38 (1982), 29.
         """
-        return Estimate(*(self._first(values) for values in (self.share, self.low, self.high)))
+        return IntervalEstimate(*(self._first(values) for values in (self.share, self.low, self.high)))
 
     def _first(self, values: np.ndarray) -> float:
         # A product of shares may miss the half by a rounding.

@@ -6,14 +6,50 @@ from ...faces import face
 
 if TYPE_CHECKING:
     from .scoring import Score, score, total
-    from .trajectories import Plan, PlantedJump, Regime, Trajectory, move, plant, tegum_product
+    from .trajectories import (
+        Plan,
+        PlantedJump,
+        PlantedRegime,
+        Regime,
+        Shape,
+        Spacing,
+        Trajectory,
+        move,
+        plant,
+        tegum_product,
+    )
 
-__all__ = ["Plan", "PlantedJump", "Regime", "Score", "Trajectory", "move", "plant", "score", "tegum_product", "total"]
+__all__ = [
+    "Plan",
+    "PlantedJump",
+    "PlantedRegime",
+    "Regime",
+    "Shape",
+    "Spacing",
+    "Score",
+    "Trajectory",
+    "move",
+    "plant",
+    "score",
+    "tegum_product",
+    "total",
+]
 
 __getattr__, __dir__ = face(
     __name__,
     {
         ".scoring": ["Score", "score", "total"],
-        ".trajectories": ["Plan", "PlantedJump", "Trajectory", "plant", "Regime", "move", "tegum_product"],
+        ".trajectories": [
+            "Plan",
+            "PlantedJump",
+            "Trajectory",
+            "plant",
+            "PlantedRegime",
+            "Regime",
+            "Shape",
+            "Spacing",
+            "move",
+            "tegum_product",
+        ],
     },
 )

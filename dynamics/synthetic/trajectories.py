@@ -172,7 +172,7 @@ def _noise(shape: tuple[int, int], correlation: float, rng: np.random.Generator)
 
 
 @dataclass(frozen=True)
-class Regime:
+class PlantedRegime:
     """A stretch of *rows* rows in which W turns by *angle* degrees in the plane of two axes and grows by *scale*.
 
     Both go on evenly, the angle by the row and the scale by the factor. A reflected regime begins with the reflection
@@ -196,7 +196,11 @@ class Regime:
         return self.scale**share * matrix
 
 
-def move(W: np.ndarray, regimes: Sequence[Regime]) -> np.ndarray:
+# Its name in 0.1.0.
+Regime = PlantedRegime
+
+
+def move(W: np.ndarray, regimes: Sequence[PlantedRegime]) -> np.ndarray:
     """Return W at each row of *regimes* that follow one another, W_t = s(t) R(t) W_0; the first row is W itself.
 
     Shapes: W (m, n) -> (1 + Σ rows, m, n).

@@ -16,7 +16,7 @@ from ..file.drafts import created, draft_beside, put_on_disk, remove_stale
 from ..file.hdf5 import dataset_at
 from ..file.journal import put_in_place
 from ..reading.opening import check_format, located, open_file
-from ..reading.recording import Recording, open_recording
+from ..reading.recording import Recording, open_recording, snapshot_of
 from ..reading.series import Series
 from ..ring.finding import find_ring, replacing
 from ..ring.lock import claimed
@@ -89,7 +89,7 @@ def _compact_in_place(path: Path, compression: str | None, progress: Progress) -
 
 
 def _is_compact(recording: Recording, compression: str | None) -> bool:
-    root = recording.node("/")
+    root = snapshot_of(recording).node("/")
     return (
         root is not None
         and "compacted" in root.attrs
@@ -103,7 +103,7 @@ def _is_compact(recording: Recording, compression: str | None) -> bool:
 
 def _chosen(recording: Recording, compression: str | None) -> str:
     """Return the compression that was asked for, or else that of the recording."""
-    root = recording.node("/")
+    root = snapshot_of(recording).node("/")
     if compression is None and root is not None:
         return str(root.attrs.get("compacted", "none"))
     return compression or "none"
@@ -168,10 +168,10 @@ def _copy(series: Series, piece: Piece, dataset: h5py.Dataset) -> int:
 
 def _ending(recording: Recording) -> dict[str, Any]:
     """Return the attributes that repairing a recording would set; none for one that was closed in order."""
-    root = recording.node("/")
+    root = snapshot_of(recording).node("/")
     if root is None or root.attrs["status"] != "recording":
         return {}
-    ring = find_ring(located(recording.path), str(root.attrs.get("token")), root.attrs.get("ring"))
+    ring = find_ring(snapshot_of(recording).path, str(root.attrs.get("token")), root.attrs.get("ring"))
     if ring is None:
         return {"status": "repaired"}
     return {"status": "complete" if ring.state is State.COMPLETE else "repaired", **ring.ending}

@@ -9,7 +9,7 @@ from ...dynamics.experiments import find_experiment
 from ...dynamics.experiments.settings import parse_settings
 from ...dynamics.training.on_population import UNUSED
 from .axes import MODELS, parse_axis
-from .plan import Plan, make_plan, split_lists
+from .plan import SweepPlan, make_plan, split_lists
 from .tasks import Way
 
 
@@ -41,7 +41,7 @@ def plan_sweep(
     repeat: int | None = None,
     way: Way | None = None,
     recorded: bool = False,
-) -> Plan:
+) -> SweepPlan:
     """Return the plan of an experiment of the catalogue from texts: axes, ``KEY=VALUE`` settings.
 
     The axes are those of its preset, where it has one, and those in *over*, which win; a list among the settings is an

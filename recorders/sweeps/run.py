@@ -17,10 +17,10 @@ from ..experiment import one_thread
 from ..ring.lock import hold
 from ..ring.paths import check_path, real
 from .engines import engine
-from .plan import Failure, Plan
+from .plan import Failure, SweepPlan
 from .result import is_result_of, write_result
 from .task_files import SealedFolder
-from .tasks import Task
+from .tasks import SweepTask
 
 # Of glibc's malloc.h; the second cannot be more than 32 MB in older versions.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def run_sweep(
-    plan: Plan,
+    plan: SweepPlan,
     path: str | os.PathLike[str],
     *,
     engine_name: str = "loky",
@@ -85,7 +85,7 @@ def run_sweep(
 
 
 def _run_alone(
-    plan: Plan,
+    plan: SweepPlan,
     path: Path,
     folder: SealedFolder,
     engine_name: str,
@@ -110,15 +110,15 @@ def _run_alone(
     return Outcome(path, len(waiting), len(found), tuple(failures), diverged)
 
 
-def _is_settled(task: Task, folder: SealedFolder) -> bool:
+def _is_settled(task: SweepTask, folder: SealedFolder) -> bool:
     return folder.has(task.name) or folder.failure(task.name) is not None
 
 
-def _run(tasks: Sequence[Task], folder: SealedFolder, tell: Callable[[int], None], at_once: int | None) -> None:
+def _run(tasks: Sequence[SweepTask], folder: SealedFolder, tell: Callable[[int], None], at_once: int | None) -> None:
     """Run tasks until each is sealed or has failed, whatever becomes of the workers."""
     folder.make()
 
-    def attempt(some: Sequence[Task]) -> str:
+    def attempt(some: Sequence[SweepTask]) -> str:
         parallel = _Parallel(tell, done=len(tasks) - len(waiting), at_once=at_once)
         return _broke(parallel, (delayed(run_task)(task, folder) for task in some))
 
@@ -152,7 +152,7 @@ def _broke(parallel: Parallel, jobs: Iterable[Any]) -> str:
     return ""
 
 
-def run_task(task: Task, folder: SealedFolder) -> None:
+def run_task(task: SweepTask, folder: SealedFolder) -> None:
     """Train a task and seal what it left, or why it failed; this is what a worker does.
 
     Raises RecordingError where the folder is not there, or cannot be written.

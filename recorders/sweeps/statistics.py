@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.ensembles.intervals import Estimate
-from ...dynamics.ensembles.many_models import EnsembleDynamics, Model, ensemble_dynamics
+from ...dynamics.ensembles.gathering import Model
+from ...dynamics.ensembles.intervals import IntervalEstimate
+from ...dynamics.ensembles.many_models import EnsembleDynamics, ensemble_dynamics
 from ...dynamics.ensembles.survival import Survival
 from ..reading.recording import Recording
 from ..text import ShownAsText
@@ -166,7 +167,7 @@ def _when(time: Survival) -> str:
     return f"{head}, half of all {time.models} by step {median.value:.0f} ({median.low:.0f} to {high})"
 
 
-def _shares(shares: Iterable[tuple[str, Estimate]]) -> str:
+def _shares(shares: Iterable[tuple[str, IntervalEstimate]]) -> str:
     return ", ".join(f"{name} {share}" for name, share in shares if share.high > _RARE or share.value > _RARE) or "none"
 
 

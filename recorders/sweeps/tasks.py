@@ -23,7 +23,7 @@ _VERSION = 2
 
 
 @dataclass(frozen=True)
-class Task:
+class SweepTask:
     """An ensemble over densities, importances and repeats, trained as one.
 
     place says where its points lie in the sweep, one slice for each axis; recorded whether its trajectories are kept

@@ -8,9 +8,8 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError
 from ...recorders.reading.recording import Recording
-from ...recorders.reading.selection import Selection, select
+from ...recorders.reading.selection import LOSSES, Selection, select
 
-_LOSSES = ("expected_loss", "loss")
 # What p is, by how the features go together.
 _DENSITIES = {
     "independent": "p is the probability that a feature is on.",
@@ -21,7 +20,7 @@ _ONE_HOT = "Exactly one feature is on at a time."
 
 
 @dataclass(frozen=True)
-class Member:
+class DrawnMember:
     """One model at the end of its training: W (m, n), b (n,) or None, and what its density and kind are called.
 
     density is None where it is not known, or no number that tells data apart, as of one-hot data.
@@ -41,7 +40,7 @@ class Member:
         return f"{'linear, ' if self.nonlinearity == 'linear' else ''}$p$ = {self.density:.3g}"
 
 
-def members(recording: Recording, parameter: str | None = None) -> list[Member]:
+def members(recording: Recording, parameter: str | None = None) -> list[DrawnMember]:
     """Return one model for each density or nonlinearity of an ensemble, or the only model; as they are in the last row.
 
     Of repeats it is the one with the least loss, the population loss where it was recorded. A point at which that one
@@ -91,7 +90,7 @@ def final_matrices(selection: Selection) -> np.ndarray:
 
 def final_losses(recording: Recording) -> np.ndarray | None:
     """Return each member's loss in the last row that has one, (instances,); None where none was recorded."""
-    for name in _LOSSES:
+    for name in LOSSES:
         probe = recording.probes.get(f"{name}_of_instance")
         if probe is not None:
             rows = probe[-2:]
@@ -133,12 +132,12 @@ def _nothing_finite(selection: Selection) -> RecordingError:
     return RecordingError(f"{path} has no {name} that is finite in the last row; plot its levels")
 
 
-def _member(selection: Selection, W: np.ndarray, b: np.ndarray | None, instance: int | None) -> Member:
+def _member(selection: Selection, W: np.ndarray, b: np.ndarray | None, instance: int | None) -> DrawnMember:
     settings = selection.experiment
     row = 0 if instance is None else instance // int(settings.get("repeat", 1))
     density, nonlinearity = (_at(settings.get(name), row) for name in ("density", "nonlinearity"))
     is_sparse = settings.get("model") != "modular-addition" and not _is_one_hot(settings)
-    return Member(W.astype(float), b, density if is_sparse else None, nonlinearity, instance)
+    return DrawnMember(W.astype(float), b, density if is_sparse else None, nonlinearity, instance)
 
 
 def _is_one_hot(settings: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from ...dynamics.ensembles.intervals import Estimate
+from ...dynamics.ensembles.intervals import IntervalEstimate
 from ...dynamics.levels import LEVELS
 from ...recorders.sweeps.statistics import PointStatistics
 from .style import MARKERS, PALETTE
@@ -21,11 +21,11 @@ _LOGARITHMIC = 5.0
 # So many labels or more lie aslant.
 _SLANTED = 5
 _RANGE = (-0.03, 1.03)
-_NOTHING, _UNKNOWN = Estimate(0.0, 0.0, 0.0), Estimate(np.nan, np.nan, np.nan)
+_NOTHING, _UNKNOWN = IntervalEstimate(0.0, 0.0, 0.0), IntervalEstimate(np.nan, np.nan, np.nan)
 _SYMBOLS = {"density": "$p$", "importance_extra": "importance"}
 _NAMES = [level.polytope for level in LEVELS]
 
-Shares = dict[str, list[Estimate]]
+Shares = dict[str, list[IntervalEstimate]]
 
 
 def name_of(point: PointStatistics) -> str:
@@ -51,7 +51,7 @@ def at_levels(points: Sequence[PointStatistics]) -> Shares:
     return _together([point.dynamics.occupancy.at_end() for point in points])
 
 
-def _together(shares: Sequence[Mapping[str, Estimate]]) -> Shares:
+def _together(shares: Sequence[Mapping[str, IntervalEstimate]]) -> Shares:
     """Return the estimates of each name at all points, of those that are ever common, the most common first."""
     names = {name for each in shares for name in each}
     # Of a point at which no model reached the end nothing is known.
@@ -127,7 +127,7 @@ def _draw_lines(ax: Axes, shares: Shares) -> None:
     ax.set_xlabel("share of the features")
 
 
-def _with_bars(estimates: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
+def _with_bars(estimates: Sequence[IntervalEstimate]) -> tuple[np.ndarray, np.ndarray]:
     """Return the values (k,), and how far down and up their intervals go, (2, k); NaN, which has no bar, if unknown."""
     value, low, high = np.array([[each.value, each.low, each.high] for each in estimates]).T
     return value, np.array([value - low, high - value])

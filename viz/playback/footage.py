@@ -31,7 +31,7 @@ class Look(NamedTuple):
     is_even: np.ndarray
 
 
-class Source(NamedTuple):
+class FootageSource(NamedTuple):
     """What makes a footage anew in another process, where a recording cannot be sent."""
 
     path: str
@@ -60,18 +60,18 @@ class Footage:
         self._basis = self._directions()
 
     @classmethod
-    def again(cls, source: Source, recording: Recording) -> Self:
+    def again(cls, source: FootageSource, recording: Recording) -> Self:
         """Make a footage of what is opened anew, with the story that was told already."""
         footage = cls(select(recording, source.parameter, source.instance), source.project)
         footage.story = source.story
         return footage
 
     @property
-    def source(self) -> Source:
+    def source(self) -> FootageSource:
         """What this was made of."""
         selection = self.selection
         path = str(selection.recording.path)
-        return Source(path, selection.parameter, selection.instance, self._project, self.story)
+        return FootageSource(path, selection.parameter, selection.instance, self._project, self.story)
 
     @cached_property
     def story(self) -> Story:

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from dyn.dynamics.ensembles.intervals import Estimate, fewest_for, mean_interval, mean_of, median_of, wilson
+from dyn.dynamics.ensembles.intervals import IntervalEstimate, fewest_for, mean_interval, mean_of, median_of, wilson
 
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 20), (1, 7), (10, 20), (20, 20)])
@@ -84,7 +84,7 @@ def test_too_few_models_have_no_interval_for_their_median(level, fewest):
 
 
 def test_what_is_unknown_is_none_in_a_document():
-    assert Estimate(1.0, np.nan, np.inf).as_dict() == {"value": 1.0, "low": None, "high": None}
-    assert str(Estimate(0.5, 0.25, 0.75)) == "0.5 (0.25 to 0.75)"
-    assert str(Estimate(0.5, np.nan, np.nan)) == "0.5 (unknown)"
-    assert str(Estimate(np.nan, np.nan, np.nan)) == "unknown"
+    assert IntervalEstimate(1.0, np.nan, np.inf).as_dict() == {"value": 1.0, "low": None, "high": None}
+    assert str(IntervalEstimate(0.5, 0.25, 0.75)) == "0.5 (0.25 to 0.75)"
+    assert str(IntervalEstimate(0.5, np.nan, np.nan)) == "0.5 (unknown)"
+    assert str(IntervalEstimate(np.nan, np.nan, np.nan)) == "unknown"

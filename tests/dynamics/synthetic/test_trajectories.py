@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.errors import SettingError
-from dyn.dynamics.synthetic.trajectories import Plan, Regime, move, plant, tegum_product
+from dyn.dynamics.synthetic.trajectories import Plan, PlantedRegime, move, plant, tegum_product
 
 
 @pytest.mark.parametrize("spacing", ["regular", "random", "log"])
@@ -48,7 +48,9 @@ def test_a_seed_tells_all():
 
 def test_planted_motions_turn_grow_and_reflect():
     W = np.random.default_rng(0).normal(size=(3, 4))
-    path = move(W, [Regime(10, angle=90), Regime(5, scale=2.0), Regime(4, reflected=True, plane=(2, 0))])
+    path = move(
+        W, [PlantedRegime(10, angle=90), PlantedRegime(5, scale=2.0), PlantedRegime(4, reflected=True, plane=(2, 0))]
+    )
     assert path.shape == (20, 3, 4)
     np.testing.assert_array_equal(path[0], W)
     # A quarter turn takes the first axis to the second, half of it halfway.

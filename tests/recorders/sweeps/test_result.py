@@ -31,7 +31,7 @@ def planted(plan, tmp_path, monkeypatch):
         return {"W": np.array([[[density[k], extra[k], task.experiment.lr, k % plan.repeat]] for k in members])}
 
     folder = SealedFolder(tmp_path / "tasks")
-    monkeypatch.setattr("dyn.recorders.sweeps.tasks.Task.train", train)
+    monkeypatch.setattr("dyn.recorders.sweeps.tasks.SweepTask.train", train)
     tasks, failures = plan.cut()
     for task in tasks:
         folder.seal(task.name, task.train())

@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from dyn.dynamics.ensembles.intervals import Estimate
-from dyn.dynamics.ensembles.many_models import Model, ensemble_dynamics
+from dyn.dynamics.ensembles.gathering import Model
+from dyn.dynamics.ensembles.intervals import IntervalEstimate
+from dyn.dynamics.ensembles.many_models import ensemble_dynamics
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.levels import LEVELS
 from dyn.recorders.sweeps.statistics import PointStatistics, statistics_of
@@ -118,9 +119,9 @@ def test_into_an_axes_of_your_own(recording):
 
 
 def test_what_is_rare_is_left_out_and_what_is_missing_is_nothing():
-    common, rare = Estimate(0.5, 0.4, 0.6), Estimate(0.01, 0.0, 0.02)
+    common, rare = IntervalEstimate(0.5, 0.4, 0.6), IntervalEstimate(0.01, 0.0, 0.02)
     shares = _together([{"digon": common, "unnamed": rare}, {"pentagon": common}])
-    assert shares == {"digon": [common, Estimate(0, 0, 0)], "pentagon": [Estimate(0, 0, 0), common]}
+    assert shares == {"digon": [common, IntervalEstimate(0, 0, 0)], "pentagon": [IntervalEstimate(0, 0, 0), common]}
 
 
 def test_points_are_named_by_their_settings(recording):
@@ -129,7 +130,7 @@ def test_points_are_named_by_their_settings(recording):
 
 def test_a_colour_a_mark_and_a_stroke_go_with_the_name(recording):
     points = statistics_of(recording).points
-    digon, other = Estimate(0.6, 0.5, 0.7), Estimate(0.3, 0.2, 0.4)
+    digon, other = IntervalEstimate(0.6, 0.5, 0.7), IntervalEstimate(0.3, 0.2, 0.4)
     looks = []
     for shares in ({"digon": [digon] * 2}, {"unnamed": [digon] * 2, "digon": [other] * 2}):
         ax = plt.figure().subplots()
@@ -143,7 +144,7 @@ def test_an_unknown_interval_has_no_bar(recording):
     points = statistics_of(recording).points
     for some in (points[:1], points):
         ax = plt.figure().subplots()
-        draw_shares(ax, some, {"digon": [Estimate(0.5, np.nan, np.nan)] * len(some)}, "")
+        draw_shares(ax, some, {"digon": [IntervalEstimate(0.5, np.nan, np.nan)] * len(some)}, "")
         ax.figure.canvas.draw()
         (bars,) = ax.containers[0].lines[2]
         # A segment of no length would say that the share is known for certain.

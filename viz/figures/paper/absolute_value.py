@@ -15,7 +15,7 @@ from ....dynamics.phenomena.absolute_value import neuron_purity
 from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import select
 from ...kinds import check_fits
-from ...parts.members import Member, members
+from ...parts.members import DrawnMember, members
 from ...parts.panels import canvas, write_notes, write_title
 from ...parts.style import INK, PALETTE, style
 
@@ -69,7 +69,7 @@ def _are_many(colours: Colormap) -> bool:
     return len(PALETTE) < int(colours.N)
 
 
-def _draw_neurons(ax: Axes, member: Member, colours: Colormap) -> None:
+def _draw_neurons(ax: Axes, member: DrawnMember, colours: Colormap) -> None:
     order, pure = _order(member.W)
     W = member.W[order]
     bars, features = _segments(W)

@@ -10,7 +10,7 @@ from ....dynamics.training.feature_data import FeatureDistribution
 from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import select
 from ...kinds import check_fits
-from ...parts.members import Member, members
+from ...parts.members import DrawnMember, members
 from ...parts.panels import canvas, write_notes, write_title
 from ...parts.style import INK, PALETTE, style
 from .uniform import scale_sparsity
@@ -54,7 +54,7 @@ def plot_adversarial(recording: Recording, ax: Axes | None = None) -> Figure:
     return figure
 
 
-def vulnerability(shown: list[Member]) -> np.ndarray:
+def vulnerability(shown: list[DrawnMember]) -> np.ndarray:
     """Return the vulnerability of each model to attacks on inputs of its own density; (models,)."""
     W = np.array([member.W for member in shown])
     b = np.array([member.b for member in shown], dtype=float)

@@ -11,7 +11,7 @@ from ....dynamics.phenomena.collapse import collapsed_sets, set_cosines
 from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import select
 from ...kinds import check_fits
-from ...parts.members import Member, final_matrices, members
+from ...parts.members import DrawnMember, final_matrices, members
 from ...parts.panels import canvas, write_notes, write_title
 from ...parts.plane import draw_plane
 from ...parts.style import INK, LINE, MARKERS, palette, style
@@ -62,7 +62,7 @@ def _plot(
     recording: Recording,
     ax: Axes | None,
     parameter: str | None,
-    add: Callable[[Axes, Member, np.ndarray, float], None],
+    add: Callable[[Axes, DrawnMember, np.ndarray, float], None],
     caption: str,
 ) -> Figure:
     """Draw the planes above the cosines; *add* adds to a plane what the figure is about."""
@@ -89,7 +89,7 @@ def _plot(
     return figure
 
 
-def _draw_components(ax: Axes, member: Member, sets: np.ndarray, radius: float) -> None:
+def _draw_components(ax: Axes, member: DrawnMember, sets: np.ndarray, radius: float) -> None:
     """Draw the principal component of each collapsed set, and tell how many have collapsed."""
     count = int(sets.max()) + 1
     for k in range(count):

@@ -11,7 +11,7 @@ from ....dynamics.geometry.measures import gram, interference, norms
 from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import select
 from ...kinds import check_fits
-from ...parts.members import Member, density_note, members
+from ...parts.members import DrawnMember, density_note, members
 from ...parts.panels import canvas, write_notes, write_title
 from ...parts.style import LINE, style
 
@@ -63,7 +63,7 @@ def plot_demonstration(recording: Recording, ax: Axes | None = None, *, paramete
     return figure
 
 
-def _draw_matrix(ax: Axes, member: Member, scale: Normalize) -> None:
+def _draw_matrix(ax: Axes, member: DrawnMember, scale: Normalize) -> None:
     """Draw W^T W, and b as a column to the right of it."""
     G = gram(member.W)
     n = len(G)
@@ -78,7 +78,7 @@ def _draw_matrix(ax: Axes, member: Member, scale: Normalize) -> None:
     ax.set_title(member.title, fontsize=9)
 
 
-def _draw_norms(ax: Axes, member: Member, colours: ScalarMappable, longest: float) -> None:
+def _draw_norms(ax: Axes, member: DrawnMember, colours: ScalarMappable, longest: float) -> None:
     """Draw a bar for each feature, the first one on top as in the matrix above."""
     length = norms(member.W)
     # Gaps between a hundred bars would be thinner than a pixel, and make stripes.

@@ -14,7 +14,7 @@ from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import select
 from ...kinds import check_fits
 from ...parts.feature_graphs import draw_feature_graph, forms_polytopes
-from ...parts.members import Member, members
+from ...parts.members import DrawnMember, members
 from ...parts.panels import write_notes
 from ...parts.style import INK, PALETTE, escaped, style
 from ..levels import draw_level_lines
@@ -72,17 +72,17 @@ def _panels(ax: Axes | None, columns: int) -> tuple[Figure, Axes, list[Axes]]:
     return figure, figure.add_subplot(grid[0, :]), [figure.add_subplot(grid[1, k]) for k in range(columns)]
 
 
-def _sparsity(member: Member) -> float:
+def _sparsity(member: DrawnMember) -> float:
     return 1 / (member.density or np.nan)
 
 
-def _with_polytopes(shown: Sequence[Member]) -> list[int]:
+def _with_polytopes(shown: Sequence[DrawnMember]) -> list[int]:
     """Return some of the models that form regular polytopes, evenly spread; of all of them where none does."""
     named = [k for k, member in enumerate(shown) if forms_polytopes(member.W)] or range(len(shown))
     return sorted({named[k] for k in np.linspace(0, len(named) - 1, _GRAPHS).round().astype(int)})
 
 
-def _draw_curve(ax: Axes, shown: Sequence[Member], overall: np.ndarray) -> None:
+def _draw_curve(ax: Axes, shown: Sequence[DrawnMember], overall: np.ndarray) -> None:
     """Draw D* as a curve and every D_i as a dot, with the level lines."""
     rng = np.random.default_rng(0)
     for member in shown:

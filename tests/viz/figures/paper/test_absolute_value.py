@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 
 from dyn.viz import plot_absolute_value
 from dyn.viz.figures.paper.absolute_value import _colours, _draw_neurons
-from dyn.viz.parts.members import Member
+from dyn.viz.parts.members import DrawnMember
 from dyn.viz.parts.style import PALETTE
 
 # Four neurons: for x_1 < 0, for two features, for x_0 > 0, idle.
@@ -32,7 +32,7 @@ def heights(ax) -> np.ndarray:
 
 def test_neurons_for_one_feature_come_first_with_their_names():
     ax = plt.figure().add_subplot()
-    _draw_neurons(ax, Member(W1, None, None, None, 0), _colours(3))
+    _draw_neurons(ax, DrawnMember(W1, None, None, None, 0), _colours(3))
     assert [label.get_text() for label in ax.get_xticklabels()] == ["$+x_{0}$", "$-x_{1}$", "", ""]
     np.testing.assert_allclose(heights(ax), [[1.5, 0], [0.1, -2], [1, -1]])
     assert ax.get_title(loc="left") == "instance 0: 2 of 4 neurons serve one feature each"
@@ -40,7 +40,7 @@ def test_neurons_for_one_feature_come_first_with_their_names():
 
 def test_segments_have_the_colours_of_their_features():
     ax = plt.figure().add_subplot()
-    _draw_neurons(ax, Member(W1, None, None, None, 0), _colours(3))
+    _draw_neurons(ax, DrawnMember(W1, None, None, None, 0), _colours(3))
     colours = {tuple(np.round(colour[:3], 6)) for colour in ax.collections[0].get_facecolors()}
     assert colours == {tuple(np.round(to_rgb(name), 6)) for name in PALETTE[:3]}
 

@@ -6,18 +6,18 @@ import pytest
 from dyn.dynamics.errors import SettingError
 from dyn.viz import plot_adversarial
 from dyn.viz.figures.paper.adversarial import vulnerability
-from dyn.viz.parts.members import Member
+from dyn.viz.parts.members import DrawnMember
 
 
 def test_a_model_that_repeats_its_input_has_vulnerability_one():
-    models = [Member(np.eye(4), np.zeros(4), density, None, k) for k, density in enumerate((1.0, 0.2))]
+    models = [DrawnMember(np.eye(4), np.zeros(4), density, None, k) for k, density in enumerate((1.0, 0.2))]
     # Each attack moves one output by its length, which costs the square of it; single precision inputs.
     np.testing.assert_allclose(vulnerability(models), 1.0, rtol=1e-5)
 
 
 def test_antipodal_features_are_easier_to_attack():
     pair = np.array([[1.0, -1.0], [0.0, 0.0]])
-    models = [Member(W, np.zeros(2), 0.1, None, k) for k, W in enumerate((np.eye(2), pair))]
+    models = [DrawnMember(W, np.zeros(2), 0.1, None, k) for k, W in enumerate((np.eye(2), pair))]
     alone, shared = vulnerability(models)
     assert shared > 1.2 * alone
 

@@ -7,7 +7,7 @@ import pytest
 from dyn.dynamics.errors import SettingError
 from dyn.viz import plot_collapse, plot_correlated
 from dyn.viz.figures.paper.correlated import _draw_components
-from dyn.viz.parts.members import Member
+from dyn.viz.parts.members import DrawnMember
 
 
 def directions(*degrees: float) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_the_cosines_of_all_models_are_drawn_and_the_best_ones_stand_out(plane, 
 def test_a_collapsed_set_has_its_principal_component():
     W = directions(10, 16, 100, 160, 250, 251)
     ax = plt.figure().add_subplot()
-    _draw_components(ax, Member(W, None, 0.5, None, 0), np.repeat([0, 1, 2], 2), radius=1.0)
+    _draw_components(ax, DrawnMember(W, None, 0.5, None, 0), np.repeat([0, 1, 2], 2), radius=1.0)
     assert ax.get_title(loc="center") == "$p$ = 0.5\n2 of 3 collapsed"
     slopes = [np.degrees(np.arctan2(*line.get_xydata()[1][::-1])) % 360 for line in ax.lines]
     np.testing.assert_allclose(slopes, [13, 250.5])
