@@ -55,6 +55,7 @@ def replacing(recording: Path) -> Iterator[None]:
         place = ring_path(recording)
         ring = Ring.open(place)
         if ring is None:
+            place.unlink(missing_ok=True)
             yield
             return
         is_stray, kept = ring.is_stray(recording), ring.put_aside()

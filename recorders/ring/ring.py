@@ -15,6 +15,7 @@ from ...dynamics.errors import RecordingError
 from .channels import Block
 from .layout import MAGIC, MESSAGE_ROOM, MESSAGE_START, NAMES_ROOM, NAMES_START, NAN, SCHEMA_START, WORDS, RowLayout
 from .lock import Lock, allocate, claim, hold, is_at
+from .order import KEEPS_ORDER, fence
 
 _WORD = Struct("<q")
 # What a schema raises that is not one, or cut short.
@@ -209,6 +210,9 @@ class Ring:
         """Return how many complete rows there are from *row* on."""
         wanted = np.arange(row, row + self.capacity)
         is_complete = self.rows["mark"][wanted % self.capacity] == wanted + 1
+        if not KEEPS_ORDER:
+            # The rows are read after their marks.
+            fence()
         return self.capacity if is_complete.all() else int(np.argmin(is_complete))
 
     def blocks(self, start: int, stop: int) -> Iterator[Block]:
