@@ -1,4 +1,4 @@
-"""In which order other processors see what is written: a row's numbers before its mark, where only Python writes them."""
+"""In which order other processors see what is written: a row's numbers before its mark, where Python writes them."""
 
 import platform
 from collections.abc import Callable
