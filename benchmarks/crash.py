@@ -29,7 +29,7 @@ from struct import Struct
 
 import h5py
 from counting import record, wrong_rows
-from endings import adopt, all_runs, outermost, perform
+from endings import all_runs, outermost, perform, prepare
 
 import dyn
 from dyn.recorders.file.hdf5 import dataset_at
@@ -194,7 +194,7 @@ def cross_endings(chance: random.Random, most: int) -> int:
     """Run so many of all runs of endings.py and return how many went wrong."""
     runs, began = list(all_runs()), time.monotonic()
     runs = runs if most >= len(runs) else chance.sample(runs, most)
-    adopt()
+    prepare()
     verdicts: Counter[str] = Counter()
     for run in runs:
         sys.stdout.flush()

@@ -7,6 +7,7 @@ looked at by the way of the run, with dyn.open; repaired by that way; and looked
 
 import code
 import ctypes
+import gc
 import itertools
 import mmap
 import os
@@ -25,7 +26,7 @@ from struct import Struct
 from typing import Any
 
 import h5py
-from counting import Counting, wrong_rows
+from counting import Counting, record, wrong_rows
 from torch.optim import SGD
 
 import dyn
@@ -364,8 +365,12 @@ def _sweep_up(processes: set[int]) -> None:
             time.sleep(0.001)
 
 
-def adopt() -> None:
-    """Be the parent of those whose parent has ended, so that they can be waited for (Linux)."""
+def prepare() -> None:
+    """Load what is loaded late, once for all; be the parent of those whose parent has ended, to wait for them."""
+    with tempfile.TemporaryDirectory() as folder:
+        record(Path(folder, "run.h5"), size=4, steps=3, late=2)
+    # An interpreter that ends looks at everything else, which is then copied.
+    gc.freeze()
     pr_set_child_subreaper = 36
     ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
 
