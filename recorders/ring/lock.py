@@ -114,6 +114,8 @@ def claimed(path: Path) -> Iterator[None]:
     """Hold the file at *path* meanwhile, if there is one that can be written; raises what claim() raises else."""
     try:
         lock = claim(path)
+    except OutputExistsError:
+        raise
     except OSError:
         # Whatever is wrong with it is said by what writes it.
         yield
