@@ -227,3 +227,44 @@ def test_a_long_recording_is_no_larger_than_its_rows(store, path):
     store.close("complete")
     # step, time, loss and two numbers a row; besides them the file's own structure, and a chunk begun of each array.
     assert 6000 * 5 * 8 <= path.stat().st_size <= 1.5 * 6000 * 5 * 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+# A process with threads should not fork; what these children do needs none.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_neither_writes_nor_keeps_the_file_and_may_read_it(store, path):
+    store.append(block(0, 5))
+    (reader, writer), (answers, answer) = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        os.read(reader, 1)
+        store.append(block(5, 9))
+        with h5py.File(path, "r", swmr=True, locking=False) as file:
+            os.write(answer, bytes([len(rows_of(file))]))
+        # As the end of a process closes it.
+        h5py._errors.unsilence_errors()
+        h5py.h5.close()
+        os._exit(0)
+    store.append(block(5, 40))
+    before = path.read_bytes()
+    os.write(writer, b"x")
+    found = os.read(answers, 1)
+    os.waitpid(child, 0)
+    assert path.read_bytes() == before
+    assert found == bytes([40])
+    store.append(block(40, 50))
+    assert live_rows(path) == list(range(50))
+    for descriptor in (reader, writer, answers, answer):
+        os.close(descriptor)
+
+
+def test_no_program_that_takes_the_place_of_the_training_has_the_file_open(store, path):
+    def open_ones() -> list[int]:
+        numbers = map(int, os.listdir("/proc/self/fd"))
+        return [number for number in numbers if os.path.realpath(f"/proc/self/fd/{number}") == str(path)]
+
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("no /proc on this system")
+    store.append(block(0, 5))
+    assert open_ones()
+    assert not any(map(os.get_inheritable, open_ones()))
