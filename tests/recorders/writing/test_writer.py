@@ -76,6 +76,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def train_until_replaced(run, recorder: dyn.Recorder) -> None:
+    while isinstance(recorder._writer, ProcessWriter):
+        run.train(1, recorder)
+
+
 def assert_complete(path, run) -> None:
     rows = len(run.losses) + 1
     with dyn.open(path) as recording:
@@ -253,8 +258,7 @@ def test_a_writer_that_hangs_is_ended_and_replaced(regression, path, small_ring,
         regression.train(small_ring - 1, recorder)
         if moment == "training":
             with pytest.warns(RuntimeWarning, match=r"its writer did nothing for 0\.2 seconds; the training writes"):
-                while isinstance(recorder._writer, ProcessWriter):
-                    regression.train(1, recorder)
+                train_until_replaced(regression, recorder)
         recorder.close()
     with dyn.open(path) as recording:
         assert recording.status == "complete"
