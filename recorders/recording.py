@@ -15,6 +15,7 @@ from ..dynamics.errors import MissingExtraError, RecordingError
 from .block import Block
 from .compression import make_readable
 from .creation import array_paths, dataset_at
+from .divergence import Search
 from .opening import check_format, close_stale, open_file
 from .series import Named, Series, patiently
 from .superblock import HEAD_BYTES
@@ -51,6 +52,7 @@ class Recording:
         self._closed = False
         # Until it turns out that nobody writes it.
         self._is_live = self.path.is_file()
+        self._search = Search()
         # The file and its superblock, as found at the last look and as they were when it was opened.
         self._found = self._state = (0, b"")
         self._file: h5py.File | None = None
@@ -110,6 +112,12 @@ class Recording:
     def software(self) -> str:
         """What wrote the recording."""
         return self._attribute("software")
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The first step at which the loss or a parameter is not finite; None where all are. Reads every row once."""
+        row = self._search.row(self, self._token)
+        return None if row is None else int(self.step[row])
 
     @property
     def step(self) -> Series:

@@ -12,7 +12,6 @@ from .chunking import Piece, compact_chunks
 from .compression import is_compressed
 from .creation import dataset_at
 from .feature_major import chunk_rows, is_feature_major
-from .layout import NAN
 from .recording import Recording
 from .series import Series
 
@@ -126,7 +125,7 @@ def _make_array(
         maxshape=(None, *(size or None for size in series.shape[1:])),
         chunks=chunks,
         dtype=series.dtype,
-        fillvalue=series.dtype.type(NAN) if floats else None,
+        fillvalue=series.dtype.type(series.fill_value) if floats else None,
         **settings,
     )
 
