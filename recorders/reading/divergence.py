@@ -12,6 +12,7 @@ from .series import Series
 
 if TYPE_CHECKING:
     from .recording import Recording
+    from .snapshot import Snapshot
 
 # So much of an array is in memory at a time, unless one row is more: a slab of a compact recording's chunks.
 _MOST_BYTES = 2**27
@@ -28,12 +29,13 @@ class Search:
         self._looked = 0
         self._found: int | None = None
 
-    def row(self, recording: "Recording", token: object) -> int | None:
-        """Return that row, None where there is none; *token* tells one recording at a path from the next."""
+    def row(self, recording: "Recording", snapshot: "Snapshot") -> int | None:
+        """Return that row, None where there is none."""
         # The rows that are not in the file yet, and the last that is, may still be replaced or left out.
-        settled = max(0, min(recording.filed, len(recording)) - 1)
-        if token != self._token or settled < self._looked:
-            self._token, self._looked, self._found = token, 0, None
+        settled = max(0, min(snapshot.filed, len(recording)) - 1)
+        if snapshot.token != self._token or settled < self._looked:
+            # Another recording lies at the path, or the training has taken steps back.
+            self._token, self._looked, self._found = snapshot.token, 0, None
         if self._found is not None:
             return self._found
         found = _first_row(recording, self._looked, len(recording))
