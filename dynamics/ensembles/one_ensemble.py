@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ..jumps import Jump
     from ..motion.alignment import Alignment
 
+# How a member ends whose parameters are not finite.
+DIVERGED = "diverged"
+
 
 @dataclass(frozen=True, eq=False)
 class EnsembleSummary:
@@ -20,7 +23,8 @@ class EnsembleSummary:
 
     step (T,) are the steps of the rows; jumps holds the jumps of each member. occupancy (T, levels) is the share of the
     features at each of *levels*, the mean over the members, and spread (T, levels) its standard deviation over them;
-    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name;
+    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name,
+    of one whose W is not finite just "diverged";
     alignments bring the end of each member onto that of the *reference*, and their residuals tell how unlike they are.
     """
 
@@ -67,14 +71,17 @@ def summarise(
     if not 0 <= reference < members:
         raise ValueError(f"reference={reference} is not one of the {members} members, which count from 0")
     step = np.arange(rows) if step is None else np.asarray(step)
+    finite = np.isfinite(W).all(axis=(1, 2))
+    # What diverged has no direction to be brought onto another's.
+    ends = np.where(finite[:, None, None], W, 0.0)
     shares = _Moments((rows, len(LEVELS)))
     jumps, polytopes, alignments = [], [], []
     for k in range(members):
         D = dimensionality[:, k]
         shares.add(occupancy(D, tolerance) / D.shape[1])
         jumps.append(tuple(detect_jumps(D, loss=np.asarray(loss[:, k]), step=step)))
-        polytopes.append(Counter(_names(identify(np.asarray(W[k])))))
-        alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
+        polytopes.append(Counter(_names(identify(ends[k])) if finite[k] else [DIVERGED]))
+        alignments.append(align_runs(ends[k], ends[reference]))
     return EnsembleSummary(
         step=step,
         jumps=tuple(jumps),

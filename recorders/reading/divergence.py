@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # So much of an array is in memory at a time, unless one row is more: a slab of a compact recording's chunks.
 _MOST_BYTES = 2**27
+# A scalar's last number is sought from the end, in so many rows at a time.
+_TAIL = 4096
 
 
 class Search:
@@ -30,7 +32,12 @@ class Search:
         self._found: int | None = None
 
     def row(self, recording: "Recording", snapshot: "Snapshot") -> int | None:
-        """Return that row, None where there is none."""
+        """Return that row, None where there is none.
+
+        In the copy of a sweep NaN also stands where no model was trained, and which ones diverged is told by points.
+        """
+        if "sweep" in snapshot.file().attrs:
+            return None
         # The rows that are not in the file yet, and the last that is, may still be replaced or left out.
         settled = max(0, min(snapshot.filed, len(recording)) - 1)
         if snapshot.token != self._token or settled < self._looked:
@@ -44,25 +51,30 @@ class Search:
         return found
 
 
-def ends_diverged(recording: "Recording") -> bool:
+def diverged_to_the_end(recording: "Recording") -> int | None:
+    """Return recording.diverged_at where the recording ends so; one that ends well is not searched."""
+    last = last_logged(recording.scalars["loss"]) if "loss" in recording.scalars else None
+    return recording.diverged_at if ends_diverged(recording, last) else None
+
+
+def ends_diverged(recording: "Recording", last_loss: float | None, *, most_bytes: float = math.inf) -> bool:
     """Return whether the last loss that was logged, or a parameter in the last row, is not finite.
 
-    It reads one row and the losses, where a search reads every row.
+    It reads one row, of parameters of *most_bytes* at most, where a search reads every row.
     """
-    rows = len(recording)
-    if not rows:
+    if not len(recording):
         return False
-    last = None if "loss" not in recording.scalars else last_logged(recording.scalars["loss"])
-    if last is not None and not math.isfinite(last):
+    if last_loss is not None and not math.isfinite(last_loss):
         return True
-    return any(not _all_finite(series[rows - 1]) for series in _floats(recording))
+    asked = [each for each in _floats(recording).values() if _row_bytes(each) <= most_bytes]
+    return any(not _all_finite(series[-1]) for series in asked)
 
 
-def last_logged(series: Series) -> float | None:
-    """Return the last number of a scalar that was logged, finite or not; None where none was."""
-    marks, tail = _marks_absence(series), 4096
-    for stop in range(len(series), 0, -tail):
-        values = series[max(0, stop - tail) : stop]
+def last_logged(series: Series, *, within: int | None = None) -> float | None:
+    """Return the last number of a scalar that was logged, finite or not; None where none was *within* the last rows."""
+    marks, rows = _marks_absence(series), len(series)
+    for stop in range(rows, max(0, rows - (within or rows)), -_TAIL):
+        values = series[max(0, stop - _TAIL) : stop]
         if (known := values[~(is_absent(values) if marks else np.isnan(values))]).size:
             return float(known[-1])
     return None
@@ -82,11 +94,10 @@ def _first_row(recording: "Recording", start: int, stop: int) -> int | None:
     bad = np.isinf(loss) | (np.isnan(loss) & ~is_absent(loss) & marks)
     bad[:start] = False
     end = _first(bad, stop)
-    for name, group in recording.parameters.items():
-        if group.dtype.kind in "fc":
-            norms = recording.features[name].get("norm") if name in recording.features else None
-            found = _first_in_array(group, start, end, norms)
-            end = end if found is None else found
+    for name, series in _floats(recording).items():
+        norms = recording.features[name].get("norm") if name in recording.features else None
+        found = _first_in_array(series, start, end, norms)
+        end = end if found is None else found
     if end == stop:
         return None
     return end if marks else _stepped_back(loss, end)
@@ -119,13 +130,16 @@ def _first_in_array(series: Series | Member, start: int, stop: int, norms: Serie
 
 def _slabs(series: Series | Member, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
     """Give the rows from *start* to *stop*, in whole chunks where they have room, and where each begins."""
-    row_bytes = max(1, math.prod(series.shape[1:]) * series.dtype.itemsize)
     chunk = (series.chunks or (1,))[0]
-    height = max(1, _MOST_BYTES // row_bytes)
+    height = max(1, _MOST_BYTES // max(1, _row_bytes(series)))
     height = height // chunk * chunk or height
     for first in range(start - start % height, stop, height):
         begin = max(first, start)
         yield begin, series[begin : min(first + height, stop)]
+
+
+def _row_bytes(series: Series | Member) -> int:
+    return math.prod(series.shape[1:]) * series.dtype.itemsize
 
 
 def _all_finite(values: np.ndarray) -> bool:
@@ -142,8 +156,8 @@ def _first(found: np.ndarray, otherwise: int) -> int:
     return int(np.argmax(found)) if found.any() else otherwise
 
 
-def _floats(recording: "Recording") -> Iterator[Series]:
-    return (series for series in recording.parameters.values() if series.dtype.kind in "fc")
+def _floats(recording: "Recording") -> dict[str, Series]:
+    return {name: series for name, series in recording.parameters.items() if series.dtype.kind in "fc"}
 
 
 def _marks_absence(series: Series) -> bool:

@@ -18,6 +18,7 @@ from ..writing.cost import room_for_rows
 from .losses import Account, Ledger, replaced
 
 if TYPE_CHECKING:
+    from ..reading.recording import Recording
     from ..step.recorder import Recorder
 
 # A recording keeps its model in memory until the end; a script that trains one model after another must not run out.
@@ -71,7 +72,7 @@ class Tracking:
         for path, recorder in self._recorders.items():
             try:
                 with open_recording(recorder.path) as recording:
-                    lines.append(f"{path}: {len(recording):,} rows, {recording.status}")
+                    lines.append(f"{path}: {len(recording):,} rows, {recording.status}{_divergence(recording)}")
             except OSError as error:
                 lines.append(str(error))
         return lines
@@ -144,6 +145,13 @@ class Tracking:
         beside = self._path.with_name(f"{self._path.stem}.{label}{self._path.suffix}")
         overwrite = self._options.get("overwrite", False)
         return free_path(beside, folder=self._folder, taken=self._recorders, overwrite=overwrite)
+
+
+def _divergence(recording: "Recording") -> str:
+    from ..reading.divergence import diverged_to_the_end
+
+    step = diverged_to_the_end(recording)
+    return "" if step is None else f", diverged at step {step:,}"
 
 
 def _ignore(_: Any) -> None:

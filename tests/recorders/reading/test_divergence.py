@@ -185,12 +185,17 @@ def test_whole_numbers_and_complex_ones(path):
 def test_how_it_ends(record, losses, last, ends):
     recording = record(losses)
     assert last_logged(recording.scalars["loss"]) == last
-    assert ends_diverged(recording) is ends
+    assert ends_diverged(recording, last) is ends
 
 
 def test_the_last_loss_may_be_nan(record):
     recording = record([3.0, NAN])
     assert math.isnan(last_logged(recording.scalars["loss"]))
-    assert ends_diverged(recording)
+    assert ends_diverged(recording, math.nan)
     # One that came back does not end so.
-    assert not ends_diverged(record([NAN, 3.0]))
+    assert not ends_diverged(record([NAN, 3.0]), 3.0)
+
+
+def test_parameters_of_the_last_row_tell_it_too(record):
+    assert ends_diverged(record([None, None], [1, NAN]), None)
+    assert not ends_diverged(record([None, None], [1, NAN]), None, most_bytes=8)
