@@ -9,6 +9,7 @@ import click
 from ..dynamics.errors import unknown_name
 from ..viz.kinds import KINDS, default_kind
 from .options import FILES, FORCE, INSTANCE, PARAMETER, RECORDING
+from .streams import echo
 from .terminal import Size, advise, progress
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def plot(file: Path, kind: str | None, output: Path | None, force: bool, **optio
         check_output(path, FIGURE_SUFFIXES, overwrite=force)
         advise(recording)
         figure = chosen.draw(recording, **given)
-    click.echo(save_figure(figure, path, overwrite=force))
+    echo(save_figure(figure, path, overwrite=force))
 
 
 @click.command()
@@ -72,7 +73,7 @@ def animate(files: tuple[Path, ...], output: Path | None, force: bool, **options
     with ExitStack() as stack:
         recordings = [stack.enter_context(_drawable(file, moving=True)) for file in files]
         write_animation(recordings, path, **options, overwrite=force, progress=progress("drawing", "frame"))
-    click.echo(path)
+    echo(path)
 
 
 @click.command()
@@ -86,4 +87,4 @@ def report(file: Path, output: Path | None, force: bool, **options: Any) -> None
     from ..viz.page import write_page
 
     with _drawable(file, moving=True) as recording:
-        click.echo(write_page(recording, output or Path(f"{file.stem}.html"), **options, overwrite=force))
+        echo(write_page(recording, output or Path(f"{file.stem}.html"), **options, overwrite=force))

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .streams import echo
 from .terminal import complete_target
 
 EXIT_PARTLY = 3
@@ -13,7 +14,7 @@ EXIT_PARTLY = 3
 
 @click.command()
 @click.argument("experiment", shell_complete=complete_target)
-@click.option("--over", multiple=True, metavar="KEY=…", help="log:A:B:N, lin:A:B:N or V,V,…; may be repeated.")
+@click.option("--over", multiple=True, metavar="KEY=...", help="log:A:B:N, lin:A:B:N or V,V,...; may be repeated.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 @click.option("--seed", metavar="N", help="Seed of the weights and the data; short for --set seed=N.")
 @click.option("--device", metavar="D", help="Where to train, such as cpu or cuda; short for --set device=D.")
@@ -54,9 +55,9 @@ def sweep(
 
         outcome = run_sweep(plan, path, **options, report=report)
     for failure in outcome.failures:
-        click.echo(f"dyn: failed at {failure}", err=True)
+        echo(f"dyn: failed at {failure}", err=True)
     if outcome.diverged:
         models = "model" if outcome.diverged == 1 else "models"
-        click.echo(f"dyn: {outcome.diverged:,} {models} diverged; `dyn info {path}` says at which points", err=True)
-    click.echo(path)
+        echo(f"dyn: {outcome.diverged:,} {models} diverged; `dyn info {path}` says at which points", err=True)
+    echo(path)
     return (lambda: EXIT_PARTLY) if outcome.failures else None

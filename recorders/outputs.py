@@ -25,7 +25,7 @@ def check_output(
 
     A folder is replaced only if it is empty, or a Zarr hierarchy that holds nothing else. Raises SettingError for a
     suffix that is none of *suffixes*, where there are any, OutputExistsError for what is there already and is not
-    replaced, RecordingError for a folder to write in that is not there.
+    replaced, RecordingError for a folder to write in that is not there or is read-only.
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
@@ -41,6 +41,8 @@ def check_output(
         raise OutputExistsError(f"{path} holds {foreign}, which is not Zarr's; move it away or choose another path")
     if not path.parent.is_dir():
         raise RecordingError(f"{path.parent} is no directory to write {path.name} in; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise RecordingError(f"{path.parent} cannot be written to, so not {path.name} in it; choose another folder")
     return path
 
 

@@ -40,7 +40,7 @@ def waits(monkeypatch):
         clock[0] += seconds
         acts.pop(0)()
 
-    monkeypatch.setattr("dyn.recorders.watching.watch.time.sleep", sleep)
+    monkeypatch.setattr("dyn.recorders.watching.keys.time.sleep", sleep)
     monkeypatch.setattr("dyn.recorders.watching.watch.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((60, 40)))
     return acts
