@@ -1,6 +1,7 @@
 """How the command line speaks: one line for an error and a code for its kind, progress on a terminal only."""
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,9 @@ from .streams import echo, of_any_encoding, settle
 if TYPE_CHECKING:
     from ..recorders.reading.recording import Recording
 
+# What lies beside a file for a while: its ring and its journal, and drafts that take its place.
+_BESIDE = re.compile(r"(\.(ring|journal|new|merge|lock|tasks))+$")
+_DRAFT = re.compile(r"^\.(.+)\.[0-9a-f]{32}(\.\w+)?(\.old)?$")
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -39,6 +43,16 @@ class OneLineErrors(click.Group):
         # Asked for --help or --version, click hands back the exit code instead of raising.
         sys.exit(result if isinstance(result, int) else 0)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the words given, and help whoever asks for it."""
+        with _readers_may_leave():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _readers_may_leave():
+            return super().invoke(ctx)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -46,6 +60,16 @@ class OneLineErrors(click.Group):
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise click.UsageError(str(unknown_name("command", args[0], self.list_commands(ctx))), ctx)
         return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """End in order when a pipe has no reader any more; click would exit with a code of its own."""
+    try:
+        yield
+    except BrokenPipeError:
+        settle()
+        raise click.exceptions.Exit(0) from None
 
 
 def _end(error: BaseException) -> NoReturn:
@@ -58,10 +82,7 @@ def _end(error: BaseException) -> NoReturn:
         complain(f"{_usage(error).rstrip('.')}; see {command} --help", EXIT_USAGE)
     if isinstance(error, SettingError):
         complain(error, EXIT_USAGE)
-    # click makes an exit of it.
-    if isinstance(error, BrokenPipeError) or (
-        isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
-    ):
+    if isinstance(error, BrokenPipeError):
         # Whoever read, such as head, has what was wanted.
         sys.exit(0)
     if isinstance(error, click.ClickException | DynError | OSError):
@@ -86,13 +107,21 @@ def complain(error: BaseException | str, code: int) -> NoReturn:
     """Say what is wrong in one line on stderr, and exit."""
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, DynError):
-        where = "the output" if error.filename is None else os.fsdecode(error.filename)
-        message = f"{where}: {error.strerror}"
+        message = f"{_told_of(error.filename)}: {error.strerror}"
     # Nobody may be there to hear it.
     with suppress(OSError):
         echo(f"dyn: {' '.join(message.split())}", err=True)
     settle()
     sys.exit(code)
+
+
+def _told_of(name: str | bytes | int | None) -> str:
+    """Return the file that an error is about as the user knows it, without what is in the making beside it."""
+    if name is None or isinstance(name, int):
+        return "the output"
+    folder, _, file = os.fsdecode(name).rpartition(os.sep)
+    file = _DRAFT.sub(r"\1\2", _BESIDE.sub("", file))
+    return f"{folder}{os.sep}{file}" if folder else file
 
 
 class Size(click.ParamType):

@@ -30,10 +30,10 @@ def check_output(
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise SettingError(f"{path}: nothing is known of the suffix {path.suffix!r}; use {', '.join(suffixes)}")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
     if path.is_dir() and not as_folder:
         raise OutputExistsError(f"{path} is a directory; name a file")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
     if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in _ROOTS):
         raise OutputExistsError(f"{path} is a directory of other files, which is not replaced; choose another path")
     foreign = _foreign(path)
@@ -42,7 +42,8 @@ def check_output(
     if not path.parent.is_dir():
         raise RecordingError(f"{path.parent} is no directory to write {path.name} in; create it first")
     if not os.access(path.parent, os.W_OK):
-        raise RecordingError(f"{path.parent} cannot be written to, so not {path.name} in it; choose another folder")
+        folder = path.parent.resolve()
+        raise RecordingError(f"{path} cannot be written: the folder {folder} is read-only for you; choose another one")
     return path
 
 

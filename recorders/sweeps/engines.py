@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -12,6 +11,7 @@ from typing import Any
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
 from ...dynamics.errors import MissingExtraError, RecordingError, SettingError, unknown_name
+from ..interrupts import interrupts_held_back
 
 # How many seconds a cluster may take to answer, and to have its first worker.
 _PATIENCE = 30
@@ -22,22 +22,8 @@ def start_workers() -> None:
 
     What a terminal sends reaches every process; workers would each end with a traceback of their own.
     """
-    with _held_back():
+    with interrupts_held_back():
         Parallel()([delayed(os.getpid)()])
-
-
-@contextmanager
-def _held_back() -> Iterator[None]:
-    """Hold Ctrl-C back until the end of the context; a process that is started meanwhile never gets to know of it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -90,7 +76,7 @@ def _dask(address: str | None, workers: int | None) -> Iterator[None]:
     if address:
         _check_address(address)
     try:
-        with _held_back():
+        with interrupts_held_back():
             client = Client(address, timeout=_PATIENCE) if address else Client(**here)
     except (OSError, ValueError) as error:
         raise RecordingError(f"no dask scheduler answers at address={address!r}: {error}") from error
