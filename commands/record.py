@@ -1,5 +1,6 @@
 """The command ``dyn record``: train an experiment, or run a script, with the recorder attached."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import click
 
 from ..dynamics.errors import SettingError
 from .streams import echo
-from .terminal import complete_target, progress, reporter
+from .terminal import EXIT_FAILED, complete_target, progress, reporter, tell_divergence
 
 
 class _OfScriptsToo(click.Command):
@@ -97,13 +98,19 @@ def record(
     path = output or Path(f"{entry.name}.h5")
 
     from ..recorders.experiment import price, record_experiment
+    from ..recorders.reading.divergence import diverged_to_the_end
+    from ..recorders.reading.recording import open_recording
+    from ..recorders.writing.cost import price_is_told
 
-    if not dry_run:
-        check_path(path, overwrite=force)
+    # What is there is not touched by a dry run.
+    check_path(path, overwrite=force or dry_run)
     cost = price(entry, path, **options)
     echo(f"{path}: {cost}", err=True)
     if dry_run:
-        return None
-    record_experiment(entry, path, **options, overwrite=force, progress=progress("recording", "step"))
+        return None if cost.fits else (lambda: sys.exit(EXIT_FAILED))
+    with price_is_told():
+        record_experiment(entry, path, **options, overwrite=force, progress=progress("recording", "step"))
+    with open_recording(path) as recording:
+        tell_divergence(path, diverged_to_the_end(recording))
     echo(path)
     return None

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -161,6 +162,12 @@ def reporter() -> Callable[[str], None]:
             print(f"dyn: {' '.join(message.split())}", file=stream, flush=True)
 
     return report
+
+
+def tell_divergence(path: Path, step: int | None) -> None:
+    """Say on stderr where the recording at *path* diverged, if it did."""
+    if step is not None:
+        echo(f"dyn: {path} diverged at step {step:,}", err=True)
 
 
 def advise(recording: "Recording") -> None:

@@ -14,7 +14,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from ...dynamics.errors import SettingError
 from ..ring.paths import free_path
-from ..writing.cost import room_for_rows
+from ..writing.cost import price_is_told, room_for_rows
 from .losses import Account, Ledger, replaced
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class Tracking:
         options = {**self._options, "config": {**self._options.get("config", {}), **about}}
         options["select"] = options.get("select") or owned.select
         # torch comes to the optimizer's own hooks after the global ones: the recorder's fire in this very step.
-        recorder = attach(owned.model, optimizer, self._folder / path, **options)
+        with price_is_told():
+            recorder = attach(owned.model, optimizer, self._folder / path, **options)
         self._recorders[path] = recorder
         account.log = lambda loss: recorder.log(loss=loss)
         size = room_for_rows(recorder.bytes_per_row, recorder.path.parent)

@@ -1,7 +1,6 @@
 """Engines: who runs the tasks of a sweep, behind joblib's one interface."""
 
 import logging
-import os
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -17,13 +16,14 @@ from ..interrupts import interrupts_held_back
 _PATIENCE = 30
 
 
-def start_workers() -> None:
-    """Have the engine start its workers now, for whom Ctrl-C is not meant: it is for the one who hands out the work.
+def start_workers(job: Callable[[], object]) -> None:
+    """Have the engine start its workers now, with a *job*; Ctrl-C is for the one who hands out the work, not for them.
 
-    What a terminal sends reaches every process; workers would each end with a traceback of their own.
+    What a terminal sends reaches every process; workers would each end with a traceback of their own. The job loads
+    what the work will need: loky ends a worker whose memory grows much after its first job.
     """
     with interrupts_held_back():
-        Parallel()([delayed(os.getpid)()])
+        Parallel()([delayed(job)()])
 
 
 @contextmanager

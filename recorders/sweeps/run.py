@@ -140,10 +140,14 @@ def _run(tasks: Sequence[SweepTask], folder: SealedFolder, tell: Callable[[int],
         folder.fail(task.name, f"its worker died: {reason}")
 
 
+def _be_ready() -> None:
+    """Do nothing; whoever is to do it has loaded this module, and torch with it."""
+
+
 def _broke(parallel: Parallel, jobs: Iterable[Any]) -> str:
     """Run jobs; return what broke the engine, each having errors of its own for workers that die, or nothing."""
     try:
-        start_workers()
+        start_workers(_be_ready)
         parallel(jobs)
     except RecordingError as error:
         # ray puts a traceback in front.
