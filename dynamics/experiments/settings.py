@@ -1,6 +1,6 @@
 """The settings of an experiment: read from text, and held to what they can mean.
 
-An experiment is any dataclass with these settings here; ``Experiment``, which asks for them to be checked, stands above.
+An experiment is any dataclass with these settings here; ``Experiment``, which has them checked, stands above.
 """
 
 import math
