@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from ...dynamics.ensembles.many_models import Model
+from ...dynamics.ensembles.gathering import Model
 from ...dynamics.errors import RecordingError, unknown_name
 from ...dynamics.experiments.experiment import COLUMNS, ROWS
 from ...dynamics.geometry.measures import dimensionality
