@@ -7,8 +7,8 @@ import numpy as np
 
 from .sides import lasting_noise
 
-# A stretch of rows is brought to at most twice so many bins, and the polynomials that are fitted have these orders.
-_BINS, _ORDERS = 24, (0, 1, 2)
+# A stretch of rows is brought to at most twice so many bins, to which means, lines and parabolas are fitted.
+_BINS, _ORDERS = 24, 3
 # So many shapes of stretches are kept.
 _SIZES = 4096
 # A longer stretch counts while it agrees with what shorter ones say, within so many of their standard errors.
@@ -38,12 +38,11 @@ def value_at_end(y: np.ndarray, noise: float) -> Value:
     The error counts how far the surest means, lines and parabolas are apart, and noise that wanders up and down for
     long. *noise* is the standard deviation of a row as it counts in averages over a few.
     """
-    fits = _fits(y)
     noise = max(noise, _wandering(y))
     low, high = -np.inf, np.inf
     surest: dict[int, _Fit] = {}
     stopped: set[int] = set()
-    for fit in sorted(fits, key=lambda fit: -fit.error):
+    for fit in sorted(_fits(y), key=lambda fit: -fit.error):
         if fit.order not in stopped and low <= fit.value <= high:
             surest.pop(fit.order, None)
             surest[fit.order] = fit
@@ -61,13 +60,16 @@ def calm(y: np.ndarray) -> np.ndarray:
 
     A monotone series is its own running median, so that neither falls nor steps are touched.
     """
-    if len(y) < _ABOUT:
-        return y
-    padded = np.pad(y, _ABOUT // 2, mode="edge")
-    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, _ABOUT), axis=1)
-    off = np.abs(y - middle)
+    padded = np.pad(y, _ABOUT // 2 + 1, mode="edge")
+    # A spike is over before and after so many rows.
+    off = np.abs(y - (padded[: len(y)] + padded[-len(y) :]) / 2)
     scale = np.concatenate([np.full(len(piece), _deviation(piece)) for piece in _pieces(off)])
-    return np.where(off > _SPIKE * scale, middle, y)
+    suspects = np.flatnonzero(off > _SPIKE * scale)
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded[1:-1], _ABOUT)[suspects], axis=1)
+    spikes = np.abs(y[suspects] - middle) > _SPIKE * scale[suspects]
+    calmed = y.copy()
+    calmed[suspects[spikes]] = middle[spikes]
+    return calmed
 
 
 def noise_in_averages(y: np.ndarray) -> float:
@@ -110,16 +112,15 @@ def _fits(y: np.ndarray) -> list[_Fit]:
     fits = []
     for size, bins in _stretches(len(y)):
         means = _binned(y, size, bins)
-        for order in _ORDERS[:bins]:
-            weights, error = _weights(size, bins, order)
-            fits.append(_Fit(order, float(weights @ means), error))
+        weights, errors = _weights(size, bins)
+        fits += map(_Fit, range(len(errors)), (weights @ means).tolist(), errors)
     return fits
 
 
 @lru_cache(_SIZES)
 def _stretches(rows: int) -> list[tuple[int, int]]:
     """Return (size, bins) of longer and longer stretches: the last size * bins of so many rows."""
-    lengths = sorted({int(2 ** (k / 4)) for k in range(4 * rows.bit_length())} | {rows})
+    lengths = sorted({int(2 ** (k / 3)) for k in range(3 * rows.bit_length())} | {rows})
     sizes = [(max(1, length // _BINS), length) for length in lengths if length <= rows]
     return [(size, length // size) for size, length in sizes]
 
@@ -147,9 +148,10 @@ def _rising(y: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(_SIZES)
-def _weights(size: int, bins: int, order: int) -> tuple[np.ndarray, float]:
-    """Return what each bin counts (bins,) in the least-squares polynomial at the last row, and the error of that."""
+def _weights(size: int, bins: int) -> tuple[np.ndarray, list[float]]:
+    """Return what each bin counts in the value at the last row, for each order (p, bins), and the errors of these."""
     # The middles of the bins, in stretches from the last row.
     t = (np.arange(bins) - (bins - 1) - (size - 1) / (2 * size)) / bins
-    weights = np.linalg.pinv(t[:, None] ** np.arange(order + 1))[0]
-    return weights, float(np.linalg.norm(weights)) / size**0.5
+    powers = np.vander(t, _ORDERS, increasing=True)
+    weights = np.stack([np.linalg.pinv(powers[:, : order + 1])[0] for order in range(min(_ORDERS, bins))])
+    return weights, (np.linalg.norm(weights, axis=1) / size**0.5).tolist()

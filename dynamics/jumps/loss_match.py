@@ -1,7 +1,7 @@
 """What the loss does while features jump: how far it goes, how surely, and how much sooner or later."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -20,29 +20,42 @@ _STEADY = 1 / 3
 _LOOK = 8
 # Fewer rows have no room for a ramp.
 _FEWEST = 8
-# The noise near an end is measured in so many rows on both sides.
-_NOISE_ROWS = 128
+# And fewer beside one show no drift.
+_FEWEST_BESIDE = 3
+# A value is above 0 by so many standard errors.
+_POSITIVE = 2.0
+# The noise near an end is measured in so many rows on both sides, and anew for each of so many.
+_NOISE_ROWS, _NOISE_EVERY = 128, 32
 # Differences smaller than this share of the loss are rounding.
 _ROUNDING = 1e-12
 
 
 class LossChange(NamedTuple):
-    """The change of the loss across a jump, its standard error, and the loss before and after; lag is in steps.
+    """The loss before and after a jump, and the standard error of their difference; lag is in steps.
 
     The lag is from the middle of the jump to the middle of the loss's own ramp, negative where the loss leads, and NaN
     where the loss has none near the jump. All of them are NaN where no loss is known on one of the sides.
     """
 
-    change: float
-    error: float
     before: float
     after: float
+    error: float
     lag: float
+
+    @property
+    def change(self) -> float:
+        """How much larger the loss is after the jump."""
+        return self.after - self.before
 
     @property
     def sigmas(self) -> float:
         """The size of the change in units of its standard error."""
         return abs(self.change) / self.error
+
+    @property
+    def factor(self) -> float:
+        """How many times as large the loss is after the jump; NaN where one of the two may be 0 or less."""
+        return self.after / self.before if min(self.before, self.after) > _POSITIVE * self.error else np.nan
 
 
 def match_loss(loss: np.ndarray, step: np.ndarray, spans: Sequence[Span]) -> list[LossChange]:
@@ -59,7 +72,7 @@ def match_loss(loss: np.ndarray, step: np.ndarray, spans: Sequence[Span]) -> lis
     """
     known = np.flatnonzero(np.isfinite(loss))
     if not (known.size and len(spans)):
-        return [LossChange(*[np.nan] * 5)] * len(spans)
+        return [LossChange(*[np.nan] * 4)] * len(spans)
     series = _Loss.of(loss, known)
     return [_matched(series, step, *each) for each in zip(spans, between(spans, len(loss)), strict=True)]
 
@@ -73,6 +86,7 @@ class _Loss:
     rows: np.ndarray
     size: int
     least: float
+    measured: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, loss: np.ndarray, known: np.ndarray) -> "_Loss":
@@ -95,9 +109,11 @@ class _Loss:
 
     def noise(self, row: int) -> float:
         """Return the noise of a value near *row*, as it counts in averages over many."""
-        at = int(np.searchsorted(self.known, row))
-        near = self.values[max(0, at - _NOISE_ROWS) : at + _NOISE_ROWS]
-        return max(noise_in_averages(near), self.least)
+        at = int(np.searchsorted(self.known, row)) // _NOISE_EVERY * _NOISE_EVERY
+        if at not in self.measured:
+            near = self.values[max(0, at - _NOISE_ROWS) : at + _NOISE_ROWS]
+            self.measured[at] = max(noise_in_averages(near), self.least)
+        return self.measured[at]
 
     def sides(self, span: Span, bounds: Span) -> tuple[Value, Value]:
         """Return the values at both ends of *span*, from the rows on its outer sides within *bounds*."""
@@ -106,10 +122,11 @@ class _Loss:
 
     def drift(self, span: Span, bounds: Span) -> tuple[float, float]:
         """Return how far the loss goes in as many rows as *span* has, before and after it."""
-        long = span[1] - span[0]
-        rows = max(long, self.size, 3)
-        left, right = self.before(span[0], max(bounds[0], span[0] - rows)), self.after(span[1], min(bounds[1], span[1] + rows))
-        return long * _slope(left), -long * _slope(right)
+        rows = span[1] - span[0]
+        reach = max(rows, self.size, _FEWEST_BESIDE)
+        left = self.before(span[0], max(bounds[0], span[0] - reach))
+        right = self.after(span[1], min(bounds[1], span[1] + reach))
+        return rows * _slope(left), -rows * _slope(right)
 
 
 def _value(y: np.ndarray, noise: float) -> Value:
@@ -129,7 +146,7 @@ def _matched(loss: _Loss, step: np.ndarray, span: Span, bounds: Span) -> LossCha
     whole = span if own is None else (min(span[0], own[0]), max(span[1], own[1]))
     (before, error), (after, other) = loss.sides(whole, _until_others(loss, whole, bounds))
     lag = np.nan if own is None else step[list(own)].mean() - step[list(span)].mean()
-    return LossChange(after - before, float(np.hypot(error, other)), before, after, float(lag))
+    return LossChange(before, after, float(np.hypot(error, other)), float(lag))
 
 
 def _own_ramps(loss: _Loss, span: Span, bounds: Span) -> Iterator[Span | None]:
@@ -162,11 +179,19 @@ def _until_others(loss: _Loss, span: Span, bounds: Span) -> Span:
     """Return from where to where, within *bounds*, the loss has no other ramp than in *span*."""
     reach = NEAR * loss.size
     low, high = max(bounds[0], span[0] - reach), min(bounds[1], span[1] + reach)
-    while span[0] - low > _FEWEST and _is_ramp(loss, ramp := fit_ramp(loss.rows, low, span[0] + 1, np.inf), (low, span[0])):
+    while ramp := _ramp_within(loss, (low, span[0])):
         low = ramp[1]
-    while high - span[1] > _FEWEST and _is_ramp(loss, ramp := fit_ramp(loss.rows, span[1], high + 1, np.inf), (span[1], high)):
+    while ramp := _ramp_within(loss, (span[1], high)):
         high = ramp[0]
     return low, high
+
+
+def _ramp_within(loss: _Loss, stretch: Span) -> Span | None:
+    """Return the best ramp of the loss in a stretch of rows, None where it is too short or no ramp."""
+    if stretch[1] - stretch[0] < _FEWEST:
+        return None
+    ramp = fit_ramp(loss.rows, stretch[0], stretch[1] + 1, np.inf)
+    return ramp if _is_ramp(loss, ramp, stretch) else None
 
 
 def _is_ramp(loss: _Loss, span: Span, bounds: Span) -> bool:
