@@ -67,4 +67,4 @@ def _describe_change(jump: Jump) -> str:
     sigmas, factor = abs(jump.loss_change) / jump.loss_error if jump.loss_error else np.inf, jump.loss_factor
     error = f" ± {jump.loss_error:.1g}" if sigmas <= _SURE else ""
     is_large = np.isfinite(factor) and not 1 / _LARGE < factor < _LARGE
-    return f"{jump.loss_change:+.{2 if sigmas < _THREE else 3}g}{error}{f', × {factor:.2g}' if is_large else ''}"
+    return f"{jump.loss_change:+.{3 if sigmas >= _THREE else 2}g}{error}{f', × {factor:.2g}' if is_large else ''}"
