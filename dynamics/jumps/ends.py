@@ -12,14 +12,14 @@ _BINS, _ORDERS = 24, 3
 # So many shapes of stretches are kept.
 _SIZES = 4096
 # A longer stretch counts while it agrees with what shorter ones say, within so many of their standard errors.
-_AGREE = 2.5
-# A row is a spike where it is so many deviations off the median of this many rows about it.
-_SPIKE, _ABOUT = 6.0, 15
-# The deviation is that of so many rows: the noise of a loss may fall with it.
-_PIECE = 128
+_AGREE = 2.75
+# A row is a spike where it is so many deviations off the median of this many rows about it. The deviation is that of so
+# many rows, since the noise of a loss may fall with it; spikes are part of it in the first of so many turns.
+_SPIKE, _ABOUT = 5.0, 31
+_SCALE_ROWS, _TURNS = 63, 4
 # Means over up to so many rows tell the noise as it counts in averages; third differences know no level, drift or bend.
 _LONGEST, _FEWEST = 8, 12
-_NORMAL, _THIRD = 0.6745, 20**0.5
+_NORMAL, _MEAN, _THIRD = 0.6745, 0.7979, 20**0.5
 
 
 class Value(NamedTuple):
@@ -56,20 +56,21 @@ def value_at_end(y: np.ndarray, noise: float) -> Value:
 
 
 def calm(y: np.ndarray) -> np.ndarray:
-    """Return *y* (k,) with spikes, at most seven rows in fifteen, replaced by the median of the rows about them.
+    """Return *y* (k,) with spikes, at most fifteen rows in 31, replaced by the median of the rows about them.
 
     A monotone series is its own running median, so that neither falls nor steps are touched.
     """
-    padded = np.pad(y, _ABOUT // 2 + 1, mode="edge")
-    # A spike is over before and after so many rows.
-    off = np.abs(y - (padded[: len(y)] + padded[-len(y) :]) / 2)
-    scale = np.concatenate([np.full(len(piece), _deviation(piece)) for piece in _pieces(off)])
-    suspects = np.flatnonzero(off > _SPIKE * scale)
-    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded[1:-1], _ABOUT)[suspects], axis=1)
-    spikes = np.abs(y[suspects] - middle) > _SPIKE * scale[suspects]
-    calmed = y.copy()
-    calmed[suspects[spikes]] = middle[spikes]
-    return calmed
+    from scipy.ndimage import median_filter, uniform_filter1d
+
+    middle = median_filter(y, _ABOUT, mode="nearest")
+    off = np.abs(y - middle)
+    usual = median_filter(off, _SCALE_ROWS, mode="nearest") / _NORMAL
+    spikes = np.zeros(len(y), bool)
+    for _ in range(_TURNS):
+        # Most rows are on the median where there is no noise, or where values are rounded.
+        others = uniform_filter1d(np.where(spikes, 0, off), _SCALE_ROWS, mode="nearest") / _MEAN
+        spikes |= off > _SPIKE * np.where(usual > 0, usual, others)
+    return np.where(spikes, middle, y)
 
 
 def noise_in_averages(y: np.ndarray) -> float:
@@ -86,10 +87,6 @@ def noise_in_averages(y: np.ndarray) -> float:
         scales.append(min(scale, 2 * scales[-1]) if scales else scale)
         size *= 2
     return float(max(scales, default=0.0))
-
-
-def _pieces(values: np.ndarray) -> list[np.ndarray]:
-    return np.array_split(values, max(1, len(values) // _PIECE))
 
 
 def _deviation(off: np.ndarray) -> float:

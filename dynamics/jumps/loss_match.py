@@ -16,6 +16,8 @@ from .track import Span, between
 _SEEN = 5.0
 # What the loss does beside a ramp of its own, in as many rows, is no more than this share of it: else it is a curve.
 _STEADY = 1 / 3
+# The best straight ramp cuts the corners of one that begins and ends gently: each is this share of it at most.
+_CORNERS = 8
 # A jump is widened by so many blocks at least.
 _LOOK = 8
 # Fewer rows have no room for a ramp.
@@ -143,10 +145,16 @@ def _slope(y: np.ndarray) -> float:
 
 def _matched(loss: _Loss, step: np.ndarray, span: Span, bounds: Span) -> LossChange:
     own = next(filter(None, _own_ramps(loss, span, bounds)), None)
-    whole = span if own is None else (min(span[0], own[0]), max(span[1], own[1]))
+    whole = span if own is None else _together(span, own, bounds)
     (before, error), (after, other) = loss.sides(whole, _until_others(loss, whole, bounds))
     lag = np.nan if own is None else step[list(own)].mean() - step[list(span)].mean()
     return LossChange(before, after, float(np.hypot(error, other)), float(lag))
+
+
+def _together(span: Span, own: Span, bounds: Span) -> Span:
+    """Return the rows that *span* and the loss's *own* ramp take, within *bounds*."""
+    corner = -(-(own[1] - own[0]) // _CORNERS)
+    return min(span[0], max(bounds[0], own[0] - corner)), max(span[1], min(bounds[1], own[1] + corner))
 
 
 def _own_ramps(loss: _Loss, span: Span, bounds: Span) -> Iterator[Span | None]:
@@ -198,5 +206,6 @@ def _is_ramp(loss: _Loss, span: Span, bounds: Span) -> bool:
     """Tell whether the loss changes in *span* above its noise, and faster than beside it."""
     before, after = loss.sides(span, bounds)
     change = after.value - before.value
-    drift = max(each * np.sign(change) for each in loss.drift(span, bounds))
-    return abs(change) >= _SEEN * np.hypot(before.error, after.error) and drift <= _STEADY * abs(change)
+    if not abs(change) >= _SEEN * np.hypot(before.error, after.error):
+        return False
+    return max(map(abs, loss.drift(span, bounds))) <= _STEADY * abs(change)

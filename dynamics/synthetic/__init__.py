@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 from ...faces import face
 
 if TYPE_CHECKING:
+    from .losses import LossPlan, plant_with_loss
     from .scoring import Score, score, total
     from .trajectories import Plan, PlantedJump, PlantedRegime, Trajectory, move, plant, tegum_product
 
 __all__ = [
+    "LossPlan",
     "Plan",
     "PlantedJump",
     "PlantedRegime",
@@ -16,6 +18,7 @@ __all__ = [
     "Trajectory",
     "move",
     "plant",
+    "plant_with_loss",
     "score",
     "tegum_product",
     "total",
@@ -24,6 +27,7 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
+        ".losses": ["LossPlan", "plant_with_loss"],
         ".scoring": ["Score", "score", "total"],
         ".trajectories": ["Plan", "PlantedJump", "Trajectory", "plant", "PlantedRegime", "move", "tegum_product"],
     },
