@@ -12,7 +12,7 @@ from .commands.files import compact, export, merge, repair
 from .commands.record import record
 from .commands.sweep import sweep
 from .commands.terminal import OneLineErrors, Size, advise, progress
-from .dynamics.errors import unknown_name
+from .dynamics.errors import SettingError, unknown_name
 from .viz.kinds import KINDS, default_kind
 
 if TYPE_CHECKING:
@@ -91,11 +91,15 @@ def info(file: Path, as_json: bool) -> None:
 @_JSON
 @_PARAMETER
 @_INSTANCE
-def jumps(file: Path, as_json: bool, **options: Any) -> None:
+@click.option("--signal", metavar="NAME", help="Search this scalar or probe, such as test_acc, instead of features.")
+def jumps(file: Path, as_json: bool, signal: str | None, **options: Any) -> None:
     """Say which features jumped between energy levels, when, from where to where, and what the loss did.
 
     Of the result of a sweep, say how many models jump, and when, at each of its points.
     """
+    if signal is not None:
+        _signal_jumps(file, signal, as_json, **options)
+        return
     from .recorders.file.hdf5 import is_sweep
     from .recorders.reading.recording import open_recording
     from .recorders.stories.story import tell
@@ -111,6 +115,18 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
         advise(recording)
         story = tell(recording, **options)
     click.echo(json.dumps(story.as_dict()["jumps"], indent=2) if as_json else story.jump_lines)
+
+
+def _signal_jumps(file: Path, signal: str, as_json: bool, **options: Any) -> None:
+    from .recorders.reading.recording import open_recording
+    from .recorders.stories.signals import tell_signal
+
+    for name, value in options.items():
+        if value is not None:
+            raise SettingError(f"--{name} {value} is about features, and --signal about what was logged; leave one out")
+    with open_recording(file) as recording:
+        story = tell_signal(recording, signal)
+    click.echo(json.dumps(story.as_dict(), indent=2) if as_json else str(story))
 
 
 @main.command()

@@ -16,8 +16,10 @@ from .track import Span, between
 _SEEN = 5.0
 # What the loss does beside a ramp of its own, in as many rows, is no more than this share of it: else it is a curve.
 _STEADY = 1 / 3
-# The best straight ramp cuts the corners of one that begins and ends gently: each is this share of it at most.
-_CORNERS = 8
+# The best straight ramp cuts the corners of one that begins and ends gently, by its length over so much.
+_CORNERS = 16
+# It is sooner or later than the jump where so large a share of it is outside.
+_APART = 0.25
 # A jump is widened by so many blocks at least.
 _LOOK = 8
 # Fewer rows have no room for a ramp.
@@ -152,9 +154,12 @@ def _matched(loss: _Loss, step: np.ndarray, span: Span, bounds: Span) -> LossCha
 
 
 def _together(span: Span, own: Span, bounds: Span) -> Span:
-    """Return the rows that *span* and the loss's *own* ramp take, within *bounds*."""
-    corner = -(-(own[1] - own[0]) // _CORNERS)
-    return min(span[0], max(bounds[0], own[0] - corner)), max(span[1], min(bounds[1], own[1] + corner))
+    """Return the rows that *span* and the loss's *own* ramp take, with the corners of one that is sooner or later."""
+    rows = own[1] - own[0]
+    corner, apart = max(1, round(rows / _CORNERS)), rows * _APART
+    first = own[0] - corner if span[0] - own[0] > apart else min(own[0], span[0])
+    last = own[1] + corner if own[1] - span[1] > apart else max(own[1], span[1])
+    return max(first, bounds[0]), min(last, bounds[1])
 
 
 def _own_ramps(loss: _Loss, span: Span, bounds: Span) -> Iterator[Span | None]:

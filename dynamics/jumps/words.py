@@ -1,6 +1,6 @@
 """What happened, in words: one line for a jump."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -25,6 +25,20 @@ def describe_jump(jump: Jump, loss_name: str = "loss") -> str:
     """
     moves = ", ".join(_describe_group(jump, group) for group in _groups(jump))
     return f"steps {jump.start:g}-{jump.end:g}: {moves}{_describe_loss(jump, loss_name)}"
+
+
+def describe_signal_jump(jump: Jump, columns: Sequence[str], loss_name: str = "loss") -> str:
+    """Return a jump of any signal in words; *columns* are the names of its features, which have no levels.
+
+    Such as "steps 1560-1720: test_acc rises 0.12 → 0.98; loss -0.0012 ± 0.0001".
+    """
+    moves = [
+        f"{column} {'rises' if after > before else 'falls'} {before:.3g} → {after:.3g}"
+        for column, before, after in zip(columns, jump.before, jump.after, strict=True)
+    ]
+    if len(moves) > _MOST_LISTED:
+        moves = [*moves[:_MOST_LISTED], f"and {len(moves) - _MOST_LISTED} more"]
+    return f"steps {jump.start:g}-{jump.end:g}: {', '.join(moves)}{_describe_loss(jump, loss_name)}"
 
 
 def _groups(jump: Jump) -> Iterable[list[int]]:
