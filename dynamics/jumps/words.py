@@ -7,8 +7,6 @@ import numpy as np
 from ..levels import nearest_level
 from .detection import Jump
 
-# Plateaus are means over many rows, but minibatches and neighbours that wait for their own jump keep them off a level.
-_NEAR = 0.04
 # A third digit of a change shows beyond so many standard errors, and beyond so many more these do not show.
 _THREE, _SURE = 100, 1000
 # A change by this factor is told as a factor too.
@@ -62,7 +60,7 @@ def _describe_group(jump: Jump, group: list[int]) -> str:
 
 
 def _level_name(value: float) -> str:
-    level = nearest_level(value, _NEAR)
+    level = nearest_level(value)
     return level.polytope if level else ""
 
 

@@ -11,8 +11,9 @@ from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.jumps.words import describe_signal_jump
 from ...dynamics.signals import pieces
 from ..reading.recording import Recording
+from ..reading.selection import LOSSES
 from ..text import ShownAsText
-from .story import LOSSES, plain
+from .story import plain
 
 # The range of a signal is that of all but so large a share of its values at either end, which may be spikes.
 _TAIL = 0.005
