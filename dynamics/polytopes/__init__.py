@@ -1,5 +1,6 @@
 """Which polytopes the features of a matrix form."""
 
-from .identification import Polytope, identify, summary
+from .identification import Polytope, identify
+from .wholes import Whole, summary, whole
 
-__all__ = ["Polytope", "identify", "summary"]
+__all__ = ["Polytope", "Whole", "identify", "summary", "whole"]
