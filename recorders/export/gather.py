@@ -12,11 +12,12 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import SettingError, unknown_name
-from ..compression import is_compressed
-from ..feature_major import is_feature_major
-from ..recording import Recording, open_recording
-from ..series import Series, patiently
-from ..sweeps.sweep_file import arrays_of, dataset_of, is_sweep
+from ..file.compression import is_compressed
+from ..file.feature_major import is_feature_major
+from ..file.hdf5 import dataset_at, is_sweep
+from ..reading.recording import Recording, open_recording, snapshot_of
+from ..reading.series import Series, patiently
+from ..sweeps.sweep import arrays_of
 from .contents import Array, Block, Contents
 
 # Of a file, and no longer true or of no use in another one.
@@ -57,7 +58,7 @@ def of_recording(recording: Recording, *, every: int = 1) -> Contents:
 def of_sweep(file: h5py.File) -> Contents:
     """Return the contents of the result of a sweep; a row of a table is a model, or a model at one step."""
     arrays = [_of_dataset(file, name) for name in arrays_of(file)]
-    scales = {name: _of_dataset(file, name) for name in map(str, file) if dataset_of(file, name).is_scale}
+    scales = {name: _of_dataset(file, name) for name in map(str, file) if dataset_at(file, name).is_scale}
     path = Path(file.filename)
     end = arrays[0].axes.index("repeat") + 1 if arrays else 0
     index = arrays[0].axes[: end + ("step" in scales)] if arrays else ()
@@ -113,37 +114,37 @@ def _chunk_rows(recording: Recording, path: str) -> int:
     """Return how many rows are read together, as those of a compressed chunk, or of one with one element only."""
 
     def look() -> int:
-        dataset = recording.node(path)
+        dataset = snapshot_of(recording).node(path)
         if not isinstance(dataset, h5py.Dataset) or dataset.chunks is None:
             return 1
         return dataset.chunks[0] if is_compressed(dataset) or is_feature_major(dataset.chunks) else 1
 
-    return patiently(recording, look)
+    return patiently(snapshot_of(recording), look)
 
 
 def _axes(recording: Recording, path: str, ndim: int) -> tuple[str, ...]:
     """Return the names of an array's axes, those without a name after the array."""
 
     def look() -> list[str]:
-        dataset: Any = recording.node(path)
+        dataset: Any = snapshot_of(recording).node(path)
         # What was not written yet has no place in the file.
         dimensions = [] if dataset is None else list(dataset.dims)[1:]
         return [dimension[0].name.removeprefix("/") if len(dimension) else "" for dimension in dimensions]
 
     unnamed = [f"{path.replace('/', '.')}.axis{k}" for k in range(ndim - 1)]
-    return ("step", *(name or other for name, other in zip_longest(patiently(recording, look), unnamed)))
+    return ("step", *(name or other for name, other in zip_longest(patiently(snapshot_of(recording), look), unnamed)))
 
 
 def _root(recording: Recording) -> dict[str, Any]:
     def look() -> dict[str, Any]:
-        root = recording.node("/")
+        root = snapshot_of(recording).node("/")
         return {} if root is None else _plain(root.attrs)
 
-    return patiently(recording, look)
+    return patiently(snapshot_of(recording), look)
 
 
 def _of_dataset(file: h5py.File, name: str) -> Array:
-    dataset = dataset_of(file, name)
+    dataset = dataset_at(file, name)
     axes = (
         (name,) if dataset.is_scale else tuple(str(dimension[0].name).removeprefix("/") for dimension in dataset.dims)
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.levels import LEVELS, find_levels, level_indices, nearest_level, occupancy
-from dyn.dynamics.synthetic import Plan, plant
+from dyn.dynamics.synthetic.trajectories import Plan, plant
 
 KNOWN = {"1": "dedicated", "3/4": "tetrahedron", "2/3": "triangle", "1/2": "digon", "2/5": "pentagon"}
 KNOWN |= {"3/8": "square antiprism", "0": "not represented"}
@@ -32,7 +32,7 @@ def test_the_nearest_within_the_tolerance_wins(value, label):
     assert level.label == label
 
 
-@pytest.mark.parametrize("value", [0.45, 0.6, 0.71, 0.9, 0.03, 1.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0.45, 0.6, 0.71, 0.9, 0.035, 1.1, float("nan"), float("inf")])
 def test_between_levels_there_is_none(value):
     assert nearest_level(value) is None
 
