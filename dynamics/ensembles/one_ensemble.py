@@ -78,7 +78,7 @@ def summarise(
     return EnsembleSummary(
         step=step,
         jumps=tuple(jumps),
-        levels=tuple(level.polytope for level in LEVELS),
+        levels=tuple(level.label for level in LEVELS),
         occupancy=shares.mean,
         spread=shares.deviation,
         polytopes=tuple(polytopes),
@@ -101,10 +101,12 @@ def _checked_shape(dimensionality: Any, loss: Any, W: Any) -> tuple[int, int]:
 
 def _names(polytopes: Sequence[Any]) -> list[str]:
     """Return one name for each polytope; features that are not represented are no polytope, and count one by one."""
+    from ..polytopes.wholes import word_of
+
     return [
         name
         for polytope in polytopes
-        for name in [polytope.name] * (len(polytope.features) if polytope.name == "not represented" else 1)
+        for name in [word_of(polytope)] * (len(polytope.features) if polytope.name == "not represented" else 1)
     ]
 
 

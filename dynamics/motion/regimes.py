@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..polytopes.identification import NEGLIGIBLE, identify, summary
+from ..polytopes.identification import NEGLIGIBLE, identify
+from ..polytopes.wholes import summary
 from ..signals import Signal, sliceable
 from .affine import Motion, angle_and_axis, transformation
 from .feature_sets import find_sets

@@ -1,7 +1,7 @@
 """What the polytopes of a matrix form together: three digons in orthogonal dimensions are an octahedron."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import starmap
@@ -15,11 +15,11 @@ _PRODUCTS = {
     (("digon", 4),): "16-cell",
     (("digon", 1), ("triangle", 1)): "triangular bipyramid",
     (("digon", 1), ("pentagon", 1)): "pentagonal bipyramid",
-    (("6-gon", 1), ("digon", 1)): "hexagonal bipyramid",
+    (("digon", 1), ("hexagon", 1)): "hexagonal bipyramid",
     (("digon", 1), ("tetrahedron", 1)): "tetrahedral bipyramid",
     (("triangle", 2),): "triangle pair",
     (("pentagon", 2),): "pentagon pair",
-    (("6-gon", 2),): "hexagon pair",
+    (("hexagon", 2),): "hexagon pair",
 }
 # How a part is called in words, where not by its name.
 _CALLED = {"6-gon": "hexagon"}
@@ -28,6 +28,7 @@ _ADJECTIVES = ("dedicated", "merged", "unnamed")
 # A feature alone in its direction has this D or more where not even one other overlaps it as orthogonal ones may.
 _DEDICATED = 1 / (1 + ORTHOGONAL**2)
 _ALONE, MISSING = "lone feature", "not represented"
+_SINGLE = ("dedicated", _ALONE)
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,10 @@ class Whole:
 
     def __str__(self) -> str:
         if self.name == MISSING:
-            count = len(self.features)
-            return f"{count} feature{'s' * (count > 1)} {MISSING}"
+            return _missing(len(self.features))
         if self.name not in _PRODUCTS.values():
             return self.name
-        parts = Counter(word_of(part) for part in sorted(self.parts, key=lambda part: -part.rank))
-        return f"{self.name} ({', '.join(starmap(many, parts.items()))})"
+        return _with_parts(self.name, Counter(map(word_of, sorted(self.parts, key=lambda part: -part.rank))))
 
 
 def whole(parts: Sequence[Polytope]) -> list[Whole]:
@@ -79,7 +78,7 @@ def whole(parts: Sequence[Polytope]) -> list[Whole]:
     single = [part for part in parts if part.rank and len(part.features) == 1]
     several = [part for part in parts if part.rank and len(part.features) > 1]
     missing = [part for part in parts if not part.rank]
-    product = _PRODUCTS.get(tuple(sorted(Counter(part.name for part in several).items())))
+    product = _product(Counter(map(word_of, several)))
     together = [Whole(product, tuple(several))] if product else _alike(several)
     return [*together, *_alike(single), *(Whole(MISSING, (part,)) for part in missing)]
 
@@ -87,6 +86,18 @@ def whole(parts: Sequence[Polytope]) -> list[Whole]:
 def summary(polytopes: Sequence[Polytope]) -> str:
     """Return what the features form in words, such as ``octahedron (3 digons), 20 features not represented``."""
     return ", ".join(map(str, whole(polytopes)))
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """Return what so many parts of each name form in words, as summary() does of the parts themselves.
+
+    Names are those of word_of(); of *not represented* the features are counted.
+    """
+    several = {name: count for name, count in counts.items() if name not in (*_SINGLE, MISSING)}
+    product = _product(several)
+    told = [_with_parts(product, several)] if product else list(starmap(many, several.items()))
+    told += [many(name, counts[name]) for name in _SINGLE if name in counts]
+    return ", ".join([*told, *([_missing(counts[MISSING])] if MISSING in counts else [])])
 
 
 def many(name: str, count: int) -> str:
@@ -102,6 +113,18 @@ def word_of(part: Polytope) -> str:
     if part.name == "dedicated" and part.dimensionality < _DEDICATED:
         return _ALONE
     return _CALLED.get(part.name, part.name)
+
+
+def _product(counts: Mapping[str, int]) -> str | None:
+    return _PRODUCTS.get(tuple(sorted(counts.items())))
+
+
+def _with_parts(product: str, counts: Mapping[str, int]) -> str:
+    return f"{product} ({', '.join(starmap(many, counts.items()))})"
+
+
+def _missing(count: int) -> str:
+    return f"{count} feature{'s' * (count > 1)} {MISSING}"
 
 
 def _plural(name: str) -> str:

@@ -10,6 +10,7 @@ from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
 from ...dynamics.motion.words import describe, name_features
 from ...dynamics.polytopes import Polytope, identify, summary
+from ...dynamics.polytopes.wholes import word_of
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
@@ -59,7 +60,7 @@ class Story(ShownAsText):
         parts = []
         if self.polytopes is not None:
             parts.append(f"{self._whose}, at last {summary(self.polytopes)}")
-            parts += [f"  {each.name}: {name_features(each.features)}" for each in self.polytopes if each.rank]
+            parts += [f"  {word_of(each)}: {name_features(each.features)}" for each in self.polytopes if each.rank]
         if self.regimes is not None:
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")

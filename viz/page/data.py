@@ -42,7 +42,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
         "isFlat": run.m < 3,
         "isLine": run.m == 1,
         "frames": _frames(frames, run.step),
-        "levels": _levels(),
+        "levels": _levels({each.name for each in run.story.polytopes or ()}),
         "dimensionality": _curves(dimensionality_curves(run.step, selection.dimensionality)),
         "loss": _curves(loss_curves(run.step, losses)),
         "marks": _marks(run.story),
@@ -68,10 +68,16 @@ def _frames(frames: Keyframes, step: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _levels() -> list[dict[str, Any]]:
+def _levels(found: set[str]) -> list[dict[str, Any]]:
+    """Return the levels as numbers, each with the name of its polytope where that was found."""
     values = [float(level.dimensionality) for level in LEVELS]
     return [
-        {"value": value, "place": place, "label": level.label, "name": level.polytope}
+        {
+            "value": value,
+            "place": place,
+            "label": level.label,
+            "name": level.beside(found).removeprefix(level.label).strip(),
+        }
         for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True)
     ]
 
