@@ -4,7 +4,7 @@ A level is a number. Polytopes cause the levels, and D alone never says which: 2
 5-cell's. So a level is told by its number, and a polytope by polytopes.identify(), from the directions.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -45,10 +45,9 @@ class Level:
         """The number, with its word where it has one: ``1 (dedicated)``, ``1/2``."""
         return f"{self.label} ({self.word})" if self.word else self.label
 
-    def beside(self, found: Collection[str]) -> str:
-        """Return the number with the name of what is at it: its own word, or its polytope where that was *found*."""
-        name = self.polytope if self.polytope in found else self.word
-        return f"{self.label}  {name}" if name else self.label
+    def name_among(self, found: Container[str]) -> str:
+        """Return the name that may stand beside the number: its polytope where that was *found*, or its own word."""
+        return self.polytope if self.polytope in found else self.word
 
 
 # Toy Models of Superposition, "Uniform Superposition": the polytopes a group of equal features forms, densest last.

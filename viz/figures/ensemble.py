@@ -112,7 +112,9 @@ def _draw_shares(ax: Axes, summary: EnsembleSummary) -> None:
     ax.set_ylim(-0.06, 1.02)
     ax.set_ylabel("share of features")
     for k, place in zip(occupied, spread([float(mean[-1, k]) for k in occupied], _LABEL_GAP), strict=True):
-        _write_at_margin(ax, LEVELS[k].beside(found), place, PALETTE[k % len(PALETTE)])
+        _write_at_margin(
+            ax, f"{LEVELS[k].label}  {LEVELS[k].name_among(found)}".rstrip(), place, PALETTE[k % len(PALETTE)]
+        )
 
 
 def _write_at_margin(ax: Axes, text: str, place: float, colour: str = "#444444") -> None:

@@ -1,7 +1,7 @@
 """The levels figure: every feature's dimensionality over training, the loss underneath."""
 
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -150,7 +150,7 @@ def _linestyles(colours: list[str]) -> list[str]:
     return styles if max(seen.values(), default=0) <= len(_STROKES) else ["-"] * len(colours)
 
 
-def draw_level_lines(ax: Axes, found: Collection[str] | None = ()) -> None:
+def draw_level_lines(ax: Axes, found: Container[str] | None = ()) -> None:
     """Draw the energy levels as lines, labelled at the right margin with their numbers.
 
     Beside a number stands its polytope where that was *found* among the directions of the features, and what 1 and 0
@@ -159,9 +159,9 @@ def draw_level_lines(ax: Axes, found: Collection[str] | None = ()) -> None:
     values = [float(level.dimensionality) for level in LEVELS]
     for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True):
         ax.axhline(value, color=LINE, linewidth=0.8, zorder=0)
-        text = level.label if found is None else level.beside(found)
+        name = "" if found is None else level.name_among(found)
         ax.annotate(
-            text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
+            f"{level.label}  {name}".rstrip(), (1.0, place), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
             va="center", fontsize=8, color="#555555", annotation_clip=False,
         )  # fmt: skip
 

@@ -186,8 +186,7 @@ def _draw_levels(host: SubFigure, points: Sequence[PointStatistics]) -> None:
             colour, stroke = PALETTE[k % len(PALETTE)], STROKES[k % len(STROKES)]
             band = occupancy.low[:, k], occupancy.high[:, k]
             ax.fill_between(step, *band, color=colour, alpha=0.2, linewidth=0)
-            name = LEVELS[k].polytope
-            label = f"{LEVELS[k].label}  {plain_name(name)}" if name in found or LEVELS[k].word else LEVELS[k].label
+            label = f"{LEVELS[k].label}  {plain_name(LEVELS[k].name_among(found))}".rstrip()
             ax.plot(step, occupancy.mean[:, k], color=colour, linestyle=stroke, linewidth=1.4, label=label)
         ax.set_xlim(step[0], max(step[-1], step[0] + 1))
         ax.set_ylim(-0.03, 1.03)

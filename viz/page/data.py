@@ -76,7 +76,7 @@ def _levels(found: set[str]) -> list[dict[str, Any]]:
             "value": value,
             "place": place,
             "label": level.label,
-            "name": level.beside(found).removeprefix(level.label).strip(),
+            "name": level.name_among(found),
         }
         for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True)
     ]
