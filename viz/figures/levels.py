@@ -159,9 +159,9 @@ def draw_level_lines(ax: Axes, found: Container[str] | None = ()) -> None:
     values = [float(level.dimensionality) for level in LEVELS]
     for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True):
         ax.axhline(value, color=LINE, linewidth=0.8, zorder=0)
-        name = "" if found is None else level.name_among(found)
+        text = f"{level.label}  {'' if found is None else level.name_among(found)}".rstrip()
         ax.annotate(
-            f"{level.label}  {name}".rstrip(), (1.0, place), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
+            text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
             va="center", fontsize=8, color="#555555", annotation_clip=False,
         )  # fmt: skip
 

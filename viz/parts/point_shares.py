@@ -38,9 +38,8 @@ def name_of(point: PointStatistics) -> str:
 
 def plain_name(polytope: str) -> str:
     """Return a polytope's name for readers who do not know the word."""
-    return {"digon": "digon (antipodal pair)", "unnamed": "no known polytope", "6-gon": "hexagon"}.get(
-        polytope, polytope
-    )
+    plain = {"digon": "digon (antipodal pair)", "unnamed": "no known polytope", "6-gon": "hexagon"}
+    return plain.get(polytope, polytope)
 
 
 def formed(points: Sequence[PointStatistics]) -> Shares:

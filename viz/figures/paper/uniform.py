@@ -34,9 +34,9 @@ def plot_uniform(recording: Recording, ax: Axes | None = None, *, parameter: str
     """Plot dimensions per feature, D* = m / |W|_F², every feature's own D_i, and feature graphs, over 1 / (1 - S).
 
     One point of the curve for each density, at the end of training, with the dimensionality of each feature as a dot
-    and the energy levels as lines, with the names of the polytopes that any model forms. Below are the feature graphs of up to six of the models, chosen evenly among
-    those that form any polytope. Of repeats the one with the least loss is shown. Given *ax*, the upper panel
-    alone is drawn there.
+    and the energy levels as lines, with the names of the polytopes that any model forms. Below are the feature graphs
+    of up to six of the models, chosen evenly among those that form any polytope. Of repeats the one with the least
+    loss is shown. Given *ax*, the upper panel alone is drawn there.
 
     parameter: whose features, by default the first that has any. Raises SettingError where the recording is of another
     kind or lacks the parameter.
