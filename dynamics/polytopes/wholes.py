@@ -24,7 +24,8 @@ _PRODUCTS = {
 # How a part is called in words, where not by its name.
 _CALLED = {"6-gon": "hexagon"}
 # What is no noun has no plural.
-_ADJECTIVES = ("dedicated", "merged", "unnamed")
+_UNNAMED = "unnamed"
+_ADJECTIVES = ("dedicated", "merged", _UNNAMED)
 # A feature alone in its direction has this D or more where not even one other overlaps it as orthogonal ones may.
 _DEDICATED = 1 / (1 + ORTHOGONAL**2)
 _ALONE, MISSING = "lone feature", "not represented"
@@ -86,6 +87,11 @@ def whole(parts: Sequence[Polytope]) -> list[Whole]:
 def summary(polytopes: Sequence[Polytope]) -> str:
     """Return what the features form in words, such as ``octahedron (3 digons), 20 features not represented``."""
     return ", ".join(map(str, whole(polytopes)))
+
+
+def shapes_of(parts: Sequence[Polytope]) -> dict[int, str]:
+    """Return what each feature is in, by its number: a polytope, or *not represented*; nothing of what is *unnamed*."""
+    return {feature: word_of(part) for part in parts if part.name != _UNNAMED for feature in part.features}
 
 
 def in_words(counts: Mapping[str, int]) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.jumps.words import describe_jump
 from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
 from ...recorders.reading.selection import Selection
@@ -94,11 +93,10 @@ def _curves(curves: Curves) -> dict[str, Any]:
 
 def _marks(story: Story) -> list[dict[str, Any]]:
     """Return the regimes and the jumps as they begin: each with its mark, what is told meanwhile, and all its words."""
-    loss = (story.loss or "loss").replace("_", " ")
     regimes = [("regime", each, each.kind, head_of(each), describe(each)) for each in story.regimes or ()]
     jumps = [
-        ("jump", each, str(number), tell_jump(each, story.loss), describe_jump(each, loss))
-        for number, each in enumerate(story.jumps, 1)
+        ("jump", each, str(number), tell_jump(each, story.loss), words)
+        for number, (each, words) in enumerate(zip(story.jumps, story.jump_words, strict=True), 1)
     ]
     return [
         {"kind": kind, "start": float(each.start), "end": float(each.end), "name": name, "head": head, "words": words}

@@ -66,7 +66,7 @@ def test_the_regimes_of_the_geometry_experiment_are_told_apart(run):
     for change in twist.changes:
         assert change.motion.scale == pytest.approx(1, abs=0.05)
         assert not change.motion.reflected
-    assert octahedron.form == "3 × digon"
+    assert octahedron.form == "octahedron (3 digons)"
     assert octahedron.twist < 5
 
 
@@ -150,7 +150,7 @@ def test_a_regime_is_told_in_words(run):
     assert "features 3-5 stay merged" in merged
     assert "features 0-2 span 1.2 → 3.0 dimensions (merged → 3 × dedicated)" in opening
     assert "the sets turn" in twist
-    assert "at the end 3 × digon; loss 0.0199 → 0.0199" in octahedron
+    assert "at the end octahedron (3 digons); loss 0.0199 → 0.0199" in octahedron
 
 
 def test_of_one_feature_the_words_are_in_the_singular():

@@ -20,7 +20,7 @@ def glance(**seen) -> Glance:
 def test_the_view():
     W = FeatureGlance(
         shape=(3,),
-        counts={"1/2 (digon)": 2, "between levels": 1},
+        counts={"1/2": 2, "between levels": 1},
         changes=[LevelChange(1200, (1,), "0", "1/2"), LevelChange(1300, (2,), None, "1/2")],
         sample=NO_SAMPLE,
     )
