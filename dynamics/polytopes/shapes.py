@@ -14,8 +14,8 @@ from .points import cube, dodecahedron, icosahedron, layers, polygon, simplex
 
 # Beyond so many vertices neighbours of a polygon, and the cosines of a simplex, are within the noise.
 LARGEST = 24
-# Vertices are of one kind where their cosines agree to so many digits.
-_DIGITS = 3
+# Vertices are of one kind where their cosines with the others are the same to this.
+_ALIKE = 1e-3
 # At this height W W^T of two layers is a multiple of 1, which gives all vertices the same D.
 _EVEN = 3**-0.5
 
@@ -40,8 +40,9 @@ class Shape:
     @cached_property
     def kinds(self) -> tuple[int, ...]:
         """One vertex of each kind: those of a regular polytope are all alike, a cap is none of the corners below it."""
-        rows = np.sort(self.cosines, axis=1).round(_DIGITS)
-        return tuple(sorted(np.unique(rows, axis=0, return_index=True)[1].tolist()))
+        rows = np.sort(self.cosines, axis=1)
+        alike = (np.abs(rows[:, None] - rows) < _ALIKE).all(axis=-1)
+        return tuple(np.unique(alike.argmax(axis=1)).tolist())
 
 
 def vertices(name: str) -> np.ndarray:

@@ -37,7 +37,7 @@ def test_the_view():
         "accuracy 0.9123   lr 0.003   epoch 12   reward -",
         "",
         "W: 3 features by level",
-        f"  1/2 (digon)    {'█' * 40} 2",
+        f"  1/2            {'█' * 40} 2",
         f"  between levels {'█' * 20} 1",
         "  step 1,200: feature 1 from 0 to 1/2",
         "  step 1,300: feature 2 to 1/2",
