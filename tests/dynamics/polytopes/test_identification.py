@@ -198,16 +198,9 @@ def test_sparse_models_learn_the_polytope_that_fits(n, m, expected):
 @pytest.mark.usefixtures("one_thread")
 def test_a_minimum_has_one_name_whichever_seed(n, m, expected):
     # Seeds that the shapes were not made of, and a shorter training.
-    settings = {
-        "n_features": n,
-        "n_hidden": m,
-        "density": 0.05,
-        "importance": 1.0,
-        "n_instances": 8,
-        "schedule": "linear",
-    }
-    experiment = EXPERIMENTS["energy-levels"].with_settings(**settings, steps=3_000, batch_size=512, lr=1e-2, seed=91)
-    training = Training(experiment)
+    sizes = {"n_features": n, "n_hidden": m, "n_instances": 8, "density": 0.05, "importance": 1.0}
+    recipe = {"steps": 3_000, "batch_size": 512, "lr": 1e-2, "schedule": "linear", "seed": 91}
+    training = Training(EXPERIMENTS["energy-levels"].with_settings(**sizes, **recipe))
     for _ in training:
         pass
     ends = [identify(W) for W in training.model.W.detach().numpy()]
