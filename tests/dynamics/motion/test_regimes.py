@@ -160,6 +160,13 @@ def test_of_one_feature_the_words_are_in_the_singular():
     assert "feature 0 stays dedicated" in told
 
 
+def test_a_feature_that_shares_its_dimension_is_not_dedicated():
+    # By itself each would have one; the two sets are of one digon.
+    W = np.broadcast_to(np.array([[1.0, -1, 0], [0, 0, 1]]), (50, 2, 3))
+    (told,) = map(describe, find_regimes(W, sets=[[0], [1], [2]]))
+    assert "features 0, 1 stay lone feature; feature 2 stays dedicated; at the end digon, dedicated" in told
+
+
 def test_features_that_stay_the_same_are_told_together():
     # Two with a dimension each, a pair that shares one, at rest.
     W = np.broadcast_to(np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -1]]), (50, 3, 4))
