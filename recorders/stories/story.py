@@ -1,6 +1,7 @@
 """The story of a recording: what its features form at last, the regimes they went through, and the jumps they took."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
 from ...dynamics.motion.words import describe, name_features
 from ...dynamics.polytopes import Polytope, identify, summary
+from ...dynamics.polytopes.wholes import shapes_of, word_of
 from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
@@ -21,6 +23,8 @@ from .ensemble_story import EnsembleStory, tell_ensemble
 # to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
 _FEWEST_ROWS = 3
+# What jumps lead to is looked at in so many of them.
+_JUMPS = 100
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,9 @@ class Story(ShownAsText):
 
     loss is the name of the loss that was looked at, None where there is none. polytopes are those of the last row,
     None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
-    Both are None where the features were recorded without the matrix. diverged_at is the first step at which matrix or
-    loss are not finite, and regimes and jumps are those before it; is_unknown says that no row has a dimensionality.
+    Both are None where the features were recorded without the matrix. shapes has for each jump what its features are in
+    at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
+    regimes and jumps are those before it; is_unknown says that no row has a dimensionality.
     """
 
     path: str
@@ -40,6 +45,7 @@ class Story(ShownAsText):
     polytopes: list[Polytope] | None
     regimes: list[Regime] | None
     jumps: list[Jump]
+    shapes: list[dict[int, str]] = field(default_factory=list)
     diverged_at: int | None = None
     is_unknown: bool = False
 
@@ -59,8 +65,14 @@ class Story(ShownAsText):
             head += ": its dimensionality is not a number in any row"
         elif self.diverged_at is not None:
             head += f" before it diverged at step {self.diverged_at}"
+        return "\n".join([f"{self._whose}, {head}", *(f"  {words}" for words in self.jump_words)])
+
+    @property
+    def jump_words(self) -> list[str]:
+        """Each jump in words."""
         name = (self.loss or "loss").replace("_", " ")
-        return "\n".join([f"{self._whose}, {head}", *(f"  {describe_jump(jump, name)}" for jump in self.jumps)])
+        told = zip_longest(self.jumps, self.shapes)
+        return [describe_jump(jump, name, shapes=shapes) for jump, shapes in told]
 
     def __str__(self) -> str:
         parts = []
@@ -68,7 +80,7 @@ class Story(ShownAsText):
             parts.append(f"{self._whose}, diverged at step {self.diverged_at}")
         if self.polytopes is not None:
             parts.append(f"{self._whose}, at last {summary(self.polytopes)}")
-            parts += [f"  {each.name}: {name_features(each.features)}" for each in self.polytopes if each.rank]
+            parts += [f"  {word_of(each)}: {name_features(each.features)}" for each in self.polytopes if each.rank]
         if self.regimes is not None:
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
@@ -100,6 +112,7 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     selection = select(recording, parameter, instance)
     loss, values = selection.told_loss()
     step = selection.step
+    jumps = detect_jumps(selection.dimensionality, values, step)
     return Story(
         path=str(recording.path),
         parameter=selection.parameter,
@@ -107,7 +120,8 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
         loss=loss,
         polytopes=_polytopes(selection),
         regimes=_regimes(selection, step, values),
-        jumps=detect_jumps(selection.dimensionality, values, step),
+        jumps=jumps,
+        shapes=_shapes(selection, jumps[:_JUMPS]),
         diverged_at=selection.diverged_at,
         is_unknown=_is_unknown(selection),
     )
@@ -118,11 +132,21 @@ def _is_unknown(selection: Selection) -> bool:
     return bool(np.isnan(D[:1]).all()) and all(np.isnan(values).all() for _, values in pieces(D))
 
 
-def _polytopes(selection: Selection) -> list[Polytope] | None:
+def _polytopes(selection: Selection, row: int = -1) -> list[Polytope] | None:
+    """Return what the features form in a row, None where that is not known."""
     if not selection.has_weights:
         return None
-    W = selection.weights_at(slice(-1, None))[0]
+    W = selection.weights_at(slice(row, row + 1 or None))[0]
     return identify(W) if W.shape[-1] <= _FEATURES and np.isfinite(W).all() else None
+
+
+def _shapes(selection: Selection, jumps: list[Jump]) -> list[dict[int, str]]:
+    """Return what the features of each jump are in at its end; nothing of a matrix too large to look at it often."""
+    if not selection.has_weights or selection.elements > _ELEMENTS:
+        return []
+    rows = np.searchsorted(selection.step, [jump.end for jump in jumps]).clip(max=len(selection.step) - 1)
+    named = [shapes_of(_polytopes(selection, row) or []) for row in rows.tolist()]
+    return [{i: names[i] for i in jump.features if i in names} for jump, names in zip(jumps, named, strict=True)]
 
 
 def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) -> list[Regime] | None:
