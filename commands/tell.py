@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..dynamics.errors import SettingError
 from .options import INSTANCE, JSON, PARAMETER, RECORDING
 from .terminal import advise, progress
 
@@ -55,11 +56,15 @@ def info(file: Path, as_json: bool) -> None:
 @JSON
 @PARAMETER
 @INSTANCE
-def jumps(file: Path, as_json: bool, **options: Any) -> None:
+@click.option("--signal", metavar="NAME", help="Search this scalar or probe, such as test_acc, instead of features.")
+def jumps(file: Path, as_json: bool, signal: str | None, **options: Any) -> None:
     """Say which features jumped between energy levels, when, from where to where, and what the loss did.
 
     Of the result of a sweep, say how many models jump, and when, at each of its points.
     """
+    if signal is not None:
+        _signal_jumps(file, signal, as_json, **options)
+        return
     from ..recorders.file.hdf5 import is_sweep
     from ..recorders.reading.recording import open_recording
     from ..recorders.stories.story import tell
@@ -75,6 +80,18 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
         advise(recording)
         story = tell(recording, **options)
     click.echo(json.dumps(story.as_dict()["jumps"], indent=2) if as_json else story.jump_lines)
+
+
+def _signal_jumps(file: Path, signal: str, as_json: bool, **options: Any) -> None:
+    from ..recorders.reading.recording import open_recording
+    from ..recorders.stories.signals import tell_signal
+
+    for name, value in options.items():
+        if value is not None:
+            raise SettingError(f"--{name} {value} is about features, and --signal about what was logged; leave one out")
+    with open_recording(file) as recording:
+        story = tell_signal(recording, signal)
+    click.echo(json.dumps(story.as_dict(), indent=2) if as_json else str(story))
 
 
 @click.command()

@@ -47,9 +47,9 @@ class Story(ShownAsText):
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
-        told = {name: _plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
+        told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
         return told | {
-            name: None if things is None else [_plain(asdict(each)) for each in things]
+            name: None if things is None else [plain(asdict(each)) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
 
@@ -145,10 +145,11 @@ def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) ->
     return find_regimes(W, None if loss is None else loss[chosen], step[chosen], groups)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return *value* as JSON can hold it; None stands for a number that is not finite."""
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: plain(each) for name, each in value.items()}
     if isinstance(value, np.ndarray | tuple | list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and not np.isfinite(value) else value
