@@ -161,7 +161,9 @@ def pairs(numbers: range, seed: int) -> Iterator[tuple[str, Said | None]]:
 def losses(numbers: range, seed: int) -> None:
     """Print of each kind of loss how many jumps are found, and how many changes of the loss are right, as a share."""
     results = list(pairs(numbers, seed))
-    print("       kind  pairs  found  over 5 SE  sign right  over 20 SE  within 10 %  as planted  within 2 SE  lags  right")
+    print(
+        "       kind  pairs  found  over 5 SE  sign right  over 20 SE  within 10 %  as planted  within 2 SE  lags  right"
+    )
     for kind in (*LOSSES, "all"):
         chosen = [each for name, each in results if kind in (name, "all")]
         found = [each for each in chosen if each]

@@ -46,7 +46,10 @@ def value_at_end(y: np.ndarray, noise: float) -> Value:
         if fit.order not in stopped and low <= fit.value <= high:
             surest.pop(fit.order, None)
             surest[fit.order] = fit
-            low, high = max(low, fit.value - _AGREE * noise * fit.error), min(high, fit.value + _AGREE * noise * fit.error)
+            low, high = (
+                max(low, fit.value - _AGREE * noise * fit.error),
+                min(high, fit.value + _AGREE * noise * fit.error),
+            )
         else:
             stopped.add(fit.order)
     best = list(surest.values())[-1]
