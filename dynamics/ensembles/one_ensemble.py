@@ -11,6 +11,7 @@ from ..jumps.detection import Jump
 from ..levels import LEVELS, TOLERANCE
 from ..motion.alignment import Alignment, align_runs
 from ..polytopes.identification import Polytope
+from ..polytopes.wholes import MISSING, word_of
 from .gathering import Gathered, Model
 
 
@@ -70,7 +71,7 @@ def summarise(
     return EnsembleSummary(
         step=step,
         jumps=tuple(model.jumps if model else () for model in gathered.models),
-        levels=tuple(level.polytope for level in LEVELS),
+        levels=tuple(level.label for level in LEVELS),
         occupancy=gathered.shares.mean,
         spread=gathered.shares.deviation(),
         polytopes=tuple(_count(model.polytopes or ()) if model else Counter() for model in gathered.models),
@@ -95,5 +96,5 @@ def _count(polytopes: Sequence[Polytope]) -> Counter[str]:
     """Count the polytopes by name; features that are not represented are no polytope, and count one by one."""
     counts = Counter[str]()
     for polytope in polytopes:
-        counts[polytope.name] += len(polytope.features) if polytope.name == "not represented" else 1
+        counts[word_of(polytope)] += len(polytope.features) if polytope.name == MISSING else 1
     return counts

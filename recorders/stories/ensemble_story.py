@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.ensembles.one_ensemble import EnsembleSummary, summarise
+from ...dynamics.polytopes.wholes import in_words
 from ..reading.members import Members
 from ..reading.recording import Recording
 from ..reading.selection import LOSSES, Selection, select
@@ -49,7 +50,7 @@ class EnsembleStory(ShownAsText):
     def __str__(self) -> str:
         lines = [f"{self.parameter}, the ends of {self.looked_at} of {self.members} instances"]
         for found, count in self.summary.outcomes.most_common():
-            lines.append(f"  {count:4d}: {', '.join(f'{many} × {name}' for name, many in found)}")
+            lines.append(f"  {count:4d}: {in_words(dict(found))}")
         return "\n".join([*lines, self._jumps])
 
     @property

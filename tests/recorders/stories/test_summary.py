@@ -27,7 +27,7 @@ def recording(tmp_path):
 def test_the_document(recording):
     summary = summarize(recording).as_dict()
     assert (summary["status"], summary["rows"], summary["first_step"], summary["last_step"]) == ("complete", 2, 0, 1)
-    assert summary["levels"] == {"weight": {"1 (dedicated)": 2, "1/2 (digon)": 2, "0 (not represented)": 1}}
+    assert summary["levels"] == {"weight": {"1 (dedicated)": 2, "1/2": 2, "0 (not represented)": 1}}
     # The final row has no loss; the last one known counts.
     assert summary["scalars"]["loss"] == 0.25
     assert summary["bytes"] == recording.path.stat().st_size
@@ -38,7 +38,7 @@ def test_the_words(recording):
     text = str(summarize(recording))
     assert "complete, 2 rows" in text
     assert "3 × 5" in text
-    assert "now 2 at 1 (dedicated), 2 at 1/2 (digon), 1 at 0 (not represented)" in text
+    assert "now 2 at 1 (dedicated), 2 at 1/2, 1 at 0 (not represented)" in text
 
 
 def test_a_recording_without_rows(tmp_path):

@@ -59,7 +59,7 @@ def test_what_is_seen(write):
     assert glance.loss is not None
     assert glance.loss.values.tolist() == list(range(500))
     W = glance.features["W"]
-    assert W.counts == {"3/4 (tetrahedron)": 1, "1/2 (digon)": 1, "0 (not represented)": 1}
+    assert W.counts == {"3/4": 1, "1/2": 1, "0 (not represented)": 1}
     assert W.changes == [LevelChange(200, (1,), "0", "1/2"), LevelChange(300, (2,), "0", "3/4")]
 
 

@@ -20,7 +20,7 @@ def glance(**seen) -> Glance:
 def test_the_view():
     W = FeatureGlance(
         shape=(3,),
-        counts={"1/2 (digon)": 2, "between levels": 1},
+        counts={"1/2": 2, "between levels": 1},
         changes=[LevelChange(1200, (1,), "0", "1/2"), LevelChange(1300, (2,), None, "1/2")],
         sample=NO_SAMPLE,
     )
@@ -37,7 +37,7 @@ def test_the_view():
         "accuracy 0.9123   lr 0.003   epoch 12   reward -",
         "",
         "W: 3 features by level",
-        f"  1/2 (digon)    {'█' * 40} 2",
+        f"  1/2            {'█' * 40} 2",
         f"  between levels {'█' * 20} 1",
         "  step 1,200: feature 1 from 0 to 1/2",
         "  step 1,300: feature 2 to 1/2",

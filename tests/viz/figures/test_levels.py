@@ -34,10 +34,11 @@ def test_every_feature_is_drawn_as_recorded(geometry, every_step_of):
     assert upper.get_xlim() == (0, 3000)
 
 
-def test_levels_are_named(geometry):
+def test_levels_are_numbers_with_the_names_of_what_was_found(geometry):
     upper = plot_levels(geometry).axes[0]
-    for name in ("1", "3/4", "2/3", "1/2", "2/5", "3/8"):
-        assert any(text.startswith(f"{name}  ") for text in texts(upper))
+    # The end is an octahedron, which is three digons; nothing else is there.
+    expected = {"1  dedicated", "3/4", "2/3", "1/2  digon", "2/5", "3/8", "0  not represented"}
+    assert expected <= set(texts(upper))
     heights = {line.get_ydata()[0] for line in upper.lines}
     assert heights == {1, 3 / 4, 2 / 3, 1 / 2, 2 / 5, 3 / 8, 0}
 
