@@ -123,10 +123,12 @@ class Said(NamedTuple):
     lag_off: float
 
     def close(self, change: float) -> bool:
+        """Whether what is said of the loss is within a tenth of *change*."""
         return abs(self.jump.loss_change - change) <= 0.1 * abs(change)
 
     @property
     def right(self) -> bool:
+        """Whether what is said of the loss has the sign of its change."""
         return self.jump.loss_change * self.between_found > 0
 
 
@@ -162,7 +164,7 @@ def losses(numbers: range, seed: int) -> None:
     """Print of each kind of loss how many jumps are found, and how many changes of the loss are right, as a share."""
     results = list(pairs(numbers, seed))
     print(
-        "       kind  pairs  found  over 5 SE  sign right  over 20 SE  within 10 %  as planted  within 2 SE  lags  right"
+        "       kind  pairs  found  over 5 SE  sign right  over 20 SE  within 10 %  as planted  within 2 SE  lags right"
     )
     for kind in (*LOSSES, "all"):
         chosen = [each for name, each in results if kind in (name, "all")]

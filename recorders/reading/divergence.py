@@ -1,8 +1,8 @@
 """Where a training diverged: the first row that holds a number which is not finite."""
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,13 +11,38 @@ from .members import Member
 from .series import Series
 
 if TYPE_CHECKING:
-    from .recording import Recording
     from .snapshot import Snapshot
 
 # So much of an array is in memory at a time, unless one row is more: a slab of a compact recording's chunks.
 _MOST_BYTES = 2**27
 # A scalar's last number is sought from the end, in so many rows at a time.
 _TAIL = 4096
+
+
+class Recorded(Protocol):
+    """What is asked of a recording here."""
+
+    @property
+    def scalars(self) -> Mapping[str, Series]:
+        """The scalars by name."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, Series]:
+        """The parameters by name."""
+        ...
+
+    @property
+    def features(self) -> Mapping[str, Mapping[str, Series]]:
+        """What is derived of the parameters, by their names."""
+        ...
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The first step with a number that is not finite."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 class Search:
@@ -31,7 +56,7 @@ class Search:
         self._looked = 0
         self._found: int | None = None
 
-    def row(self, recording: "Recording", snapshot: "Snapshot") -> int | None:
+    def row(self, recording: Recorded, snapshot: "Snapshot") -> int | None:
         """Return that row, None where there is none.
 
         In the copy of a sweep NaN also stands where no model was trained, and which ones diverged is told by points.
@@ -51,13 +76,13 @@ class Search:
         return found
 
 
-def diverged_to_the_end(recording: "Recording") -> int | None:
+def diverged_to_the_end(recording: Recorded) -> int | None:
     """Return recording.diverged_at where the recording ends so; one that ends well is not searched."""
     last = last_logged(recording.scalars["loss"]) if "loss" in recording.scalars else None
     return recording.diverged_at if ends_diverged(recording, last) else None
 
 
-def ends_diverged(recording: "Recording", last_loss: float | None, *, most_bytes: float = math.inf) -> bool:
+def ends_diverged(recording: Recorded, last_loss: float | None, *, most_bytes: float = math.inf) -> bool:
     """Return whether the last loss that was logged, or a parameter in the last row, is not finite.
 
     It reads one row, of parameters of *most_bytes* at most, where a search reads every row.
@@ -85,7 +110,7 @@ def first_row_of_member(series: Series, instance: int) -> int | None:
     return _first_in_array(Member(series, instance), 0, len(series))
 
 
-def _first_row(recording: "Recording", start: int, stop: int) -> int | None:
+def _first_row(recording: Recorded, start: int, stop: int) -> int | None:
     """Return the first of the rows from *start* on in which the loss or a parameter is not finite."""
     if start >= stop:
         return None
@@ -156,7 +181,7 @@ def _first(found: np.ndarray, otherwise: int) -> int:
     return int(np.argmax(found)) if found.any() else otherwise
 
 
-def _floats(recording: "Recording") -> dict[str, Series]:
+def _floats(recording: Recorded) -> dict[str, Series]:
     return {name: series for name, series in recording.parameters.items() if series.dtype.kind in "fc"}
 
 
