@@ -123,10 +123,12 @@ class Said(NamedTuple):
     lag_off: float
 
     def close(self, change: float) -> bool:
+        """Tell whether what is said is within 10 % of *change*."""
         return abs(self.jump.loss_change - change) <= 0.1 * abs(change)
 
     @property
     def right(self) -> bool:
+        """Whether what is said has the right sign."""
         return self.jump.loss_change * self.between_found > 0
 
 
@@ -162,7 +164,7 @@ def losses(numbers: range, seed: int) -> None:
     """Print of each kind of loss how many jumps are found, and how many changes of the loss are right, as a share."""
     results = list(pairs(numbers, seed))
     print(
-        "       kind  pairs  found  over 5 SE  sign right  over 20 SE  within 10 %  as planted  within 2 SE  lags  right"
+        "       kind  pairs  found  over 5 SE  sign right  over 20 SE  within 10%  as planted  within 2 SE  lags  right"
     )
     for kind in (*LOSSES, "all"):
         chosen = [each for name, each in results if kind in (name, "all")]
@@ -173,7 +175,7 @@ def losses(numbers: range, seed: int) -> None:
         lags = [each.lag_off <= 0.5 for each in found if np.isfinite(each.lag_off)]
         print(
             f"{kind:>11}  {len(chosen):5}  {len(found):5}  {len(seen):9}  {sum(each.right for each in seen):10}"
-            f"  {len(sure):10}  {share([each.close(each.between_found) for each in sure]):11.4f}"
+            f"  {len(sure):10}  {share([each.close(each.between_found) for each in sure]):10.4f}"
             f"  {share([each.close(each.between_planted) for each in sure]):10.4f}  {share(honest):11.4f}"
             f"  {len(lags):4}  {share(lags):5.3f}"
         )
