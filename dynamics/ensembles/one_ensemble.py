@@ -14,6 +14,9 @@ from ..polytopes.identification import Polytope
 from ..polytopes.wholes import MISSING, word_of
 from .gathering import Gathered, Model
 
+# How a member ends whose parameters are not finite.
+DIVERGED = "diverged"
+
 
 @dataclass(frozen=True, eq=False)
 class EnsembleSummary:
@@ -21,7 +24,8 @@ class EnsembleSummary:
 
     step (T,) are the steps of the rows; jumps holds the jumps of each member. occupancy (T, levels) is the share of the
     features at each of *levels*, the mean over the members, and spread (T, levels) its standard deviation over them;
-    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name;
+    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name,
+    of one whose W is not finite just "diverged";
     alignments bring the end of each member onto that of the *reference*, and their residuals tell how unlike they are.
     """
 
@@ -64,17 +68,23 @@ def summarise(
     if not 0 <= reference < members:
         raise ValueError(f"reference={reference} is not one of the {members} members, which count from 0")
     step = np.arange(rows) if step is None else np.asarray(step)
+    finite = np.isfinite(W).all(axis=(1, 2))
+    # What diverged has no direction to be brought onto another's.
+    ends = np.where(finite[:, None, None], W, 0.0)
     gathered, alignments = Gathered(step, tolerance), []
     for k in range(members):
         gathered.add([Model(dimensionality[:, k], np.asarray(loss[:, k]), np.asarray(W[k]))])
-        alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
+        alignments.append(align_runs(ends[k], ends[reference]))
     return EnsembleSummary(
         step=step,
         jumps=tuple(model.jumps if model else () for model in gathered.models),
         levels=tuple(level.label for level in LEVELS),
         occupancy=gathered.shares.mean,
         spread=gathered.shares.deviation(),
-        polytopes=tuple(_count(model.polytopes or ()) if model else Counter() for model in gathered.models),
+        polytopes=tuple(
+            Counter([DIVERGED]) if model is None or model.polytopes is None else _count(model.polytopes)
+            for model in gathered.models
+        ),
         alignments=tuple(alignments),
         reference=reference,
     )

@@ -78,7 +78,7 @@ def _describe_loss(jump: Jump, name: str) -> str:
 
 
 def _describe_change(jump: Jump) -> str:
-    """Return the change of the loss with its standard error where that shows, and as a factor where it is large."""
+    """Return the change of the loss with its standard error where that shows, and as a factor where that is large."""
     sigmas, factor = abs(jump.loss_change) / jump.loss_error if jump.loss_error else np.inf, jump.loss_factor
     error = f" ± {jump.loss_error:.1g}" if sigmas <= _SURE else ""
     is_large = np.isfinite(factor) and not 1 / _LARGE < factor < _LARGE

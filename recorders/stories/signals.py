@@ -1,4 +1,4 @@
-"""Jumps of anything that was logged: a scalar such as the test accuracy, a probe by its columns; it needs no matrix."""
+"""Jumps of anything that was logged: a scalar such as the test accuracy, a probe by its columns, without a matrix."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace

@@ -12,6 +12,7 @@ from ...dynamics.motion.regimes import Regime, find_regimes
 from ...dynamics.motion.words import describe, name_features
 from ...dynamics.polytopes import Polytope, identify, summary
 from ...dynamics.polytopes.wholes import shapes_of, word_of
+from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
@@ -33,7 +34,8 @@ class Story(ShownAsText):
     loss is the name of the loss that was looked at, None where there is none. polytopes are those of the last row,
     None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
     Both are None where the features were recorded without the matrix. shapes has for each jump what its features are in
-    at its end, as far as that is known.
+    at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
+    regimes and jumps are those before it; is_unknown says that no row has a dimensionality.
     """
 
     path: str
@@ -44,10 +46,12 @@ class Story(ShownAsText):
     regimes: list[Regime] | None
     jumps: list[Jump]
     shapes: list[dict[int, str]] = field(default_factory=list)
+    diverged_at: int | None = None
+    is_unknown: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
-        told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
+        told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss", "diverged_at")}
         return told | {
             name: None if things is None else [plain(asdict(each)) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
@@ -57,6 +61,10 @@ class Story(ShownAsText):
     def jump_lines(self) -> str:
         """The jumps in words, one a line under a heading."""
         head = f"{len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
+        if self.is_unknown:
+            head += ": its dimensionality is not a number in any row"
+        elif self.diverged_at is not None:
+            head += f" before it diverged at step {self.diverged_at}"
         return "\n".join([f"{self._whose}, {head}", *(f"  {words}" for words in self.jump_words)])
 
     @property
@@ -68,6 +76,8 @@ class Story(ShownAsText):
 
     def __str__(self) -> str:
         parts = []
+        if self.diverged_at is not None:
+            parts.append(f"{self._whose}, diverged at step {self.diverged_at}")
         if self.polytopes is not None:
             parts.append(f"{self._whose}, at last {summary(self.polytopes)}")
             parts += [f"  {word_of(each)}: {name_features(each.features)}" for each in self.polytopes if each.rank]
@@ -112,7 +122,14 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
         regimes=_regimes(selection, step, values),
         jumps=jumps,
         shapes=_shapes(selection, jumps[:_JUMPS]),
+        diverged_at=selection.diverged_at,
+        is_unknown=_is_unknown(selection),
     )
+
+
+def _is_unknown(selection: Selection) -> bool:
+    D = selection.dimensionality
+    return bool(np.isnan(D[:1]).all()) and all(np.isnan(values).all() for _, values in pieces(D))
 
 
 def _polytopes(selection: Selection, row: int = -1) -> list[Polytope] | None:
@@ -138,7 +155,11 @@ def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) ->
         return None
     chosen = slice(None, None, max(1, rows // _ROWS))
     W = selection.weights_at(chosen)
-    if not np.isfinite(W).all():
+    known = np.isfinite(W).all(axis=(1, 2))
+    if not known.all():
+        chosen = slice(None, int(np.argmin(known)) * chosen.step, chosen.step)
+        W = W[: int(np.argmin(known))]
+    if len(W) < _FEWEST_ROWS:
         return None
     sets = selection.sets
     groups = None if sets is None else [np.flatnonzero(sets == k).tolist() for k in range(int(sets.max()) + 1)]

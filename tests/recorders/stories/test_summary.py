@@ -1,6 +1,7 @@
 """What a recording holds, in short."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -56,3 +57,16 @@ def test_of_many_members_the_text_lists_some_and_the_document_all(recording):
     assert str(summary).count("now 1 at 1 (dedicated)") == 20
     assert "and 10 more; --json has all" in str(summary)
     assert len(summary.as_dict()["levels"]) == 30
+
+
+def test_a_loss_that_diverged_is_the_last_one(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    with dyn.attach(model, None, tmp_path / "run.h5") as recorder:
+        for loss in (3.0, 2.0, math.nan, math.nan):
+            recorder.step(loss=loss)
+    with dyn.open(tmp_path / "run.h5") as recording:
+        summary = summarize(recording)
+    assert "diverged     at step 2\n" in str(summary)
+    assert "scalar       loss  last nan\n" in str(summary)
+    document = json.loads(json.dumps(summary.as_dict(), allow_nan=False))
+    assert (document["diverged_at"], document["scalars"]["loss"]) == (2, None)
