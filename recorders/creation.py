@@ -23,8 +23,11 @@ _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
 # Both HDF5 1.14 and 2 read and write this version, and it allows reading while writing.
 LIBVER = ("v110", "v110")
-_BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
+# How netCDF-4 marks an axis that has a length and no values.
+BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 _GROUPS = ("scalars", "parameters", "features", "probes")
+# What lies beside the dimensions.
+_NO_DIMENSIONS = ("time", "committed", *_GROUPS)
 
 
 def create_file(
@@ -100,7 +103,7 @@ def _write_attributes(file: h5py.File, config: str, token: str) -> None:
 
 
 def _add_fixed(file: h5py.File) -> None:
-    _add(file, "step", (), np.dtype(np.int64), (), 0).make_scale("step")
+    make_dimension(_add(file, "step", (), np.dtype(np.int64), (), 0), "step", 0)
     _add(file, "time", (), np.dtype(np.float64), (), 0).attrs["long_name"] = "seconds since the recording began"
     committed = file.create_dataset("committed", data=np.zeros(1, np.int64))
     committed.dims[0].attach_scale(_dimension(file, "row_count", 1))
@@ -159,6 +162,15 @@ def _require_group(file: h5py.File, path: str) -> None:
 def _dimension(file: h5py.File, name: str, size: int) -> h5py.Dataset:
     """Return the dimension scale of that name, in the way of netCDF-4; the first use makes it."""
     if name not in file:
-        scale = file.create_dataset(name, shape=(size,), dtype=np.float32)
-        scale.make_scale(_BARE_DIMENSION % size)
+        number = len(file) - sum(other in file for other in _NO_DIMENSIONS)
+        make_dimension(file.create_dataset(name, shape=(size,), dtype=np.float32), BARE_DIMENSION % size, number)
     return dataset_at(file, name)
+
+
+def make_dimension(dataset: h5py.Dataset, name: str, number: int) -> None:
+    """Make *dataset* a dimension scale, the so-manieth of its file from 0 on, in the way of netCDF-4.
+
+    Some readers (VirtualiZarr) take a scale without its number for one without values.
+    """
+    dataset.make_scale(name)
+    dataset.attrs["_Netcdf4Dimid"] = np.int32(number)

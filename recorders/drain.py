@@ -9,7 +9,7 @@ import numpy as np
 from ..dynamics.errors import SettingError
 from ..dynamics.geometry import measure
 from .block import Block
-from .channels import Channel, array_channel, check_name, feature_channels
+from .channels import Channel, array_channel, check_name, feature_channels, stored_dtype
 from .ring import Ring, State
 from .store import Store
 
@@ -101,7 +101,7 @@ class Drain:
         for derivation in self._derivations:
             for name, values in derivation(parameters).items():
                 if values.ndim > 1:
-                    complete.channels[_derived_path(name, values)] = values
+                    complete.channels[_derived_path(name, values)] = values.astype(stored_dtype(values.dtype), copy=False)
                 else:
                     complete.scalars[name] = values
         self.store.append(complete)
@@ -122,18 +122,19 @@ def with_features(block: Block, channels: Sequence[Channel]) -> tuple[Block, dic
     """Return the block as the file has it, with the features of its parameters; and the parameters by name."""
     stored, parameters = dict(block.channels), {}
     for channel in channels:
+        values = stored[channel.path] = _as_stored(channel, block.channels[channel.path])
         if channel.group == "parameters":
-            values = parameters[channel.name] = stored[channel.path] = _as_stored(channel, block.channels[channel.path])
+            parameters[channel.name] = values
             if channel.features:
                 stored.update(_features(channel, values))
     return Block(block.step, block.time, dict(block.scalars), stored), parameters
 
 
 def _as_stored(channel: Channel, values: np.ndarray) -> np.ndarray:
-    """Return values as the file holds them: bfloat16 is the upper half of a float32."""
-    if channel.dtype == channel.stored_dtype:
-        return values
-    return (values.astype(np.uint32) << 16).view(np.float32)
+    """Return values as the file holds them: bfloat16, here as its bits, is the upper half of a float32."""
+    if channel.dtype == np.uint16 and channel.stored_dtype == np.float32:
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(channel.stored_dtype, copy=False)
 
 
 def _features(channel: Channel, values: np.ndarray) -> dict[str, np.ndarray]:

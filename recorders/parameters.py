@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..dynamics.errors import RecordingError, SettingError, unknown_name
-from .channels import Channel, FeatureAxis
+from .channels import Channel, FeatureAxis, stored_dtype
 
 Features = Mapping[str, FeatureAxis | None] | Literal["auto"] | None
 
@@ -187,12 +187,13 @@ def _parameter_channel(
 ) -> Channel:
     dtype = numpy_dtype(parameter.dtype)
     attributes = dict(further)
-    if dtype is None:
+    in_ring = dtype or np.dtype(np.complex64 if parameter.is_complex() else np.float32)
+    stored = stored_dtype(in_ring)
+    if stored != dtype:
         attributes["origin_dtype"] = str(parameter.dtype).removeprefix("torch.")
     if features:
         attributes["features"] = features
-    stored = dtype or np.dtype(np.complex64 if parameter.is_complex() else np.float32)
-    bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else stored
+    bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else in_ring
     has_instances = parameter.ndim > 0 and getattr(owner, "n_instances", None) == parameter.shape[0]
     axes = _axis_names(name, parameter.ndim, features, has_instances=has_instances)
     return Channel("parameters", name, tuple(parameter.shape), bits, stored, axes, features, attributes)

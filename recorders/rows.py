@@ -16,7 +16,7 @@ from .device import DEPTH, DeviceParameters, Stage
 from .flight import Flight
 from .phase import Phase
 from .ring import Ring
-from .row_scalars import RowScalars
+from .row_scalars import UNSEEN, RowScalars
 from .taps import ParameterView, Tap
 from .tensors import ModuleCheck
 
@@ -162,6 +162,8 @@ class RowFiller(RowScalars):
         """Return the parameters as they are now, by name, each as one row (1, *shape); no row is completed."""
         logged, deferred = [*self._numbers], {**self._deferred}
         self._fill(self._step, self._seconds)
+        # They were put into a row that is taken back.
+        self._rates[:] = [UNSEEN] * len(self._rates)
         self._numbers[:] = self._blank
         self._numbers[len(self._numbers) - len(logged) :], self._deferred = logged, deferred
         for stage in self._stages:

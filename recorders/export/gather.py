@@ -14,6 +14,7 @@ import numpy as np
 from ...dynamics.errors import SettingError, unknown_name
 from ..compression import is_compressed
 from ..feature_major import is_feature_major
+from ..format import OF_AXES
 from ..recording import Recording, open_recording
 from ..series import Series, patiently
 from ..sweeps.sweep_file import arrays_of, dataset_of, is_sweep
@@ -21,7 +22,6 @@ from .contents import Array, Block, Contents
 
 # Of a file, and no longer true or of no use in another one.
 _OF_FILE = ("format", "format_version", "token", "compacted")
-_OF_SCALE = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
 
 
 @contextmanager
@@ -155,5 +155,5 @@ def _of_dataset(file: h5py.File, name: str) -> Array:
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return attributes as texts and numbers of Python."""
-    kept = {key: value for key, value in attributes.items() if key not in _OF_FILE + _OF_SCALE}
+    kept = {key: value for key, value in attributes.items() if key not in _OF_FILE + OF_AXES}
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in kept.items()}

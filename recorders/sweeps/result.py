@@ -14,7 +14,7 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ...dynamics.evaluation import evaluation_of
 from ...dynamics.fused_training import is_fusible
-from ..creation import LIBVER
+from ..creation import LIBVER, make_dimension
 from .plan import Failure, Plan
 from .sealed import SealedFolder
 from .sweep_file import FORMAT, FORMAT_VERSION, arrays_of, dataset_of, is_sweep
@@ -94,8 +94,9 @@ def _scale(file: h5py.File, name: str, values: Sequence[Any]) -> h5py.Dataset:
     """Make a coordinate: numbers where all values are, else texts."""
     numbers = all(isinstance(value, int | float) for value in values)
     data = np.array(values) if numbers else np.array(list(map(str, values)), dtype=h5py.string_dtype())
+    number = sum(isinstance(each, h5py.Dataset) and each.is_scale for each in file.values())
     scale = file.create_dataset(name, data=data)
-    scale.make_scale(name)
+    make_dimension(scale, name, number)
     return scale
 
 
