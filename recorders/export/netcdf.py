@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..creation import BARE_DIMENSION, make_dimension
+from ..file.hdf5 import BARE_DIMENSION, make_dimension
 from .contents import Array, Contents, blocks
 from .names import without_complex
 
