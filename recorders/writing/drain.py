@@ -97,7 +97,8 @@ class Drain:
         for derivation in self._derivations:
             for name, values in derivation(parameters).items():
                 if values.ndim > 1:
-                    complete.channels[_derived_path(name, values)] = values.astype(stored_dtype(values.dtype), copy=False)
+                    stored = stored_dtype(values.dtype)
+                    complete.channels[_derived_path(name, values)] = values.astype(stored, copy=False)
                 else:
                     complete.scalars[name] = values
         self.store.append(complete)
