@@ -70,7 +70,7 @@ def clean_name(name: str, model: nn.Module) -> str:
     for part in name.split("."):
         if module is None or part not in within(module):
             parts.append(part)
-        module = None if module is None else module._modules.get(part)
+        module = module._modules[part] if module is not None and part in module._modules else None
     return ".".join(parts)
 
 
@@ -92,21 +92,18 @@ def parameter_places(
     """
     places = {}
     # Some wrappers have named_parameters() of their own, whose names lead nowhere.
-    for name, _ in nn.Module.named_parameters(model):
-        module, _, key = name.rpartition(".")
-        clean = clean_name(name, model)
-        places[clean] = Place(clean, _owner(model, module)._parameters, key)
+    for name, parameter in nn.Module.named_parameters(model):
+        path, _, key = name.rpartition(".")
+        owner: Any = reduce(lambda outer, part: outer._modules[part], path.split(".") if path else [], model)
+        if not isinstance(owner, torch.jit.ScriptModule):
+            clean = clean_name(name, model)
+            places[clean] = Place(clean, owner._parameters, key)
+        elif parameter.requires_grad:
+            raise SettingError(
+                f"{path or 'the model'!r} is TorchScript ({type(owner).__name__}), whose parameters are out of reach; "
+                "attach to the module that it was made from, before torch.jit.script"
+            )
     return _select(places, select, none_is_fine=none_is_fine)
-
-
-def _owner(model: nn.Module, path: str) -> nn.Module:
-    module = reduce(lambda module, part: module._modules[part] or module, path.split(".") if path else [], model)
-    if isinstance(module, torch.jit.ScriptModule):
-        raise SettingError(
-            f"{path or 'the model'!r} is TorchScript ({type(module).__name__}), whose parameters are out of Python's "
-            "reach; attach to the module that it was made from, before torch.jit.script"
-        )
-    return module
 
 
 def parameter_channels(

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from types import TracebackType
 from typing import Literal, Self
+from weakref import WeakSet
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -20,6 +21,7 @@ from ..writing.drain import Derivation
 from ..writing.start import Start
 from ..writing.writer import InlineWriter, Writer, WriterLostError, take_over
 from .compiling import set_apart
+from .gaps import Gaps
 from .row import Copies
 from .state import Phase
 from .stepping import Stepping
@@ -35,7 +37,7 @@ class Recorder(Stepping):
     leaves no trace on model or optimizer.
     """
 
-    __slots__ = ("_on_error", "bytes_per_row")
+    __slots__ = ("_gaps", "_on_error", "bytes_per_row")
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Recorder(Stepping):
         writer: Writer,
         optimizers: Sequence[Optimizer],
         schedule: Schedule,
+        gaps: Gaps,
         *,
         bytes_per_row: int,
         on_error: Literal["warn", "raise"],
@@ -51,6 +54,9 @@ class Recorder(Stepping):
         super().__init__(start, copies, writer, optimizers, schedule)
         self.bytes_per_row = bytes_per_row
         self._on_error = on_error
+        self._gaps = gaps
+        gaps.begin(self)
+        _UNDER_WAY.add(self)
         atexit.register(self._at_exit)
 
     def __repr__(self) -> str:
@@ -78,6 +84,7 @@ class Recorder(Stepping):
         those of the row, as for :meth:`log`.
         """
         self.log(**scalars)
+        self._gaps.by_hand()
         if self._open:
             self._begin_row(within=None)
             self._after_step(within=None)
@@ -96,6 +103,32 @@ class Recorder(Stepping):
             self._make_room()
             self._writer.derive(derivation, self._present_parameters(), attributes)
 
+    def steps_between(self) -> int | None:
+        """Return how many steps were taken, None while one is under way or when the recording has ended."""
+        return self._steps if self._open and self._phase is Phase.BETWEEN else None
+
+    def is_recording(self, path: Path) -> bool:
+        """Whether this process records into the file at *path* by this recorder."""
+        try:
+            return self._open and (path == self.path or path.samefile(self.path))
+        except OSError:
+            return False
+
+    def records(self, optimizer: Optimizer) -> bool:
+        """Whether rows are taken at the steps of *optimizer*."""
+        return self._before_step in optimizer._optimizer_step_pre_hooks.values()
+
+    def close_as_lost(self) -> None:
+        """Close a recording that another one of this process takes the place of, or goes on with; say so."""
+        with suppress(RecordingError):
+            self._close(State.ABORTED)
+        warnings.warn(
+            f"{self.path} was still being recorded by this process, by a recorder that nobody has closed; it is closed "
+            f"now, as aborted, at step {self._steps}",
+            UserWarning,
+            stacklevel=5,
+        )
+
     def close(self) -> None:
         """Add the final row, write everything, close the file and take the hooks off; calling it again does nothing."""
         self._close(State.COMPLETE)
@@ -109,6 +142,7 @@ class Recorder(Stepping):
                 # A step was interrupted: what was logged for it belongs to parameters that may be gone.
                 self._recover()
                 self._forget()
+            self._gaps.conclude()
             # A close that was interrupted may have got this far.
             if not self._recover_row(self._steps):
                 self._add_final_row()
@@ -157,14 +191,32 @@ class Recorder(Stepping):
             raise RecordingError(message) from error
         warnings.warn(f"{message}; the training goes on", RuntimeWarning, stacklevel=5)
 
+    def _make_room(self) -> bool:
+        self._gaps.look()
+        return super()._make_room()
+
     def _detach(self, *, within: int | None = None) -> None:
         super()._detach(within=within)
+        self._gaps.end()
+        _UNDER_WAY.discard(self)
         atexit.unregister(self._at_exit)
 
     def _at_exit(self) -> None:
         # The interpreter remembers the exception that ended it; an interactive one remembers each that was shown.
         failed = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
         self._close(State.ABORTED if failed else State.COMPLETE)
+
+
+# Recorders that were not closed, by which one that was lost is found.
+_UNDER_WAY: WeakSet[Recorder] = WeakSet()
+
+
+def lost_recorder(path: Path) -> Recorder | None:
+    """Return the recorder of this process that still records into the file at *path*, if there is one."""
+    for recorder in tuple(_UNDER_WAY):
+        if recorder.is_recording(path):
+            return recorder
+    return None
 
 
 class SilentRecorder(Recorder):
