@@ -20,7 +20,7 @@ from .ring.ring import Ring
 from .schedule.steps import parse_schedule
 from .schedule.trigger import Trigger
 from .step.gaps import Gaps
-from .step.recorder import Recorder, SilentRecorder, lost_recorder
+from .step.recorder import Recorder, SilentRecorder, close_lost, lost_recorder
 from .step.row import Copies
 from .writing.start import begin
 from .writing.undo import remembered
@@ -85,7 +85,7 @@ def attach(
     def ready(ring: Ring) -> None:
         copies.append(sources.taps(ring))
         if lost is not None:
-            lost.close_as_lost()
+            close_lost(lost)
 
     # Whatever can fail comes before the file is touched: hooks and arguments by now, then memory and copies.
     with remembered(file, goes_on=resume is not False) as earlier:

@@ -5,11 +5,13 @@ without any step are seen at the end, those that begin to train when rows are wr
 between the gradient and the step are looked for in the first few steps only.
 """
 
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol
+from types import FrameType
+from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import torch
@@ -25,20 +27,7 @@ from .compiling import set_apart, uncompiled
 # So many steps are looked at closely, on so many elements of so many parameters; the first may move them by nothing.
 _PROBED_STEPS, _SAMPLED, _PROBED_PARAMETERS = 3, 64, 8
 _MOST_NAMED = 6
-
-
-class Recording(Protocol):
-    """What is asked of the recorder."""
-
-    path: Path
-
-    def steps_between(self) -> int | None:
-        """Return how many steps were taken, None while one is under way or when the recording has ended."""
-        ...
-
-    def records(self, optimizer: Optimizer) -> bool:
-        """Whether it takes rows at the steps of *optimizer*."""
-        ...
+_OPTIMIZER_FILE = sys.modules[Optimizer.__module__].__file__
 
 
 class Gaps:
@@ -54,7 +43,8 @@ class Gaps:
         self._root, self._recorded, self._select = unwrap(model), recorded, select
         self._optimizers = tuple(optimizers)
         self._by_hand = False
-        self._told = set[str]()
+        self._has_stepped = False
+        self._told, self._untold = set[str](), list[str]()
         # Parameters as they were, a few elements of each, and how many of the model's could be recorded.
         self._start = {name: _sample(place.parameter()) for name, place in recorded.items()}
         self._count, self._held = self._trainable(), self._in_groups()
@@ -68,12 +58,20 @@ class Gaps:
         self._hooks: list[Any] = []
         self._probe_hooks: list[Any] = []
 
-    def begin(self, recording: Recording) -> None:
-        """Begin to watch."""
-        self._recording, self._first = recording, recording.steps_between()
+    def begin(self, path: Path, steps_between: Callable[[], int | None], records: Callable[[Optimizer], bool]) -> None:
+        """Begin to watch the training that is recorded at *path*.
+
+        steps_between tells how many steps were taken, None while one is under way or when the recording has ended;
+        records, whether rows are taken at the steps of an optimizer.
+        """
+        self._path, self._steps_between, self._records = path, steps_between, records
         if not self._optimizers:
             return
-        _ANY_STEP.add(self)
+        if is_within_step():
+            # torch goes through its hooks for all optimizers at this moment.
+            self._hooks.append(self._optimizers[0].register_step_post_hook(lambda *_: _ANY_STEP.add(self)))
+        else:
+            _ANY_STEP.add(self)
         probed = [
             p for place in self._recorded.values() if id(p := place.parameter()) in self._held and _is_probable(p)
         ]
@@ -94,27 +92,30 @@ class Gaps:
         names = self._unrecorded(held - self._held)
         self._count = count
         if names:
-            shown = ", ".join(names[:_MOST_NAMED]) + (
-                f" and {len(names) - _MOST_NAMED} more" * (len(names) > _MOST_NAMED)
-            )
+            rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             self._tell(
                 "unrecorded",
-                f"{shown} began to train after attach() and will not be recorded, since a file that is being written "
-                "takes no further parameters; name frozen ones at the start (select='*'), or close this recording and "
-                "attach again with resume=True",
+                f"{', '.join(names[:_MOST_NAMED])}{rest} began to train after attach() and will not be recorded, since a "
+                "file that is being written takes no further parameters; name frozen ones at the start (select='*'), or "
+                "close this recording and attach again with resume=True",
             )
 
     def conclude(self) -> None:
-        """Look a last time, before the final row."""
+        """Look a last time, before the final row; what is seen is told by :meth:`tell_the_rest`."""
         self.look()
-        steps = self._recording.steps_between()
-        if steps is not None and steps == self._first and not self._told & {"steps"} and self._has_changed():
+        if not (self._has_stepped or self._by_hand or "steps" in self._told) and self._has_changed():
             self._tell(
                 "steps",
                 "the parameters changed, but no step was seen, so that there is no row but the last: whatever stepped "
                 "them is not the optimizer that was attached, or runs none of its hooks; attach that one (or the .base "
                 "of a wrapper, or a list of optimizers), or call recorder.step() before each update",
             )
+
+    def tell_the_rest(self) -> None:
+        """Tell what could not be told within the training, where warnings are errors; the recording is whole by now."""
+        untold, self._untold = self._untold, []
+        for message in untold:
+            warnings.warn(message, UserWarning, stacklevel=5)
 
     def end(self) -> None:
         """Take the hooks off."""
@@ -131,20 +132,20 @@ class Gaps:
         if optimizer in self._fine:
             return
         if optimizer in self._foreign:
-            self._foreign[optimizer] = self._recording.steps_between()
-        elif self._recording.records(optimizer):
+            self._foreign[optimizer] = self._steps_between()
+        elif self._records(optimizer):
             self._probe(optimizer)
         elif self._has_none_of_ours(optimizer):
             self._fine.add(optimizer)
         else:
-            self._foreign[optimizer] = self._recording.steps_between()
+            self._foreign[optimizer] = self._steps_between()
             self._hooks.append(optimizer.register_step_post_hook(self._after_foreign))
 
     @set_apart
     def _after_foreign(self, optimizer: Optimizer, *_: Any) -> None:
-        began, ended = self._foreign.get(optimizer), self._recording.steps_between()
+        began, ended = self._foreign.get(optimizer), self._steps_between()
         # Within a step of ours, or around one, it makes a row.
-        if began is None or began != ended or self._by_hand or self._recording.records(optimizer):
+        if began is None or began != ended or self._by_hand or self._records(optimizer):
             return
         name = type(optimizer).__name__
         self._tell(
@@ -169,7 +170,7 @@ class Gaps:
 
     def _probe(self, optimizer: Optimizer) -> None:
         """In the first steps: whether the parameters are those at which the gradients were computed."""
-        steps = self._recording.steps_between()
+        self._has_stepped, steps = True, self._steps_between()
         if self._probes_left and steps is not None:
             self._probes_left -= 1
             noted = [(p, *self._at_gradient[id(p)]) for p in _parameters_of(optimizer) if id(p) in self._at_gradient]
@@ -192,7 +193,7 @@ class Gaps:
 
     @set_apart
     def _note_gradient(self, parameter: Tensor) -> None:
-        steps = self._recording.steps_between()
+        steps = self._steps_between()
         if steps is not None:
             self._at_gradient[id(parameter)] = steps, _state(parameter)
 
@@ -222,13 +223,29 @@ class Gaps:
         return any(not _is_same(value, present[name]) for name, value in self._start.items())
 
     def _tell(self, kind: str, what: str) -> None:
-        if kind not in self._told:
-            self._told.add(kind)
-            warnings.warn(f"{self._recording.path}: {what}", UserWarning, stacklevel=4)
+        if kind in self._told:
+            return
+        self._told.add(kind)
+        message = f"{self._path}: {what}"
+        try:
+            warnings.warn(message, UserWarning, stacklevel=4)
+        except UserWarning:
+            # Nothing is raised in the midst of somebody's training, or before a recording is closed.
+            self._untold.append(message)
 
 
 def _parameters_of(optimizer: Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def is_within_step() -> bool:
+    """Whether this is called from within an optimizer's step, from a hook for instance."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "wrapper" and frame.f_code.co_filename == _OPTIMIZER_FILE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_probable(parameter: Tensor) -> bool:
@@ -268,12 +285,13 @@ class _BeforeAnyStep:
         self._handle: RemovableHandle | None = None
 
     def add(self, gaps: Gaps) -> None:
-        self._watching += (gaps,)
+        if gaps not in self._watching:
+            self._watching += (gaps,)
         self._handle = self._handle or register_optimizer_step_pre_hook(self._tell)
 
     def remove(self, gaps: Gaps) -> None:
         self._watching = tuple(each for each in self._watching if each is not gaps)
-        if not self._watching and self._handle is not None:
+        if not self._watching and self._handle is not None and not is_within_step():
             self._handle.remove()
             self._handle = None
 

@@ -37,7 +37,7 @@ class Recorder(Stepping):
     leaves no trace on model or optimizer.
     """
 
-    __slots__ = ("_gaps", "_on_error", "bytes_per_row")
+    __slots__ = ("_gaps", "_is_entered", "_on_error", "bytes_per_row")
 
     def __init__(
         self,
@@ -55,7 +55,8 @@ class Recorder(Stepping):
         self.bytes_per_row = bytes_per_row
         self._on_error = on_error
         self._gaps = gaps
-        gaps.begin(self)
+        self._is_entered = False
+        gaps.begin(self.path, self._steps_between, self._records)
         _UNDER_WAY.add(self)
         atexit.register(self._at_exit)
 
@@ -64,11 +65,13 @@ class Recorder(Stepping):
         return f"Recorder({str(self.path)!r}, {self._steps} steps, {self.bytes_per_row} bytes a row, {state})"
 
     def __enter__(self) -> Self:
+        self._is_entered = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_entered = False
         left_in_order = kind is None or (isinstance(error, SystemExit) and not error.code)
         self._close(State.COMPLETE if left_in_order else State.ABORTED)
 
@@ -103,31 +106,12 @@ class Recorder(Stepping):
             self._make_room()
             self._writer.derive(derivation, self._present_parameters(), attributes)
 
-    def steps_between(self) -> int | None:
+    def _steps_between(self) -> int | None:
         """Return how many steps were taken, None while one is under way or when the recording has ended."""
         return self._steps if self._open and self._phase is Phase.BETWEEN else None
 
-    def is_recording(self, path: Path) -> bool:
-        """Whether this process records into the file at *path* by this recorder."""
-        try:
-            return self._open and (path == self.path or path.samefile(self.path))
-        except OSError:
-            return False
-
-    def records(self, optimizer: Optimizer) -> bool:
-        """Whether rows are taken at the steps of *optimizer*."""
+    def _records(self, optimizer: Optimizer) -> bool:
         return self._before_step in optimizer._optimizer_step_pre_hooks.values()
-
-    def close_as_lost(self) -> None:
-        """Close a recording that another one of this process takes the place of, or goes on with; say so."""
-        with suppress(RecordingError):
-            self._close(State.ABORTED)
-        warnings.warn(
-            f"{self.path} was still being recorded by this process, by a recorder that nobody has closed; it is closed "
-            f"now, as aborted, at step {self._steps}",
-            UserWarning,
-            stacklevel=5,
-        )
 
     def close(self) -> None:
         """Add the final row, write everything, close the file and take the hooks off; calling it again does nothing."""
@@ -151,6 +135,7 @@ class Recorder(Stepping):
             self._fail(error)
         else:
             self._detach()
+            self._gaps.tell_the_rest()
 
     def _add_final_row(self) -> None:
         self._settle()
@@ -207,16 +192,32 @@ class Recorder(Stepping):
         self._close(State.ABORTED if failed else State.COMPLETE)
 
 
-# Recorders that were not closed, by which one that was lost is found.
+# Those that were not closed, among which a lost one is found.
 _UNDER_WAY: WeakSet[Recorder] = WeakSet()
 
 
 def lost_recorder(path: Path) -> Recorder | None:
-    """Return the recorder of this process that still records into the file at *path*, if there is one."""
+    """Return the recorder that this process made for the file at *path* and has not closed, if there is one.
+
+    One in whose ``with`` block the process still is was not lost.
+    """
     for recorder in tuple(_UNDER_WAY):
-        if recorder.is_recording(path):
-            return recorder
+        with suppress(OSError):
+            if recorder._open and not recorder._is_entered and (path == recorder.path or path.samefile(recorder.path)):
+                return recorder
     return None
+
+
+def close_lost(recorder: Recorder) -> None:
+    """Close a recording as aborted, because this process begins another one in its place or goes on with it."""
+    with suppress(RecordingError):
+        recorder._close(State.ABORTED)
+    warnings.warn(
+        f"{recorder.path} was still being recorded by a recorder of this process that nobody has closed; it is closed "
+        f"now, as aborted, at step {recorder._steps}",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 class SilentRecorder(Recorder):

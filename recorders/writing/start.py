@@ -143,8 +143,9 @@ def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> Non
     wanted = {channel.path: channel for channel in stored_channels(channels)}
     found = {name for name in array_paths(file) if name.startswith("parameters/")}
     differing = sorted(found - wanted.keys())
-    if not found & wanted.keys():
-        differing += [name for name in wanted if name not in file]
+    new = [channel for channel in channels if channel.group == "parameters" and channel.path not in file]
+    addable = {each.path for each in stored_channels(new)} if not differing else set()
+    differing += [name for name in wanted if name not in file and name not in addable]
     for name in wanted.keys() & set(array_paths(file)):
         dataset, channel = dataset_at(file, name), wanted[name]
         if dataset.shape[1:] != channel.shape or dataset.dtype != channel.stored_dtype:

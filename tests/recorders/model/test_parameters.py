@@ -93,7 +93,7 @@ def test_an_axis_of_another_size_is_not_called_that_of_the_instances():
     [
         (torch.float32, np.float32, np.float32, None, "columns"),
         (torch.float64, np.float64, np.float64, None, "columns"),
-        (torch.float16, np.float16, np.float16, None, "columns"),
+        (torch.float16, np.float16, np.float32, "float16", "columns"),
         (torch.bfloat16, np.uint16, np.float32, "bfloat16", "columns"),
         (torch.float8_e4m3fn, np.float32, np.float32, "float8_e4m3fn", "columns"),
         (torch.complex64, np.complex64, np.complex64, None, None),
@@ -108,7 +108,7 @@ def test_dtypes(dtype, in_ring, in_file, origin, features):
     channel = channels(holding(torch.zeros(3, 4, dtype=dtype)), select="p")["p"]
     assert (channel.dtype, channel.stored_dtype, channel.features) == (in_ring, in_file, features)
     assert channel.attributes.get("origin_dtype") == origin
-    assert numpy_dtype(dtype) == (None if origin else in_file)
+    assert numpy_dtype(dtype) == (in_ring if origin in (None, "float16") else None)
 
 
 def test_parameters_without_elements_are_left_out():
