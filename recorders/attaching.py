@@ -1,6 +1,7 @@
 """attach(): hook a recorder to any PyTorch training."""
 
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ from .writing.start import begin
 from .writing.undo import remembered
 from .writing.writer import WriterKind, choose_writer, start_writer
 
+_LOG = logging.getLogger(__name__)
 OnFull = Literal["wait", "skip"]
 
 
@@ -88,7 +90,7 @@ def attach(
             close_lost(lost)
 
     # Whatever can fail comes before the file is touched: hooks and arguments by now, then memory and copies.
-    with remembered(file, goes_on=resume is not False) as earlier:
+    with remembered(file, overwrite=overwrite, goes_on=resume is not False) as earlier:
         start = begin(
             file,
             sources.channels,
@@ -113,6 +115,11 @@ def attach(
                 start, copies[0], emptier, optimizers, schedule, gaps, bytes_per_row=price, on_error=on_error
             )
             undo.pop_all()
+    for channel in sources.channels:
+        if guess := channel.attributes.get("guessed"):
+            _LOG.info(
+                "%s: %s is taken for %s; features={%r: …} says otherwise", file, channel.name, guess, channel.name
+            )
     return recorder
 
 

@@ -69,6 +69,7 @@ class Gaps:
             return
         if is_within_step():
             # torch goes through its hooks for all optimizers at this moment.
+            self._has_stepped = True
             self._hooks.append(self._optimizers[0].register_step_post_hook(lambda *_: _ANY_STEP.add(self)))
         else:
             _ANY_STEP.add(self)
@@ -95,9 +96,9 @@ class Gaps:
             rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             self._tell(
                 "unrecorded",
-                f"{', '.join(names[:_MOST_NAMED])}{rest} began to train after attach() and will not be recorded, since a "
-                "file that is being written takes no further parameters; name frozen ones at the start (select='*'), or "
-                "close this recording and attach again with resume=True",
+                f"{', '.join(names[:_MOST_NAMED])}{rest} began to train after attach() and will not be recorded: a "
+                "file that is being written takes no further parameters; name frozen ones at the start (select='*'), "
+                "or close this recording and attach again with resume=True",
             )
 
     def conclude(self) -> None:

@@ -1,6 +1,6 @@
 """What a recording holds, in a few lines or as one document."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import starmap
 from typing import Any
 
@@ -20,7 +20,11 @@ _MOST_LISTED = 20
 
 @dataclass(frozen=True)
 class Summary(ShownAsText):
-    """A recording in short; levels counts the features of each parameter by the energy level they are at last."""
+    """A recording in short.
+
+    levels counts the features of each parameter by the energy level they are at last; guessed says what attach() took
+    parameters for where nobody had said it.
+    """
 
     path: str
     status: str
@@ -36,13 +40,14 @@ class Summary(ShownAsText):
     scalars: dict[str, float | None]
     probes: dict[str, tuple[int, ...]]
     levels: dict[str, dict[str, int]]
+    guessed: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}"]
+        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}{self._guess()}"]
         if self.rows:
             lines.append(f"steps        {self.first_step} to {self.last_step} in {self.seconds:.1f} s")
         lines.append(f"created      {self.created} by {self.software}")
@@ -61,6 +66,13 @@ class Summary(ShownAsText):
             lines.append(f"features     and {len(self.levels) - _MOST_LISTED} more; --json has all")
         lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
         return "\n".join(lines)
+
+    def _guess(self) -> str:
+        """Say what was guessed of the parameters, and how to say otherwise."""
+        if not self.guessed:
+            return ""
+        told = ", ".join(f"{name} as {guess}" for name, guess in self.guessed.items())
+        return f"; guessed: {told} (attach(features={{name: 'columns', 'rows' or None}}) says otherwise)"
 
 
 def summarize(recording: Recording) -> Summary:
@@ -81,6 +93,11 @@ def summarize(recording: Recording) -> Summary:
         scalars={name: _last_known(series) for name, series in recording.scalars.items()},
         levels=_levels(recording) if rows else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
+        guessed={
+            name: str(series.attrs["guessed"])
+            for name, series in recording.parameters.items()
+            if "guessed" in series.attrs
+        },
     )
 
 

@@ -25,12 +25,13 @@ class Earlier(Protocol):
 
 
 @contextmanager
-def remembered(path: Path, *, goes_on: bool) -> Iterator[Earlier]:
-    """Give what lies at *path*, which the block may bring back; goes_on: a recording there is continued."""
+def remembered(path: Path, *, overwrite: bool, goes_on: bool) -> Iterator[Earlier]:
+    """Give what lies at *path*, which the block may bring back: what it replaces, or goes on with."""
+    path = path.resolve()
     if goes_on and path.exists():
         yield _Continued(path)
         return
-    earlier = _Replaced(path)
+    earlier = _Replaced(path, exists=overwrite)
     try:
         yield earlier
     finally:
@@ -40,8 +41,8 @@ def remembered(path: Path, *, goes_on: bool) -> Iterator[Earlier]:
 class _Replaced:
     """A recording that is replaced, with its ring and its journal: further names of the same files."""
 
-    def __init__(self, path: Path):
-        files = [path, ring_path(path), Path(f"{path}.journal")]
+    def __init__(self, path: Path, *, exists: bool):
+        files = [path, ring_path(path), Path(f"{path}.journal")] if exists else []
         self._path, self._kept = path, [(each, Path(f"{each}.earlier")) for each in files if each.is_file()]
         # A file system without hard links has no way back; whatever is known to fail was done by then.
         for each, kept in self._kept:
