@@ -8,6 +8,7 @@ between the gradient and the step are looked for in the first few steps only.
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import FrameType
@@ -77,7 +78,9 @@ class Gaps:
             p for place in self._recorded.values() if id(p := place.parameter()) in self._held and _is_probable(p)
         ]
         for parameter in probed[:_PROBED_PARAMETERS]:
-            self._probe_hooks.append(parameter.register_post_accumulate_grad_hook(self._note_gradient))
+            # What cannot be probed is recorded all the same.
+            with suppress(RuntimeError):
+                self._probe_hooks.append(parameter.register_post_accumulate_grad_hook(self._note_gradient))
 
     def by_hand(self) -> None:
         """Leave the steps of others alone: the user says by recorder.step() when a row is due."""
