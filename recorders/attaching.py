@@ -56,7 +56,8 @@ def attach(
     every: record each such step; or "log", "log:K" (K rows for each decade of steps), windows [(start, stop, every)],
     or a Trigger, which keeps the dense rows around each sudden drop of the loss. select: one glob or several over the
     qualified names of the parameters; by default all that require a gradient. features: "auto" takes the columns of
-    matrices and the rows of embeddings; a dict {name: "rows" | "columns" | None} overrides it; None records no
+    matrices, the rows of embeddings, and in ensembles (modules with n_instances, or with biases of two axes beside
+    weights of three) the axis of the biases; a dict {name: "rows" | "columns" | None} overrides it; None records no
     dimensionality. probes: {name: fn(model)} are your own tensors and numbers, sampled with the row. config: whatever
     describes the run, kept as JSON. on_error: what a full disk or an I/O error does: "warn" ends the recording and lets
     the training go on, "raise" raises. overwrite: replace an existing file. resume: append to an existing file after
@@ -64,8 +65,9 @@ def attach(
     "process" in a process of its own, "auto" chooses by the size of a row. on_full: whether a training whose writer
     does not keep up waits for it or leaves rows out.
 
-    Raises SettingError for an argument that cannot be used, OutputExistsError for an existing file, RecordingError
-    where no file can be written; in each case nothing on disk has changed.
+    Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
+    whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
+    written; in each case nothing on disk has changed. What makes no row is told once, as a warning.
     """
     optimizers = stepping_optimizers(model, optimizer)
     for name, value, known in (("on_error", on_error, ("warn", "raise")), ("on_full", on_full, ("wait", "skip"))):
