@@ -202,6 +202,26 @@ def test_log_takes_every_kind_of_number(regression, path, value):
 
 
 @pytest.mark.usefixtures("small_ring")
+@pytest.mark.parametrize("rate", [0.1, torch.tensor(0.1)], ids=["number", "tensor"])
+def test_deriving_leaves_the_first_row_its_learning_rate_and_what_was_logged(regression, path, rate):
+    regression.optimizer.param_groups[0]["lr"] = rate
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        recorder.log(before=1.0)
+        recorder.derive(lambda p: {"total": p["bias"].sum(1)})
+        regression.train(2, recorder)
+    with dyn.open(path) as recording:
+        np.testing.assert_allclose(recording.scalars["lr"], [0.1] * 3, rtol=1e-6)
+        np.testing.assert_array_equal(recording.scalars["before"], [1.0, np.nan, np.nan])
+
+
+def test_a_learning_rate_that_the_user_logs_before_deriving_is_the_rows(regression, path):
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        recorder.log(lr=5.0)
+        recorder.derive(lambda p: {"total": p["bias"].sum(1)})
+        regression.train(2, recorder)
+    assert dyn.open(path).scalars["lr"][:].tolist() == [5.0, 0.1, 0.1]
+
+
 def test_a_quantity_derived_from_the_parameters(regression, path):
     with dyn.attach(regression.model, regression.optimizer, path) as recorder:
         regression.train(2, recorder)
