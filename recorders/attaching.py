@@ -23,11 +23,12 @@ from .schedule.trigger import Trigger
 from .step.gaps import Gaps
 from .step.recorder import Recorder, SilentRecorder, close_lost, lost_recorder
 from .step.row import Copies
+from .writing.cost import log_price
 from .writing.start import begin
 from .writing.undo import remembered
 from .writing.writer import WriterKind, choose_writer, start_writer
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("dyn")
 OnFull = Literal["wait", "skip"]
 
 
@@ -113,6 +114,7 @@ def attach(
             emptier = start_writer(start, trigger, wait=on_full == "wait")
             undo.callback(emptier.abandon)
             price = row_bytes(sources.channels)
+            log_price(file, price, schedule)
             recorder = Recorder(
                 start, copies[0], emptier, optimizers, schedule, gaps, bytes_per_row=price, on_error=on_error
             )

@@ -13,7 +13,6 @@ from ..file.feature_major import chunk_rows, is_feature_major
 from ..file.hdf5 import OF_AXES, dataset_at
 from ..reading.recording import Recording, snapshot_of
 from ..reading.series import Series
-from ..ring.layout import NAN
 from .chunking import Piece, compact_chunks
 
 # Rows are turned into columns so much at a time, which a core's own cache holds.
@@ -125,7 +124,7 @@ def _make_array(
         maxshape=(None, *(size or None for size in series.shape[1:])),
         chunks=chunks,
         dtype=series.dtype,
-        fillvalue=series.dtype.type(NAN) if floats else None,
+        fillvalue=series.dtype.type(series.fill_value) if floats else None,
         **settings,
     )
 
