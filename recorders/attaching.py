@@ -28,7 +28,7 @@ from .writing.start import begin
 from .writing.undo import remembered
 from .writing.writer import WriterKind, choose_writer, start_writer
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("dyn")
 OnFull = Literal["wait", "skip"]
 
 

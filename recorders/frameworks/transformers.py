@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 from torch import Tensor
@@ -12,6 +13,8 @@ from ...dynamics.errors import MissingExtraError
 from .callback import RecordsTraining
 
 try:
+    # Without it there is a Trainer that cannot train.
+    import_module("accelerate")
     from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 except ModuleNotFoundError as error:
     raise MissingExtraError.for_feature("the callback for transformers", "transformers") from error

@@ -300,12 +300,14 @@ def test_two_optimizers_that_step_in_rounds_hear_nothing(path):
 def test_nothing_stays_on_torch_or_the_parameters(path):
     model = net()
     optimizer = sgd(model)
+    # Recorders that other tests have lost.
+    before = [*_global_optimizer_pre_hooks]
     recorders = [dyn.attach(model, optimizer, path.with_name(f"{k}.h5")) for k in range(2)]
     go(model, optimizer, 1)
-    assert len(_global_optimizer_pre_hooks) == 1
+    assert len(_global_optimizer_pre_hooks) == max(1, len(before))
     for recorder in recorders:
         recorder.close()
-    assert not _global_optimizer_pre_hooks
+    assert [*_global_optimizer_pre_hooks] == before
     assert not any(p._post_accumulate_grad_hooks for p in model.parameters())
     assert not optimizer._optimizer_step_post_hooks
 
