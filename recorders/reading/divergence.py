@@ -174,7 +174,7 @@ def _all_finite(values: np.ndarray) -> bool:
 
 
 def _finite_rows(values: np.ndarray) -> np.ndarray:
-    return np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
 def _first(found: np.ndarray, otherwise: int) -> int:
