@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
+
+from ..ring.layout import NAN, is_absent
 
 Number = float | Tensor
 
@@ -27,7 +30,7 @@ class Account:
     """
 
     def __init__(self, optimizer: Optimizer):
-        self.loss: Number = math.nan
+        self.loss: Number = NAN
         self.log: Callable[[Number], None] | None = None
         self._optimizer = weakref.ref(optimizer)
         self._witnesses: list[Tensor] = []
@@ -55,7 +58,7 @@ class Account:
     def begin_step(self, recent: Number) -> None:
         """Say that a step begins; *recent* is its loss where the witnesses have been blind."""
         if not self._reached:
-            self.loss = recent if self._was_blind() else math.nan
+            self.loss = recent if self._was_blind() else NAN
         self._reached, self._stepping = False, True
 
     def end_step(self) -> None:
@@ -64,7 +67,7 @@ class Account:
 
     def publish(self) -> None:
         """Log the loss, if it is known and there is a log."""
-        if self.log is not None and (isinstance(self.loss, Tensor) or not math.isnan(self.loss)):
+        if self.log is not None and (isinstance(self.loss, Tensor) or _is_known(self.loss)):
             self.log(self.loss)
 
     def _was_blind(self) -> bool:
@@ -91,7 +94,7 @@ class Ledger:
         self._accounts: dict[int, Account] = {}
         self._unscaled: dict[int, tuple[weakref.ref[Tensor], Number]] = {}
         self._factor: Number = 1.0
-        self._recent: Number = math.nan
+        self._recent: Number = NAN
         self._after_step = True
         self._patches = ExitStack()
 
@@ -145,10 +148,10 @@ class Ledger:
         """Return the number whose gradient the pass computed, NaN where a root is more than one number."""
         roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         weights = [grad_tensors] * len(roots) if isinstance(grad_tensors, Tensor | None) else list(grad_tensors)
-        total: Number = 0.0 if roots else math.nan
+        total: Number = 0.0 if roots else NAN
         for root, weight in zip(roots, weights, strict=True):
             if not isinstance(root, Tensor) or root.numel() != 1:
-                return math.nan
+                return NAN
             number = self._unscaled_number(root)
             total = total + (number if weight is None else number * _number(weight))
         return total
@@ -185,6 +188,11 @@ def _number(tensor: Tensor) -> Number:
     """Return the value without the graph; from another device as a copy there, so that nothing waits for it."""
     tensor = tensor.detach()
     return tensor.item() if tensor.is_cpu else tensor.clone()
+
+
+def _is_known(loss: float) -> bool:
+    """Return whether a loss could be read; a loss of NaN could."""
+    return not (math.isnan(loss) and is_absent(np.float64(loss)))
 
 
 @contextmanager
