@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -88,9 +88,9 @@ class Handmade:
         """Go on without tensors that the script has let go of, as inputs of which it wanted the gradient."""
         is_there = [reference() is not None for reference in self._references]
         if not all(is_there):
-            self._references, self._versions, self._numbers = (
-                list(compress(each, is_there)) for each in (self._references, self._versions, self._numbers)
-            )
+            self._references = list(compress(self._references, is_there))
+            self._versions = list(compress(self._versions, is_there))
+            self._numbers = list(compress(self._numbers, is_there))
 
     def _changed(self) -> list[Tensor]:
         parameters = self.parameters
@@ -198,7 +198,8 @@ class Workshop:
 @contextmanager
 def _put(model: nn.Module, numbers: Mapping[int, Tensor]) -> Iterator[None]:
     """Have *model* hold other tensors in the place of its parameters, by identity; none of these is touched."""
-    places = [(module._parameters, key) for module in model.modules() for key in module._parameters]
+    owners = [cast(dict[str, Any], module._parameters) for module in model.modules()]
+    places = [(owner, key) for owner in owners for key in owner]
     kept = [(owner, key, p) for owner, key in places if (p := owner[key]) is not None and id(p) in numbers]
     try:
         for owner, key, p in kept:

@@ -27,7 +27,7 @@ class Holder(nn.Module):
         """Put a tensor where its name, which may have dots, leads."""
         word, _, rest = name.partition(".")
         if rest:
-            self._modules.setdefault(word, Holder({}, {}))._place(rest, tensor)
+            cast(Holder, self._modules.setdefault(word, Holder({}, {})))._place(rest, tensor)
         else:
             # register_parameter() takes an nn.Parameter only, and a copy in that form would miss a storage replaced
             # later.

@@ -92,14 +92,13 @@ class Tracking:
 
     def seen(self) -> str:
         """Say what was seen of a training, where nothing was recorded."""
-        passes = f"{self._ledger.passes:,} call{'s' * (self._ledger.passes != 1)} of backward()"
+        count = self._ledger.passes
+        passes = f"{count:,} call{'s' * (count != 1)} of backward()"
         if self._made:
-            return (
-                f"saw {passes}, but none of the optimizers that were made took a step: {', '.join(sorted(self._made))}"
-            )
-        if self._ledger.passes:
-            return f"saw {passes}, but no optimizer of torch's, and no parameter that had changed at the next call"
-        return "saw no optimizer of torch's and no call of backward() in this process"
+            return f"{passes}; optimizers that took no step: {', '.join(sorted(self._made))}"
+        if count:
+            return f"{passes}; no optimizer of torch's, and no parameter that had changed at the next call"
+        return "no optimizer of torch's, and no call of backward()"
 
     def _watching(self, original: Callable[..., None]) -> Callable[..., None]:
         def make(optimizer: Optimizer, *args: Any, **options: Any) -> None:
