@@ -85,7 +85,10 @@ def test_the_training_is_the_same_to_the_last_bit_and_no_parameter_another(watch
     parameters = list(model.parameters())
     with watch():
         recorded = train(model)
-    assert all(torch.equal(one[0], other[0]) and one[1:3] == other[1:3] for one, other in zip(plain, recorded[:-1], strict=False))
+    assert all(
+        torch.equal(one[0], other[0]) and one[1:3] == other[1:3]
+        for one, other in zip(plain, recorded[:-1], strict=False)
+    )
     assert all(map(lambda p, q: p is q, model.parameters(), parameters))
 
 

@@ -236,6 +236,8 @@ def test_gradients_that_another_step_has_followed_count_no_more(ledger):
 def test_optimizers_that_step_within_the_pass(ledger, set_to_none, micro_batches):
     model, x = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1)), torch.ones(4, 3)
     optimizers = {p: torch.optim.SGD([p], lr=0.1) for p in model.parameters()}
+    for optimizer in optimizers.values():
+        ledger.account(optimizer)
     followed: dict[Tensor, list[float]] = {p: [] for p in optimizers}
     is_last = False
 
