@@ -72,7 +72,9 @@ def compare(recording: dyn.Recording, own: dict[str, Any]) -> str:
     found = recording.scalars["loss"][: len(losses)]
     pairs = [(row, loss) for row, loss in zip(found, losses, strict=False) if loss is not None]
     worst = max((abs(row - loss) if not isnan(row) else np.inf) / max(1, abs(loss)) for row, loss in pairs)
-    rows = f"{len(recording)} rows" if len(recording) == len(losses) + 1 else f"{len(recording)} ROWS OF {len(losses) + 1}"
+    rows = (
+        f"{len(recording)} rows" if len(recording) == len(losses) + 1 else f"{len(recording)} ROWS OF {len(losses) + 1}"
+    )
     norms = {name: float(np.linalg.norm(array[-1].astype(float))) for name, array in recording.parameters.items()}
     lacking = [name for name in own["names"] if name not in norms]
     wrong = [

@@ -2,8 +2,8 @@
 
     python benchmarks/packages/every_optimizer.py [NAME...]
 
-Held to what was trained: the same numbers to the last bit, one row a step and the final one, each with the state and the
-loss of its step. One that does not train as others do is named with what it says, and not counted.
+Held to what was trained: the same numbers to the last bit, one row a step and the final one, each with the state and
+the loss of its step. One that does not train as others do is named with what it says, and not counted.
 """
 
 import sys
@@ -97,9 +97,7 @@ def check(name: str) -> str:
         if not all(map(torch.equal, states, plain[0])):
             return "NOT THE SAME TRAINING"
         with dyn.open(path) as recording:
-            rows = torch.cat(
-                [torch.from_numpy(a[:]).flatten(1) for a in recording.parameters.values()], dim=1
-            )
+            rows = torch.cat([torch.from_numpy(a[:]).flatten(1) for a in recording.parameters.values()], dim=1)
             found = recording.scalars["loss"][:STEPS].tolist()
     if len(files) > 1 or len(rows) != STEPS + 1:
         return f"{len(rows)} ROWS, {len(files)} FILES"

@@ -14,8 +14,15 @@ tokens = torch.randint(0, 50, (64, 16))
 data = [{"input_ids": row, "labels": row} for row in tokens]
 with tempfile.TemporaryDirectory() as folder:
     arguments = TrainingArguments(
-        folder, per_device_train_batch_size=8, num_train_epochs=3, logging_steps=1, report_to=[], use_cpu=True,
-        save_strategy="no", learning_rate=1e-3, disable_tqdm=True,
+        folder,
+        per_device_train_batch_size=8,
+        num_train_epochs=3,
+        logging_steps=1,
+        report_to=[],
+        use_cpu=True,
+        save_strategy="no",
+        learning_rate=1e-3,
+        disable_tqdm=True,
     )
     trainer = Trainer(model, arguments, train_dataset=data)
     trainer.train()

@@ -84,6 +84,14 @@ class Handmade:
         if self.recorder is not None:
             self.recorder.complete(**({} if isinstance(loss, float) and math.isnan(loss) else {"loss": loss}))
 
+    def steps_within(self, done: Pass, begin: Begin) -> bool:
+        """Whether a pass has changed the parameters by itself, as its hooks may; completes the row if so."""
+        if not self._is_row_begun or self.is_over or not self._changed():
+            return False
+        self.account.take(done.loss, (done.number, done.number))
+        self.settle(begin)
+        return True
+
     def _leave_out_what_is_gone(self) -> None:
         """Go on without tensors that the script has let go of, as inputs of which it wanted the gradient."""
         is_there = [reference() is not None for reference in self._references]
@@ -144,7 +152,8 @@ class Workshop:
 
     def after_pass(self, done: Pass, reached: Collection[Account]) -> None:
         """Begin the rows of the trainings that a pass has reached, which may be one that nobody knew."""
-        mine = [each for each in self._trainings if each.account.add(done.loss, each.look, done.number)]
+        mine = [each for each in self._trainings if each.steps_within(done, self._begin)]
+        mine += [each for each in self._trainings if each.account.add(done.loss, each.look, done.number)]
         if not reached and self._searches:
             self._searches -= 1
             mine += self._search(done, mine)
@@ -178,14 +187,15 @@ class Workshop:
 
     def _search(self, done: Pass, known: Sequence[Handmade]) -> list[Handmade]:
         """Follow a pass that has reached no optimizer's witnesses; return the training that was found, if any."""
-        leaves = [leaf for leaf in done.leaves() if leaf.grad is not None]
+        leaves = done.leaves()
         found = {id(leaf) for leaf in leaves}
         blind = [account for account in self._accounts() if not found.isdisjoint(map(id, account.parameters))]
         for account in blind:
             account.add_unseen(done.loss, done.number, [p for p in account.parameters if id(p) in found])
         held = {key for training in self._trainings for key in training.held}
         new = [leaf for leaf in leaves if id(leaf) not in held]
-        if blind or not new:
+        # An optimizer that takes no step lets others do it, as those do that step within the pass.
+        if not new or any(account.log is not None for account in blind):
             return []
         # What has not changed yet may be more of one training than its first pass has reached.
         pending = [each for each in known if each.recorder is None]

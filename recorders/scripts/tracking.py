@@ -141,6 +141,7 @@ class Tracking:
 
     def _begin(self, optimizer: Optimizer, account: Account) -> None:
         held = {id(p) for p in parameters_of(optimizer)}
+        self._workshop.account_of(parameters_of(optimizer))
         for training in self._trainings.values():
             if held <= training.held:
                 self._workshop.hand_over(training.recorder)

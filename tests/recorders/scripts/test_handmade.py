@@ -176,6 +176,56 @@ def test_an_optimizer_goes_on_with_what_was_begun_by_hand(watch, update):
         assert recording.scalars["lr"][4:].tolist() == [0.1] * 3
 
 
+class Idle(torch.optim.Optimizer):
+    """Steps within the pass, by itself, and has no step() that would."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters, {})
+
+
+@pytest.mark.parametrize("make", [list, Idle])
+@pytest.mark.parametrize("update", [by_version, by_data])
+def test_steps_within_the_pass_are_recorded_from_the_second_on(watch, make, update):
+    model = net()
+    rows = []
+    with watch() as tracking:
+        optimizer = make(model.parameters())
+
+        def hook(p: Tensor) -> None:
+            update(p, 0.1)
+            p.grad = None
+
+        for p in model.parameters():
+            p.register_post_accumulate_grad_hook(hook)
+        for _ in range(4):
+            weight = model[0].weight.detach().clone()
+            loss = model(torch.ones(2, 3)).square().mean()
+            loss.backward()
+            rows.append((weight, loss.item()))
+        rows.append((model[0].weight.detach().clone(), float("nan")))
+    assert optimizer
+    check("run.h5", rows[1:])
+    assert tracking.summary() == ["run.h5: 4 rows, complete"]
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_an_optimizer_whose_first_pass_nobody_saw_has_its_recording_alone(watch, k):
+    # More parameters than there are witnesses, of which a pass reaches few.
+    branches = nn.ModuleList([nn.Linear(2, 1) for _ in range(20)])
+    losses = []
+    with watch() as tracking:
+        optimizer = torch.optim.SGD(branches.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = branches[k](torch.ones(2)).square().sum()
+            loss.backward()
+            losses.append(loss.item())
+            optimizer.step()
+    assert tracking.summary() == ["run.h5: 4 rows, complete"]
+    with dyn.open("run.h5") as recording:
+        assert recording.scalars["loss"][:3].tolist() == losses
+
+
 def test_gradients_that_move_nothing_are_no_training(watch):
     model = net()
     with watch() as tracking:
