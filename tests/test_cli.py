@@ -107,6 +107,14 @@ def test_jumps_in_words(recorded):
     fails(recorded("jumps", "geometry.h5", "--instance", 2), 2, "instance=2", "no ensemble")
 
 
+def test_jumps_of_what_was_logged(recorded):
+    result = recorded("jumps", "geometry.h5", "--signal", "loss")
+    assert (result.exit_code, result.stdout) == (0, "loss, 0 jumps\n")
+    assert recorded("jumps", "geometry.h5", "--signal", "loss", "--json").stdout == "[]\n"
+    fails(recorded("jumps", "geometry.h5", "--signal", "zzz"), 2, "unknown signal 'zzz'", "loss")
+    fails(recorded("jumps", "geometry.h5", "--signal", "loss", "--parameter", "W"), 2, "--parameter W", "--signal")
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_plot(recorded, suffix):
     result = recorded("plot", "geometry.h5", "levels", "-o", f"levels.{suffix}")

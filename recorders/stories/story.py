@@ -16,7 +16,6 @@ from ..text import ShownAsText
 from .ensemble_story import EnsembleStory, tell_ensemble
 
 # The population loss tells more than that of the minibatches, where it was recorded.
-_LOSSES = ("expected_loss", "loss")
 # Regimes are slow, and so many rows tell them as all do. Of matrices with more elements, or more features, nobody wants
 # to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
@@ -42,9 +41,9 @@ class Story(ShownAsText):
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
-        told = {name: _plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
+        told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
         return told | {
-            name: None if things is None else [_plain(asdict(each)) for each in things]
+            name: None if things is None else [plain(asdict(each)) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
 
@@ -89,8 +88,7 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     Raises RecordingError where there is nothing to tell, SettingError for a parameter or instance that is not there.
     """
     selection = select(recording, parameter, instance)
-    losses = ((name, values) for name in _LOSSES if (values := selection.loss(name)) is not None)
-    loss, values = next(losses, (None, None))
+    loss, values = selection.told_loss()
     step = selection.step
     return Story(
         path=str(recording.path),
@@ -123,10 +121,11 @@ def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) ->
     return find_regimes(W, None if loss is None else loss[chosen], step[chosen], groups)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return *value* as JSON can hold it; None stands for a number that is not finite."""
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: plain(each) for name, each in value.items()}
     if isinstance(value, np.ndarray | tuple | list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,6 +1,7 @@
 """A jump in words."""
 
 import numpy as np
+import pytest
 
 from dyn.dynamics.jumps import Jump
 from dyn.dynamics.jumps.words import describe_jump
@@ -13,10 +14,10 @@ def jump(features, before, after, **others) -> Jump:
 
 
 def test_features_that_go_together_are_told_together():
-    swap = jump([3, 5, 17], [0.2, 0.5, 0.22], [0.5, 0.0, 0.5], loss_change=-0.0012, loss_sigmas=-9.2, loss_lag=3.0)
+    swap = jump([3, 5, 17], [0.2, 0.5, 0.22], [0.5, 0.0, 0.5], loss_change=-0.0012, loss_error=0.00013, loss_lag=3.0)
     assert describe_jump(swap, "expected loss") == (
         "steps 1560-1720: features 3, 17 rise 0.21 → 0.50 (digon), feature 5 falls 0.50 → 0.00 (not represented); "
-        "expected loss -0.0012 (9 sigma)"
+        "expected loss -0.0012 ± 0.0001"
     )
 
 
@@ -30,12 +31,23 @@ def test_many_features_are_counted():
 
 
 def test_a_loss_that_changes_outside_of_the_jump_is_timed():
-    late = jump([1], [0.0], [0.5], loss_change=0.25, loss_sigmas=30.0, loss_lag=200.0)
-    assert describe_jump(late).endswith("; loss +0.25 (30 sigma, 200 steps later)")
-    early = jump([1], [0.0], [0.5], loss_change=0.25, loss_sigmas=30.0, loss_lag=-81.0)
-    assert describe_jump(early).endswith("; loss +0.25 (30 sigma, 81 steps earlier)")
+    late = jump([1], [0.0], [0.5], loss_change=0.25, loss_error=0.01, loss_lag=200.0)
+    assert describe_jump(late).endswith("; loss +0.25 ± 0.01, 200 steps later")
+    early = jump([1], [0.0], [0.5], loss_change=0.25, loss_error=0.01, loss_lag=-81.0)
+    assert describe_jump(early).endswith("; loss +0.25 ± 0.01, 81 steps earlier")
 
 
-def test_a_loss_without_noise_is_sure_beyond_counting():
-    clean = jump([1], [0.0], [0.5], loss_change=-1.0, loss_sigmas=-3e9)
-    assert describe_jump(clean).endswith("; loss -1 (over 1000 sigma)")
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(0.0004, "-0.0718 ± 0.0004"), (0.004, "-0.072 ± 0.004"), (1e-9, "-0.0718"), (0.0, "-0.0718"), (np.nan, "-0.072")],
+)
+def test_the_error_of_the_loss_is_told_where_it_shows(error, words):
+    known = jump([1], [0.0], [0.5], loss_change=-0.07177, loss_error=error)
+    assert describe_jump(known).endswith(f"; loss {words}")
+
+
+def test_a_loss_that_falls_or_rises_by_far_is_told_by_its_factor():
+    far = jump([1], [0.0], [0.5], loss_change=-0.0718, loss_error=4e-4, loss_factor=0.125)
+    assert describe_jump(far).endswith("; loss -0.0718 ± 0.0004, × 0.12")
+    little = jump([1], [0.0], [0.5], loss_change=-0.0718, loss_error=4e-4, loss_factor=0.6)
+    assert describe_jump(little).endswith("; loss -0.0718 ± 0.0004")
