@@ -63,7 +63,8 @@ def check(name: str) -> str:
         with dyn.open(files[0]) as recording:
             found = compare(recording, recorded)
     others = f", and {', '.join(path.name for path in files[1:])}" if files[1:] else ""
-    return f"| {PACKAGES[name]} {version(PACKAGES[name])} | {name} | {found}{others} | {same} |\n    {said[0] if said else errors[-300:]}"
+    package = f"{PACKAGES[name]} {version(PACKAGES[name])}"
+    return f"| {package} | {name} | {found}{others} | {same} |\n    {said[0] if said else errors[-300:]}"
 
 
 def compare(recording: dyn.Recording, own: dict[str, Any]) -> str:

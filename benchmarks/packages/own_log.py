@@ -1,4 +1,4 @@
-"""What a training of this folder says of itself: its losses, and a digest of its parameters, in one line for check.py."""
+"""What a training of this folder says of itself, in one line for check.py: its losses and its final parameters."""
 
 import hashlib
 import json

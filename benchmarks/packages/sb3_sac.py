@@ -1,4 +1,4 @@
-"""Stable-Baselines3: SAC on Pendulum. A round is a step of the critic and one of the actor; log_ent_coef has its own."""
+"""Stable-Baselines3: SAC on Pendulum. A round is a step of the critic and one of the actor, apart from log_ent_coef."""
 
 from own_log import tell
 from stable_baselines3 import SAC
