@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from .losses import Account, Look, Pass
+from .losses import Account, Look, LooseAccount, Pass
 
 if TYPE_CHECKING:
     from ..step.recorder import Recorder
@@ -33,7 +33,7 @@ class Handmade:
 
     def __init__(self, parameters: Sequence[Tensor]):
         self._references = [weakref.ref(p) for p in parameters]
-        self.account = Account(lambda: self.parameters)
+        self.account = LooseAccount(lambda: self.parameters)
         self.look: Look = self.account.look()
         self.recorder: Recorder | None = None
         self._recorded: set[int] = set()
@@ -145,6 +145,8 @@ class Workshop:
 
     def before_pass(self) -> None:
         """Complete the rows of trainings that have changed since their last pass."""
+        if not self._trainings:
+            return
         self._trainings = [each for each in self._trainings if not each.is_over]
         for training in self._trainings:
             training.settle(self._begin)
@@ -152,6 +154,8 @@ class Workshop:
 
     def after_pass(self, done: Pass, reached: Collection[Account]) -> None:
         """Begin the rows of the trainings that a pass has reached, which may be one that nobody knew."""
+        if not self._trainings and (reached or not self._searches):
+            return
         mine = [each for each in self._trainings if each.steps_within(done, self._begin)]
         mine += [each for each in self._trainings if each.account.add(done.loss, each.look, done.number)]
         if not reached and self._searches:

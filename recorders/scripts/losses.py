@@ -5,7 +5,7 @@ import math
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import torch
@@ -39,8 +39,7 @@ class Account:
         # What is to be told of each step, whether or not its loss is known.
         self.turn: Callable[[], None] | None = None
         self._parameters = parameters
-        # The script alone decides how long its parameters live.
-        self._witnesses: list[weakref.ref[Tensor]] = []
+        self._witnesses: list[Any] = []
         self._watch([p for p in parameters() if p.requires_grad])
         self._last: Look = []
         self._reached = False
@@ -53,9 +52,7 @@ class Account:
 
     def look(self) -> Look:
         """Return what a backward pass or a clearing changes."""
-        parameters = [reference() for reference in self._witnesses]
-        grads = [None if p is None else p.grad for p in parameters]
-        return [None if grad is None else (id(grad), grad._version) for grad in grads]
+        return [None if (grad := p.grad) is None else (id(grad), grad._version) for p in self._witnesses]
 
     def add(self, loss: Number, before: Look, number: int) -> bool:
         """Take in a backward pass from *loss*, if it reached; *before* is what look() said ahead of it."""
@@ -63,19 +60,22 @@ class Account:
         if after == before:
             return False
         grows = self._reached and before == self._last
-        self.take(self.loss + loss if grows else loss, (self.passes[0] if grows else number, number))
+        self._take(self.loss + loss if grows else loss, (self.passes[0] if grows else number, number), after)
         return True
 
     def add_unseen(self, loss: Number, number: int, reached: Sequence[Tensor]) -> None:
         """Take in a backward pass that has reached these parameters and no witness; one of them becomes a witness."""
         grows = self._reached and self.look() == self._last
         if len(self._witnesses) < 2 * _WITNESSES:
-            self._witnesses.append(weakref.ref(reached[0]))
+            self._witnesses += self._held(reached[:1])
         self.take(self.loss + loss if grows else loss, (self.passes[0] if grows else number, number))
 
     def take(self, loss: Number, passes: tuple[int, int]) -> None:
         """Say that the gradients are those of *loss*, which is the sum over the passes from the first to the last."""
-        self.loss, self.passes, self._last, self._reached = loss, passes, self.look(), True
+        self._take(loss, passes, self.look())
+
+    def _take(self, loss: Number, passes: tuple[int, int], look: Look) -> None:
+        self.loss, self.passes, self._last, self._reached = loss, passes, look, True
         # Between steps the loss may yet grow or be cleared; from within one, a closure, it is now or never.
         if self._stepping:
             self.publish()
@@ -110,10 +110,26 @@ class Account:
         return bool(moved)
 
     def _watch(self, parameters: Sequence[Tensor]) -> None:
-        self._witnesses = [weakref.ref(p) for p in parameters[:: -(-len(parameters) // _WITNESSES) or 1]]
+        self._witnesses = self._held(parameters[:: -(-len(parameters) // _WITNESSES) or 1])
+
+    def _held(self, parameters: Sequence[Tensor]) -> list[Any]:
+        """Return the parameters as witnesses are kept; those of an optimizer live as long as it does."""
+        return list(parameters)
 
 
-@dataclass
+class LooseAccount(Account):
+    """An account of parameters that no optimizer holds: the script alone decides how long they live."""
+
+    def look(self) -> Look:
+        """Return what a backward pass or a clearing changes."""
+        grads = [None if (p := reference()) is None else p.grad for reference in self._witnesses]
+        return [None if grad is None else (id(grad), grad._version) for grad in grads]
+
+    def _held(self, parameters: Sequence[Tensor]) -> list[Any]:
+        return [weakref.ref(p) for p in parameters]
+
+
+@dataclass(slots=True)
 class Pass:
     """A backward pass under way: its number, its loss, where it begins and what the accounts saw ahead of it."""
 
@@ -121,8 +137,8 @@ class Pass:
     loss: Number
     roots: Any
     inputs: Any
+    looks: dict[int, tuple[Account, Look]]
     has_stepped: bool = False
-    looks: dict[int, tuple[Account, Look]] = field(default_factory=dict)
 
     def leaves(self) -> list[Tensor]:
         """Return the tensors whose gradients it computes."""
@@ -200,7 +216,7 @@ class Ledger:
         account = self.account(optimizer)
         if (present := self.present) is not None:
             present.has_stepped = True
-            _, before = present.looks.pop(id(account), (account, None))
+            _, before = present.looks.pop(id(optimizer), (account, None))
             # Who steps in the midst of a pass follows it, whatever the witnesses have seen by then.
             if before is None or not account.add(present.loss, before, present.number):
                 account.take(present.loss, (present.number, present.number))
@@ -222,9 +238,7 @@ class Ledger:
             # Checkpointing runs a backward pass within another; its roots are no losses.
             if torch._C._current_graph_task_id() != -1:
                 return original(tensors, grad_tensors, *args, **options)
-            present = self._pass = None
-            with suppress(Exception):
-                present = self._begin_pass(tensors, grad_tensors, options.get("inputs"))
+            present = self._begin_pass(tensors, grad_tensors, options.get("inputs"))
             try:
                 original(tensors, grad_tensors, *args, **options)
             finally:
@@ -237,25 +251,23 @@ class Ledger:
         # Where a whole step is compiled, this runs outside of what is compiled.
         return set_apart(backward)
 
-    def _begin_pass(self, tensors: Any, grad_tensors: Any, inputs: Any) -> Pass:
-        if self._onlooker is not None:
-            self._onlooker.before_pass()
-        self.passes += 1
+    def _begin_pass(self, tensors: Any, grad_tensors: Any, inputs: Any) -> Pass | None:
         try:
-            loss = self._value(tensors, grad_tensors)
+            if self._onlooker is not None:
+                self._onlooker.before_pass()
+            self.passes += 1
+            looks = {key: (account, account.look()) for key, account in list(self._accounts.items())}
+            self._pass = Pass(self.passes, self._value(tensors, grad_tensors), tensors, inputs, looks)
         except Exception:
-            loss = math.nan
-        self._pass = present = Pass(self.passes, loss, tensors, inputs)
-        for account in self.accounts:
-            present.looks[id(account)] = account, account.look()
-        return present
+            # Whatever it is, it is not the training's fault.
+            self._pass = None
+        return self._pass
 
     def _enter(self, done: Pass) -> None:
         self._recent = done.loss if self._after_step else self._recent + done.loss
         self._after_step = done.has_stepped
         # Those that have stepped within the pass have had it.
-        looks = list(done.looks.values())
-        reached = [account for account, before in looks if account.add(done.loss, before, done.number)]
+        reached = [account for account, before in done.looks.values() if account.add(done.loss, before, done.number)]
         if self._onlooker is not None and not done.has_stepped:
             self._onlooker.after_pass(done, reached)
 
