@@ -62,6 +62,7 @@ def train(model: nn.Module, step: Callable[[], object], steps: int) -> tuple[lis
 
 def check(path: str, model: nn.Module, before: list[np.ndarray], losses: list[float]) -> None:
     with dyn.open(path) as recording:
+        assert recording.step[:].tolist() == list(range(len(losses) + 1))
         assert (states(recording) == np.stack([*before, state(model)])).all()
         assert recording.scalars["loss"][:-1].tolist() == losses
         assert "loss_1" not in recording.scalars
@@ -132,6 +133,18 @@ def test_a_new_optimizer_each_epoch_goes_on(tracking, make):
     check("run.h5", model, before, losses)
     with dyn.open("run.h5") as recording:
         assert recording.scalars["lr"][:6] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.1 / 3, 0.1 / 3])
+
+
+def test_several_optimizers_that_are_made_anew_each_epoch(tracking):
+    model = net()
+    before, losses = [], []
+    for _ in range(3):
+        both = [SGD(model[0].parameters(), lr=0.1), Adam(model[1].parameters(), lr=0.01)]
+        more = train(model, lambda both=both: [each.step() for each in both], 2)
+        before += more[0]
+        losses += more[1]
+    assert files(tracking) == {"run.h5": 7}
+    check("run.h5", model, before, losses)
 
 
 def test_a_successor_with_fewer_groups_leaves_no_learning_rate_of_the_other(tracking):
