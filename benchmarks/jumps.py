@@ -123,10 +123,12 @@ class Said(NamedTuple):
     lag_off: float
 
     def close(self, change: float) -> bool:
+        """Whether what is said of the loss is within a tenth of *change*."""
         return abs(self.jump.loss_change - change) <= 0.1 * abs(change)
 
     @property
     def right(self) -> bool:
+        """Whether what is said of the loss has the sign of its change."""
         return self.jump.loss_change * self.between_found > 0
 
 
@@ -140,7 +142,7 @@ def said(jump: Jump, truth: PlantedJump, trajectory: Trajectory, plan: Plan) -> 
         # The loss is compared across its own ramp too.
         start, end = min(start, own[0]), max(end, own[1])
         lag_off = abs(jump.loss_lag - (step[own].mean() - step[planted].mean())) / np.ptp(step[planted])
-    return Said(jump, expected[end] - expected[start], truth.loss_change, float(lag_off))
+    return Said(jump, float(expected[end] - expected[start]), truth.loss_change, float(lag_off))
 
 
 def pairs(numbers: range, seed: int) -> Iterator[tuple[str, Said | None]]:
@@ -154,14 +156,16 @@ def pairs(numbers: range, seed: int) -> Iterator[tuple[str, Said | None]]:
         match = next((jump for jump in found if score([jump], [truth]).matched), None)
         result = match and said(match, truth, trajectory, plan)
         yield kind, result
-        if result is None or (match.loss_sigmas > 5 and not result.right):
+        if result is None or (result.jump.loss_sigmas > 5 and not result.right):
             print("  missed or wrong:", k, plan, loss, result)
 
 
 def losses(numbers: range, seed: int) -> None:
     """Print of each kind of loss how many jumps are found, and how many changes of the loss are right, as a share."""
     results = list(pairs(numbers, seed))
-    print("       kind  pairs  found  over 5 SE  sign right  over 20 SE  within 10 %  as planted  within 2 SE  lags  right")
+    print(
+        "       kind  pairs  found  over 5 SE  sign right  over 20 SE  within 10 %  as planted  within 2 SE  lags right"
+    )
     for kind in (*LOSSES, "all"):
         chosen = [each for name, each in results if kind in (name, "all")]
         found = [each for each in chosen if each]

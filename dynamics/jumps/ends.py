@@ -46,7 +46,10 @@ def value_at_end(y: np.ndarray, noise: float) -> Value:
         if fit.order not in stopped and low <= fit.value <= high:
             surest.pop(fit.order, None)
             surest[fit.order] = fit
-            low, high = max(low, fit.value - _AGREE * noise * fit.error), min(high, fit.value + _AGREE * noise * fit.error)
+            low, high = (
+                max(low, fit.value - _AGREE * noise * fit.error),
+                min(high, fit.value + _AGREE * noise * fit.error),
+            )
         else:
             stopped.add(fit.order)
     best = list(surest.values())[-1]
@@ -136,7 +139,7 @@ def _wandering(y: np.ndarray) -> float:
 
 
 def _rising(y: np.ndarray) -> np.ndarray:
-    """Return the course (k,) that never falls and is nearest to *y*: max over i ≤ k of min over j ≥ k of means i … j."""
+    """Return the course (k,) that never falls and is nearest to *y*: max over i ≤ k, min over j ≥ k of means i … j."""
     sums = np.concatenate([[0.0], np.cumsum(y)])
     i, j = np.arange(len(y))[:, None], np.arange(len(y))
     means = np.where(j >= i, (sums[j + 1] - sums[i]) / np.maximum(j + 1 - i, 1), np.inf)

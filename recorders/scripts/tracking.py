@@ -16,13 +16,14 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from ...dynamics.errors import SettingError
 from ..ring.paths import free_path
-from ..writing.cost import room_for_rows
+from ..writing.cost import price_is_told, room_for_rows
 from .handmade import Workshop
 from .losses import Account, Ledger, parameters_of, replaced
 from .ownership import Ownership, ownership
 from .trainings import Training, company
 
 if TYPE_CHECKING:
+    from ..reading.recording import Recording
     from ..step.recorder import Recorder
 
     Made = tuple[Recorder, nn.Module]
@@ -85,7 +86,7 @@ class Tracking:
         for path, training in self._trainings.items():
             try:
                 with open_recording(training.recorder.path) as recording:
-                    lines.append(f"{path}: {len(recording):,} rows, {recording.status}")
+                    lines.append(f"{path}: {len(recording):,} rows, {recording.status}{_divergence(recording)}")
             except OSError as error:
                 lines.append(str(error))
         return lines
@@ -189,7 +190,8 @@ class Tracking:
         about = {"optimizer": names, "trains": owned.label}
         options = {**self._options, "config": {**self._options.get("config", {}), **about}}
         options["select"] = options.get("select") or owned.select
-        recorder = attach(owned.model, optimizers, self._folder / path, **options)
+        with price_is_told():
+            recorder = attach(owned.model, optimizers, self._folder / path, **options)
         held = [*parameters, *owned.model.parameters()] if owned.select is None else parameters
         self._trainings[path] = training = Training(recorder, {id(p) for p in held})
         size = room_for_rows(recorder.bytes_per_row, recorder.path.parent)
@@ -211,6 +213,13 @@ class Tracking:
 
 def _variables() -> Mapping[str, Any]:
     return vars(sys.modules["__main__"])
+
+
+def _divergence(recording: "Recording") -> str:
+    from ..reading.divergence import diverged_to_the_end
+
+    step = diverged_to_the_end(recording)
+    return "" if step is None else f", diverged at step {step:,}"
 
 
 def _ignore(_: Any) -> None:

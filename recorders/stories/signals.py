@@ -1,4 +1,4 @@
-"""Jumps of anything that was logged: a scalar such as the test accuracy, a probe by its columns; no matrix is needed."""
+"""Jumps of anything that was logged: a scalar such as the test accuracy, a probe by its columns, without a matrix."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -36,7 +36,8 @@ class SignalStory(ShownAsText):
     def as_dict(self) -> list[dict[str, Any]]:
         """Return what JSON can hold, a document for each jump; None stands for a number that is not known."""
         return [
-            {"signal": self.signal, "columns": self._columns(jump.features)} | plain(asdict(jump)) for jump in self.jumps
+            {"signal": self.signal, "columns": self._columns(jump.features)} | plain(asdict(jump))
+            for jump in self.jumps
         ]
 
     def _columns(self, features: Sequence[int]) -> list[str]:
@@ -78,7 +79,10 @@ def _jumps(values: np.ndarray, loss: np.ndarray | None, step: np.ndarray) -> lis
     span = np.array([_range(column[np.isfinite(column)]) for column in values.T])
     jumps = detect_jumps(values / span, loss, step)
     at = [list(jump.features) for jump in jumps]
-    return [replace(jump, before=jump.before * span[k], after=jump.after * span[k]) for jump, k in zip(jumps, at, strict=True)]
+    return [
+        replace(jump, before=jump.before * span[k], after=jump.after * span[k])
+        for jump, k in zip(jumps, at, strict=True)
+    ]
 
 
 def _range(known: np.ndarray) -> float:

@@ -151,7 +151,7 @@ def test_rows_without_a_loss_are_left_out():
     (found,) = match_loss(holes, ROWS, [JUMP])
     assert found.change == pytest.approx(-1.04, rel=0.02)
     assert found.lag == pytest.approx(0, abs=3)
-    until_the_end = match_loss(np.where(ROWS == ROWS[-1], np.nan, loss), ROWS, [(ROWS[-3], ROWS[-1])])
+    until_the_end = match_loss(np.where(ROWS[-1] == ROWS, np.nan, loss), ROWS, [(ROWS[-3], ROWS[-1])])
     assert np.isnan(until_the_end[0].change)
 
 

@@ -47,7 +47,11 @@ def test_a_falling_loss_ends_where_it_should(course):
 def said(loss: LossPlan, seed: int) -> tuple[float, float, float]:
     """Return the change across the jump, in its errors too, and that of the expected loss between the ends found."""
     planted = plant_with_loss(PLAN, loss, seed=seed)
-    (jump,) = [each for each in detect_jumps(planted.signal, planted.loss, planted.step) if score([each], planted.jumps).matched]
+    (jump,) = [
+        each
+        for each in detect_jumps(planted.signal, planted.loss, planted.step)
+        if score([each], planted.jumps).matched
+    ]
     start, end = np.searchsorted(planted.step, [jump.start, jump.end])
     return jump.loss_change, jump.loss_sigmas, planted.expected_loss[end] - planted.expected_loss[start]
 
