@@ -20,7 +20,7 @@ from ..writing.cost import price_is_told, room_for_rows
 from .handmade import Workshop
 from .losses import Account, Ledger, parameters_of, replaced
 from .ownership import Ownership, ownership
-from .trainings import Training, company
+from .trainings import RecordedTraining, company
 
 if TYPE_CHECKING:
     from ..reading.recording import Recording
@@ -49,7 +49,7 @@ class Tracking:
         self._folder = Path.cwd()
         self._options = options
         self._report = report
-        self._trainings: dict[Path, Training] = {}
+        self._trainings: dict[Path, RecordedTraining] = {}
         self._is_elsewhere = False
         self.has_refused = False
         self._process = os.getpid()
@@ -181,7 +181,7 @@ class Tracking:
 
     def _attach(
         self, owned: Ownership, optimizers: Sequence[Optimizer], names: str, parameters: Sequence[Tensor]
-    ) -> Training:
+    ) -> RecordedTraining:
         from ..attaching import attach
 
         if len(self._trainings) == _MOST:
@@ -193,7 +193,7 @@ class Tracking:
         with price_is_told():
             recorder = attach(owned.model, optimizers, self._folder / path, **options)
         held = [*parameters, *owned.model.parameters()] if owned.select is None else parameters
-        self._trainings[path] = training = Training(recorder, {id(p) for p in held})
+        self._trainings[path] = training = RecordedTraining(recorder, {id(p) for p in held})
         size = room_for_rows(recorder.bytes_per_row, recorder.path.parent)
         how = names if optimizers else "no optimizer of torch's: a row for each change between two calls of backward()"
         self._say(f"{path}: recording {owned.label} ({how}), {size}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class Member:
+class Stepper:
     """An optimizer of a training, its place among them, and whether it has followed another loss than the round's."""
 
     optimizer: Optimizer
@@ -32,7 +32,7 @@ class Member:
 
 
 @dataclass(eq=False)
-class Training:
+class RecordedTraining:
     """A recording under way: its recorder, the identities of its parameters, and the optimizers that step them.
 
     The loss of a round is that of its first optimizer. Another that follows another loss has one of its own, named by
@@ -41,14 +41,14 @@ class Training:
 
     recorder: "Recorder"
     held: set[int]
-    members: list[Member] = field(default_factory=list)
+    members: list[Stepper] = field(default_factory=list)
     _stepped: set[int] = field(default_factory=set)
     _first: int = 0
     _passes: tuple[int, int] | None = None
 
     def begin(self, members: Sequence[tuple[Optimizer, Account]]) -> None:
         """Have the accounts of its optimizers, which the recorder knows, tell their losses."""
-        self.members = [Member(*member, place) for place, member in enumerate(members)]
+        self.members = [Stepper(*member, place) for place, member in enumerate(members)]
         self._listen()
 
     def join(self, optimizer: Optimizer, account: Account) -> None:
@@ -59,7 +59,7 @@ class Training:
             # Should it step once more, it will take its place back.
             rival.account.log = rival.account.turn = None
         place = rivals[0].place if rivals else 1 + max((member.place for member in self.members), default=-1)
-        joining = Member(optimizer, account, place, any(rival.has_own_loss for rival in rivals[:1]))
+        joining = Stepper(optimizer, account, place, any(rival.has_own_loss for rival in rivals[:1]))
         self.members = [*(member for member in self.members if member not in rivals), joining]
         self.recorder.follow(optimizer, instead_of=[rival.optimizer for rival in rivals])
         self._listen()
@@ -74,13 +74,13 @@ class Training:
     def _log_plainly(self, loss: Number) -> None:
         self.recorder.log(loss=loss)
 
-    def _turn(self, member: Member) -> None:
+    def _turn(self, member: Stepper) -> None:
         """Note that a member begins a step."""
         if not self._stepped or member.place in self._stepped:
             self._stepped, self._first, self._passes = set(), member.place, None
         self._stepped.add(member.place)
 
-    def _log(self, member: Member, loss: Number) -> None:
+    def _log(self, member: Stepper, loss: Number) -> None:
         """Log the loss of a member's step, unless it is the one that stands in the row already."""
         passes = member.account.passes
         if member.place == self._first or self._passes is None:
