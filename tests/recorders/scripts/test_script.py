@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 import dyn
 from dyn.recorders.scripts.launch import Script
@@ -68,6 +69,22 @@ if __name__ == "__main__":
     # A child that goes on to the end of the script.
     if child := os.fork():
         os.waitpid(child, 0)
+"""
+
+BOUND_EARLY = """
+import torch
+from torch.autograd import backward
+from torch.nn import Linear
+
+model = Linear(3, 1)
+backward(model(torch.ones(4, 3)).square().mean())
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(3):
+    optimizer.step()
+    optimizer.zero_grad()
+    loss = model(torch.ones(4, 3)).square().mean()
+    print(loss.item())
+    backward(loss)
 """
 
 FAILS_DEEP_WITHIN = """
@@ -151,6 +168,18 @@ def test_children_train_unrecorded(tmp_path):
     assert (done.returncode, done.stdout) == (0, "__mp_main__ False\n"), done.stderr
     assert done.stderr.splitlines()[1:] == ["dyn: train.h5: 3 rows, complete"]
     assert {path.name for path in tmp_path.glob("*.h5")} == {"train.h5"}
+
+
+def test_a_backward_that_was_bound_before_there_was_an_optimizer(tmp_path):
+    (tmp_path / "train.py").write_text(BOUND_EARLY)
+    done = record(tmp_path, "train.py")
+    assert done.returncode == 0, done.stderr
+    with dyn.open(tmp_path / "train.h5") as recording:
+        losses = recording.scalars["loss"][:]
+        assert recording.step[:].tolist() == [0, 1, 2, 3]
+        assert losses[1:3].tolist() == [float(line) for line in done.stdout.split()][:2]
+        weight, bias = (torch.from_numpy(recording.parameters[name][0]) for name in ("weight", "bias"))
+        assert losses[0] == torch.nn.functional.linear(torch.ones(4, 3), weight, bias).square().mean().item()
 
 
 def test_a_traceback_from_deep_within_shows_nothing_of_ours(tmp_path):

@@ -258,6 +258,25 @@ def test_a_process_that_ends_closes_its_recording(path, last, status):
         assert (recording.status, len(recording)) == (status, 4)
 
 
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_row_that_is_begun_is_one_when_it_is_completed(regression, path, every):
+    biases = []
+    with dyn.attach(regression.model, None, path, every=every) as recorder:
+        for k in range(4):
+            recorder.begin()
+            biases.append(regression.model.bias.detach().numpy().copy())
+            with torch.no_grad():
+                regression.model.bias += 1
+            # What is said of a step that makes no row is not the next one's.
+            recorder.complete(**({"loss": k} if k % 2 else {}))
+        recorder.begin()
+    rows = [*range(0, 4, every), 4]
+    with dyn.open(path) as recording:
+        assert recording.step[:].tolist() == rows
+        np.testing.assert_array_equal(recording.parameters["bias"][:-1], [biases[k] for k in rows[:-1]])
+        np.testing.assert_array_equal(recording.scalars["loss"][:], [k if k % 2 else np.nan for k in rows])
+
+
 def test_the_repr_says_where_and_what_it_costs(regression, path):
     with dyn.attach(regression.model, regression.optimizer, path) as recorder:
         regression.train(2, recorder)
