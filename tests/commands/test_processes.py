@@ -7,7 +7,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 import dyn
+
+pytestmark = pytest.mark.slow
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:

@@ -21,7 +21,7 @@ from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
 from dyn.dynamics.training.evaluation import PopulationLoss, evaluation_of
 from dyn.dynamics.training.loop import Training, build_features
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 class Outcome(NamedTuple):

@@ -209,6 +209,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is counted in other units")
 @every_format
 def test_memory_does_not_grow_with_the_recording(tmp_path, suffix):

@@ -46,6 +46,7 @@ def assert_rows_are_right(recording: dyn.Recording) -> None:
     assert np.isnan(recording.scalars["loss"][:]).sum() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["inline", "process"])
 def test_no_look_at_a_running_recording_finds_a_wrong_row(path, writer):
     lengths = set()

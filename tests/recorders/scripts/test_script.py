@@ -126,6 +126,7 @@ def record_here(source: str) -> tuple[object, list[str]]:
     return 0, said
 
 
+@pytest.mark.slow
 def test_a_training_with_workers_is_the_same_to_the_last_bit(tmp_path):
     (tmp_path / "train.py").write_text(WITH_WORKERS)
     plain = run(tmp_path, "train.py", "3")
@@ -145,6 +146,7 @@ def test_a_training_with_workers_is_the_same_to_the_last_bit(tmp_path):
     assert all(line.startswith("dyn: run.h5: ") for line in recorded.stderr.splitlines())
 
 
+@pytest.mark.slow
 def test_children_train_unrecorded(tmp_path):
     (tmp_path / "train.py").write_text(WITH_CHILDREN)
     done = record(tmp_path, "train.py")
@@ -153,6 +155,7 @@ def test_children_train_unrecorded(tmp_path):
     assert {path.name for path in tmp_path.glob("*.h5")} == {"train.h5"}
 
 
+@pytest.mark.slow
 def test_a_traceback_from_deep_within_shows_nothing_of_ours(tmp_path):
     (tmp_path / "train.py").write_text(FAILS_DEEP_WITHIN)
     recorded = record(tmp_path, "train.py")
@@ -162,6 +165,7 @@ def test_a_traceback_from_deep_within_shows_nothing_of_ours(tmp_path):
     assert (recorded.returncode, said[-1]) == (1, "dyn: train.h5: 1 rows, aborted")
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
     (tmp_path / "train.py").write_text(WITHOUT_END)
     # Tests that run in the background of a shell inherit an ignored SIGINT.
@@ -185,6 +189,7 @@ def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
         assert recording.status == "aborted"
 
 
+@pytest.mark.slow
 def test_the_quickstart_of_the_docs(tmp_path):
     done = record(tmp_path, str(QUICKSTART), "--every", "10")
     assert done.returncode == 0, done.stderr

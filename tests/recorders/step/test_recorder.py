@@ -230,6 +230,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("last", "status"), [("", "complete"), ("raise ValueError", "aborted")])
 def test_a_process_that_ends_closes_its_recording(path, last, status):
     command = [sys.executable, "-c", PROGRAM + last, str(path)]

@@ -236,6 +236,7 @@ print(dyn.recorders.step.state.HotPath.__name__)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["in C"], indirect=True)
 def test_without_the_extension_the_rows_are_the_same(tmp_path):
     recordings = []

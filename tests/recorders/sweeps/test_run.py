@@ -90,6 +90,7 @@ def test_a_point_that_fails_is_told_and_tried_again_on_request(troubled, whole, 
     assert path.read_bytes() == whole
 
 
+@pytest.mark.slow
 @needs_kill
 def test_a_worker_that_dies_costs_no_more_than_its_tasks(troubled, whole, path):
     outcome = run_sweep(troubled("kill once"), path, workers=2)
@@ -182,6 +183,7 @@ def test_damaged_files_are_trained_again(small, whole, path):
     assert path.read_bytes() == whole
 
 
+@pytest.mark.slow
 @needs_kill
 def test_a_sweep_that_was_killed_goes_on_where_it_was(path):
     over, settings = "lr=lin:0.01:0.08:8", [*SMALL, "steps=300"]

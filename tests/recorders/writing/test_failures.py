@@ -113,6 +113,7 @@ def train_with_files_limited_to(limits: dict[Path, int]) -> list[dict]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_recording_and_not_the_training(tmp_path):
     # Full before the first rows are written, and after.
     limits = {tmp_path / "roomy.h5": 2**30, tmp_path / "early.h5": 30_000, tmp_path / "late.h5": 18_000_000}
@@ -190,6 +191,7 @@ recorder.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_that_trains_does_not_touch_the_recording(path):
     subprocess.run([sys.executable, "-c", FORK, str(path)], check=True, timeout=60)
