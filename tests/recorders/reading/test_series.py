@@ -95,7 +95,7 @@ def test_a_slice_is_what_numpy_would_give(weight, array, key):
     np.testing.assert_array_equal(found, array[key])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(basic_indices(SHAPE, allow_newaxis=True, allow_ellipsis=True))
 def test_any_basic_index_is_what_numpy_would_give(weight, array, key):
     found = weight[key]

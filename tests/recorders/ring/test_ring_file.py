@@ -164,7 +164,7 @@ def test_a_header_that_describes_no_rows_is_none(make, schema, is_one):
     assert (Ring.open(ring.path) is not None) == is_one
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(("word", "schema")), st.integers(0, 500), st.binary(min_size=1, max_size=8))
 def test_a_damaged_header_raises_nothing(make, part, at, garbage):
     ring = make()
