@@ -69,7 +69,7 @@ def test_the_notebook_shows_what_its_cells_return(tmp_path):
     with warnings.catch_warnings():
         # The kernel talks to this process alone, without encryption, and says so.
         warnings.simplefilter("ignore")
-        nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
+        nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
     shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("text/html" in data and "toy.h5" in data["text/html"] for data in shown)
     assert any("image/png" in data for data in shown)

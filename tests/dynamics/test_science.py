@@ -53,7 +53,7 @@ def geometry() -> Outcome:
 @pytest.fixture(scope="module")
 def demonstration() -> Outcome:
     # By then what is learned has been learned at every density; the rest of the steps only polish it.
-    return train(EXPERIMENTS["demonstration"].with_settings(steps=7_000))
+    return train(EXPERIMENTS["demonstration"].with_settings(steps=7_000, batch_size=256))
 
 
 def is_octahedron(W: np.ndarray) -> bool:

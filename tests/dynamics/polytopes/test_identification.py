@@ -126,6 +126,7 @@ def test_a_diverged_row_is_refused(value):
         identify(np.array([[1.0, value]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "m", "expected"), [(5, 2, "pentagon"), (6, 3, "3 × digon"), (8, 3, "square antiprism")])
 @pytest.mark.usefixtures("one_thread")
 def test_sparse_models_learn_the_polytope_that_fits(n, m, expected):

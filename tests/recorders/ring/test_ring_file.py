@@ -106,7 +106,7 @@ except RecordingError as error:
 @pytest.mark.parametrize("rows", [5000, 2**22], ids=["a part of a piece", "many pieces"])
 def test_a_full_disk_leaves_nothing(tmp_path, how, rows):
     arguments = [sys.executable, "-c", FULL_DISK, str(tmp_path / "ring"), how, str(rows)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=300)
     assert f"{tmp_path / 'ring'} cannot be made (" in done.stdout
     assert "File too large" in done.stdout
     assert list(tmp_path.iterdir()) == []

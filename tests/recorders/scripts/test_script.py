@@ -178,7 +178,7 @@ def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
             assert process.stdout is not None
             assert process.stdout.readline() == "a step\n"
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=300)
         finally:
             process.kill()
     # Which a shell calls 130.
