@@ -4,17 +4,13 @@ from pathlib import Path
 
 import click
 
+from ..recorders.file.compression import COMPRESSIONS
+from .options import FORCE, RECORDING
 from .terminal import progress, say_warnings
-
-# Named in recorders/file/compression.py too, which loads HDF5.
-_COMPRESSIONS = ("none", "gzip", "zstd", "lz4")
-
-_FILE = click.argument("file", type=click.Path(path_type=Path))
-_FORCE = click.option("--force", is_flag=True, help="Replace an existing output.")
 
 
 @click.command()
-@_FILE
+@RECORDING
 def repair(file: Path) -> None:
     """Make one clean file of what a crash left: rows that are still in the ring, a change that was interrupted."""
     from ..recorders.writing.repair import repair as repair_recording
@@ -29,7 +25,7 @@ def repair(file: Path) -> None:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The merged recording.")
-@_FORCE
+@FORCE
 def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
     """Put together the recordings that the ranks of one training made of their shards."""
     from ..recorders.rewriting.merge import merge as merge_ranks
@@ -40,12 +36,12 @@ def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
 
 
 @click.command()
-@_FILE
+@RECORDING
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The compact recording [default: FILE itself].")
 @click.option(
-    "--compress", "compression", type=click.Choice(_COMPRESSIONS), help="How it is compressed [default: as FILE is]."
+    "--compress", "compression", type=click.Choice(COMPRESSIONS), help="How it is compressed [default: as FILE is]."
 )
-@_FORCE
+@FORCE
 def compact(file: Path, output: Path | None, compression: str | None, force: bool) -> None:
     """Rewrite a recording feature by feature, so that each feature's history is read in one piece; smaller if asked."""
     from ..recorders.rewriting.compact import compact as compact_recording
@@ -60,11 +56,11 @@ def compact(file: Path, output: Path | None, compression: str | None, force: boo
 
 
 @click.command()
-@_FILE
+@RECORDING
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="OUT.nc|zarr|npz|csv|parquet|rrd.")
 @click.option("--select", multiple=True, metavar="GLOB", help="Only such arrays, as 'features/*' or loss; repeatable.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Every so many rows.")
-@_FORCE
+@FORCE
 def export(file: Path, output: Path, select: tuple[str, ...], every: int, force: bool) -> None:
     """Write a recording, or the result of a sweep, for other programs: the suffix of OUT says in which format.
 

@@ -10,11 +10,11 @@ import numpy as np
 from .jumps.changes import SMALLEST, changes_by_stripe
 from .signals import Signal, checked_signal, checked_step, tiles
 
-# How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
-TOLERANCE = 0.03
 # What is counted beside the levels.
 UNKNOWN, BETWEEN = "not a number", "between levels"
 
+# How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
+TOLERANCE = 0.03
 # What is compared with the levels takes several times its own memory.
 _TILE_BYTES = 2**22
 
@@ -58,13 +58,13 @@ class Plateau:
     level: Level | None
 
 
-def nearest_level(value: float, tolerance: float = 0.02) -> Level | None:
+def nearest_level(value: float, tolerance: float = TOLERANCE) -> Level | None:
     """Return the level within *tolerance* of a dimensionality, the nearest if there are several, or None."""
     index = int(level_indices(np.asarray(value), tolerance))
     return LEVELS[index] if index >= 0 else None
 
 
-def level_indices(dimensionality: np.ndarray, tolerance: float = 0.02) -> np.ndarray:
+def level_indices(dimensionality: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     """Return the index into LEVELS of the level within *tolerance* of each D, the nearest, and -1 where there is none.
 
     Shapes: dimensionality (...) -> (...) int8; a value that is not finite is at no level.
@@ -79,7 +79,7 @@ def level_indices(dimensionality: np.ndarray, tolerance: float = 0.02) -> np.nda
     return np.where(is_there, nearest, np.int8(-1))
 
 
-def occupancy(dimensionality: Signal | np.ndarray, tolerance: float = 0.02) -> np.ndarray:
+def occupancy(dimensionality: Signal | np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     """Return how many features are at each of LEVELS at each row; those between levels are not counted.
 
     A signal that is read when it is sliced is never in memory as a whole.
@@ -97,7 +97,7 @@ def find_levels(
     dimensionality: Signal | np.ndarray,
     step: Sequence[float] | np.ndarray | None = None,
     *,
-    tolerance: float = 0.02,
+    tolerance: float = TOLERANCE,
     smallest: float = SMALLEST,
 ) -> list[Plateau]:
     """Return the plateaus of every feature, feature by feature, in order of time.
@@ -145,7 +145,7 @@ def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
     counts = {}
     if unknown := int(np.count_nonzero(~np.isfinite(dimensionality))):
         counts[UNKNOWN] = unknown
-    found = level_indices(dimensionality, TOLERANCE)
+    found = level_indices(dimensionality)
     counts.update(
         (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
         for k, level in enumerate(LEVELS)

@@ -1,5 +1,6 @@
 """What the tests of several folders start from."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -16,6 +17,12 @@ from dyn.dynamics.experiments import Experiment
 # How long an example takes depends on what else the machine does; all else is as it would be, here and in CI.
 settings.register_profile("dyn", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dyn")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the libraries and the tests themselves are from every search for garbage, and for models, that follows."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module")

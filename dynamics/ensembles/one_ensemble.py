@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..levels import LEVELS, occupancy
-
-if TYPE_CHECKING:
-    from ..jumps import Jump
-    from ..motion.alignment import Alignment
+from ..jumps.detection import Jump
+from ..levels import LEVELS, TOLERANCE
+from ..motion.alignment import Alignment, align_runs
+from ..polytopes.identification import Polytope
+from .gathering import Gathered, Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +25,12 @@ class EnsembleSummary:
     """
 
     step: np.ndarray
-    jumps: tuple[tuple["Jump", ...], ...]
+    jumps: tuple[tuple[Jump, ...], ...]
     levels: tuple[str, ...]
     occupancy: np.ndarray
     spread: np.ndarray
     polytopes: tuple[Counter[str], ...]
-    alignments: tuple["Alignment", ...]
+    alignments: tuple[Alignment, ...]
     reference: int
 
     @property
@@ -45,7 +45,7 @@ class EnsembleSummary:
 
 
 def summarise(
-    dimensionality: Any, loss: Any, W: Any, *, step: Any = None, reference: int = 0, tolerance: float = 0.02
+    dimensionality: Any, loss: Any, W: Any, *, step: Any = None, reference: int = 0, tolerance: float = TOLERANCE
 ) -> EnsembleSummary:
     """Return the jumps, the levels and the final polytopes of every member of an ensemble, aligned with one of them.
 
@@ -59,29 +59,21 @@ def summarise(
     Raises ValueError where the shapes do not agree, k is 0, or there is no such member.
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
-    from ..jumps import detect_jumps
-    from ..motion.alignment import align_runs
-    from ..polytopes import identify
-
     rows, members = _checked_shape(dimensionality, loss, W)
     if not 0 <= reference < members:
         raise ValueError(f"reference={reference} is not one of the {members} members, which count from 0")
     step = np.arange(rows) if step is None else np.asarray(step)
-    shares = _Moments((rows, len(LEVELS)))
-    jumps, polytopes, alignments = [], [], []
+    gathered, alignments = Gathered(step, tolerance), []
     for k in range(members):
-        D = dimensionality[:, k]
-        shares.add(occupancy(D, tolerance) / D.shape[1])
-        jumps.append(tuple(detect_jumps(D, loss=np.asarray(loss[:, k]), step=step)))
-        polytopes.append(Counter(_names(identify(np.asarray(W[k])))))
+        gathered.add([Model(dimensionality[:, k], np.asarray(loss[:, k]), np.asarray(W[k]))])
         alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
     return EnsembleSummary(
         step=step,
-        jumps=tuple(jumps),
+        jumps=tuple(model.jumps if model else () for model in gathered.models),
         levels=tuple(level.polytope for level in LEVELS),
-        occupancy=shares.mean,
-        spread=shares.deviation,
-        polytopes=tuple(polytopes),
+        occupancy=gathered.shares.mean,
+        spread=gathered.shares.deviation(),
+        polytopes=tuple(_count(model.polytopes or ()) if model else Counter() for model in gathered.models),
         alignments=tuple(alignments),
         reference=reference,
     )
@@ -99,29 +91,9 @@ def _checked_shape(dimensionality: Any, loss: Any, W: Any) -> tuple[int, int]:
     return batch[0], batch[1]
 
 
-def _names(polytopes: Sequence[Any]) -> list[str]:
-    """Return one name for each polytope; features that are not represented are no polytope, and count one by one."""
-    return [
-        name
-        for polytope in polytopes
-        for name in [polytope.name] * (len(polytope.features) if polytope.name == "not represented" else 1)
-    ]
-
-
-class _Moments:
-    """Mean and standard deviation of arrays that come one at a time, by Welford's recurrence."""
-
-    def __init__(self, shape: tuple[int, ...]):
-        self.mean = np.zeros(shape)
-        self._squares = np.zeros(shape)
-        self._count = 0
-
-    def add(self, sample: np.ndarray) -> None:
-        self._count += 1
-        away = sample - self.mean
-        self.mean += away / self._count
-        self._squares += away * (sample - self.mean)
-
-    @property
-    def deviation(self) -> np.ndarray:
-        return np.sqrt(self._squares / self._count)
+def _count(polytopes: Sequence[Polytope]) -> Counter[str]:
+    """Count the polytopes by name; features that are not represented are no polytope, and count one by one."""
+    counts = Counter[str]()
+    for polytope in polytopes:
+        counts[polytope.name] += len(polytope.features) if polytope.name == "not represented" else 1
+    return counts

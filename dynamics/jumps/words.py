@@ -7,8 +7,6 @@ import numpy as np
 from ..levels import nearest_level
 from .detection import Jump
 
-# Plateaus are means over many rows, but minibatches and neighbours that wait for their own jump keep them off a level.
-_NEAR = 0.04
 # More standard errors than that say no more: the loss is as good as without noise.
 _SURE = 1000
 # More features than that are counted instead of listed.
@@ -46,7 +44,7 @@ def _describe_group(jump: Jump, group: list[int]) -> str:
 
 
 def _level_name(value: float) -> str:
-    level = nearest_level(value, _NEAR)
+    level = nearest_level(value)
     return level.polytope if level else ""
 
 

@@ -6,12 +6,26 @@ from ...faces import face
 
 if TYPE_CHECKING:
     from .scoring import Score, score, total
-    from .trajectories import Plan, PlantedJump, PlantedRegime, Trajectory, move, plant, tegum_product
+    from .trajectories import (
+        Plan,
+        PlantedJump,
+        PlantedRegime,
+        Regime,
+        Shape,
+        Spacing,
+        Trajectory,
+        move,
+        plant,
+        tegum_product,
+    )
 
 __all__ = [
     "Plan",
     "PlantedJump",
     "PlantedRegime",
+    "Regime",
+    "Shape",
+    "Spacing",
     "Score",
     "Trajectory",
     "move",
@@ -25,6 +39,17 @@ __getattr__, __dir__ = face(
     __name__,
     {
         ".scoring": ["Score", "score", "total"],
-        ".trajectories": ["Plan", "PlantedJump", "Trajectory", "plant", "PlantedRegime", "move", "tegum_product"],
+        ".trajectories": [
+            "Plan",
+            "PlantedJump",
+            "Trajectory",
+            "plant",
+            "PlantedRegime",
+            "Regime",
+            "Shape",
+            "Spacing",
+            "move",
+            "tegum_product",
+        ],
     },
 )

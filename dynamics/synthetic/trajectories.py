@@ -196,6 +196,10 @@ class PlantedRegime:
         return self.scale**share * matrix
 
 
+# Its name in 0.1.0.
+Regime = PlantedRegime
+
+
 def move(W: np.ndarray, regimes: Sequence[PlantedRegime]) -> np.ndarray:
     """Return W at each row of *regimes* that follow one another, W_t = s(t) R(t) W_0; the first row is W itself.
 

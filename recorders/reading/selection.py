@@ -13,6 +13,9 @@ from .opening import catalogue_entry
 from .recording import Recording
 from .series import Series
 
+# By which loss a training is told, the first that there is: that of the population, or that of the minibatches.
+LOSSES = ("expected_loss", "loss")
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -69,6 +72,11 @@ class Selection:
             return None
         values = self.recording.scalars[name][:]
         return values if np.isfinite(values).any() else None
+
+    def told_loss(self) -> tuple[str | None, np.ndarray | None]:
+        """Return the loss that a training is told by, its name and its values; None where none was logged."""
+        losses = ((name, values) for name in LOSSES if (values := self.loss(name)) is not None)
+        return next(losses, (None, None))
 
     @property
     def experiment(self) -> dict[str, Any]:

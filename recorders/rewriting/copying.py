@@ -11,7 +11,7 @@ import numpy as np
 from ..file.compression import is_compressed
 from ..file.feature_major import chunk_rows, is_feature_major
 from ..file.hdf5 import dataset_at
-from ..reading.recording import Recording
+from ..reading.recording import Recording, snapshot_of
 from ..reading.series import Series
 from ..ring.layout import NAN
 from .chunking import Piece, compact_chunks
@@ -34,7 +34,7 @@ def arrays_of(recording: Recording) -> dict[str, Series]:
 
 def make_skeleton(recording: Recording, file: h5py.File, filters: Mapping[str, Any]) -> None:
     """Make in an empty file what the recording's file has but for its rows, and room for all of those."""
-    source, arrays = recording.node("/"), arrays_of(recording)
+    source, arrays = snapshot_of(recording).node("/"), arrays_of(recording)
     assert isinstance(source, h5py.Group)
     _copy_attributes(source, file)
     # The scale of the rows comes first, which the others refer to.

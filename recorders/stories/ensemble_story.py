@@ -8,7 +8,7 @@ import numpy as np
 from ...dynamics.ensembles.one_ensemble import EnsembleSummary, summarise
 from ..reading.members import Members
 from ..reading.recording import Recording
-from ..reading.selection import Selection, select
+from ..reading.selection import LOSSES, Selection, select
 from ..text import ShownAsText
 
 # So many members are looked at, which takes seconds; more tell the same with smaller errors.
@@ -80,7 +80,8 @@ def tell_ensemble(recording: Recording, parameter: str | None = None) -> Ensembl
 
 def _losses(selection: Selection, looked_at: int) -> Members | np.ndarray:
     """Return the loss of each member, (T, k), the population loss if there is one; NaN where none was recorded."""
-    for name in ("expected_loss_of_instance", "loss_of_instance"):
-        if name in selection.recording.probes:
-            return Members(selection.recording.probes[name], looked_at)
+    for name in LOSSES:
+        of_instance = selection.recording.probes.get(f"{name}_of_instance")
+        if of_instance is not None:
+            return Members(of_instance, looked_at)
     return np.broadcast_to(np.nan, (len(selection.recording), looked_at))

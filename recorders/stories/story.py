@@ -16,7 +16,6 @@ from ..text import ShownAsText
 from .ensemble_story import EnsembleStory, tell_ensemble
 
 # The population loss tells more than that of the minibatches, where it was recorded.
-_LOSSES = ("expected_loss", "loss")
 # Regimes are slow, and so many rows tell them as all do. Of matrices with more elements, or more features, nobody wants
 # to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
@@ -89,8 +88,7 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     Raises RecordingError where there is nothing to tell, SettingError for a parameter or instance that is not there.
     """
     selection = select(recording, parameter, instance)
-    losses = ((name, values) for name in _LOSSES if (values := selection.loss(name)) is not None)
-    loss, values = next(losses, (None, None))
+    loss, values = selection.told_loss()
     step = selection.step
     return Story(
         path=str(recording.path),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...dynamics.levels import LEVELS, TOLERANCE, count_levels, level_indices
+from ...dynamics.levels import LEVELS, count_levels, level_indices
 from ..reading.recording import Recording
 from ..reading.series import Series
 
@@ -137,7 +137,7 @@ def _look_at_features(recording: Recording, series: Series, previous: FeatureGla
 
 def _latest_changes(recording: Recording, sample: Sample) -> list[LevelChange]:
     """Find the features that came to rest at another level than before, the latest last."""
-    settled = _settled(level_indices(sample.values, TOLERANCE))
+    settled = _settled(level_indices(sample.values))
     rows, *features = (found[-_CHANGES:].tolist() for found in np.nonzero(settled[1:] != settled[:-1]))
     changes = []
     for row, *feature in zip(rows, *features, strict=True):

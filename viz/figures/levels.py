@@ -24,7 +24,6 @@ _TITLE_LETTERS = 84
 # Below this step a logarithmic axis is linear, since row 0 has to be on it.
 _LINEAR_UP_TO = 10
 # What the jumps are compared with: the population loss tells more than that of the minibatches.
-_TRACKED = ("expected_loss", "loss")
 # Stretches of the axis that give their least and greatest value, two for each pixel column; and when there are so many
 # points that lines would be slow, one.
 _BINS = 2000
@@ -74,13 +73,13 @@ def plot_levels(
 
 def _mark_jumps(panels: Sequence[Axes], selection: Selection) -> list[str]:
     """Mark the jumps on the panels, with the title above the marks, and return the key to them if they are numbers."""
-    name = next((each for each in _TRACKED if selection.loss(each) is not None), "loss")
+    name, loss = selection.told_loss()
     step, D = selection.step, selection.dimensionality
-    jumps = detect_jumps(D, selection.loss(name), step)
+    jumps = detect_jumps(D, loss, step)
     marks = draw_jumps(panels, jumps)
     label_curves(panels[0], jumps, step, D)
     panels[0].set_title(escaped(textwrap.fill(selection.title, _TITLE_LETTERS)), pad=marks.height)
-    return key_of(jumps, name.replace("_", " ")) if marks.are_numbers else []
+    return key_of(jumps, (name or "loss").replace("_", " ")) if marks.are_numbers else []
 
 
 def _caption(selection: Selection) -> str:

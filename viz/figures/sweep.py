@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from ...dynamics.ensembles.gathering import FEWEST_ROWS
 from ...dynamics.ensembles.intervals import LEVEL, fewest_for
-from ...dynamics.ensembles.many_models import FEWEST_ROWS
 from ...dynamics.errors import RecordingError
 from ...dynamics.levels import LEVELS
 from ...recorders.file.hdf5 import is_sweep

@@ -9,7 +9,7 @@ import numpy as np
 from ...dynamics.jumps.words import describe_jump
 from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
-from ...recorders.reading.selection import Selection
+from ...recorders.reading.selection import LOSSES, Selection
 from ...recorders.stories.story import Story
 from ..parts.style import FAINT, REPRESENTED, spread
 from ..playback.captions import head_of, tell_jump
@@ -31,7 +31,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
     """
     run = Footage(selection)
     frames = keyframes(run)
-    losses = {name: selection.loss(name) for name in ("expected_loss", "loss")}
+    losses = {name: selection.loss(name) for name in LOSSES}
     return {
         "title": selection.title,
         "caption": _caption(run),

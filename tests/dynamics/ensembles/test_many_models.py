@@ -5,7 +5,8 @@ import weakref
 import numpy as np
 import pytest
 
-from dyn.dynamics.ensembles.many_models import Model, ensemble_dynamics
+from dyn.dynamics.ensembles.gathering import Model
+from dyn.dynamics.ensembles.many_models import ensemble_dynamics
 from dyn.dynamics.levels import LEVELS
 from dyn.dynamics.synthetic.trajectories import Plan, plant, tegum_product
 

@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from dyn.dynamics.ensembles.gathering import Model
 from dyn.dynamics.ensembles.intervals import IntervalEstimate
-from dyn.dynamics.ensembles.many_models import Model, ensemble_dynamics
+from dyn.dynamics.ensembles.many_models import ensemble_dynamics
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.levels import LEVELS
 from dyn.recorders.sweeps.statistics import PointStatistics, statistics_of
