@@ -20,7 +20,7 @@ settings.load_profile("dyn")
 
 
 def pytest_collection_finish() -> None:
-    """Keep what the libraries and the tests themselves are from every search for garbage, and for models, that follows."""
+    """Keep the libraries and the tests themselves out of every search for garbage, and for models, that follows."""
     gc.collect()
     gc.freeze()
 
