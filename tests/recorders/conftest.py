@@ -70,7 +70,7 @@ class Regression:
         return [p.detach().numpy().copy() for p in self.model.parameters()]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_regression() -> type[Regression]:
     return Regression
 
