@@ -98,6 +98,12 @@ class Series(NDArrayOperatorsMixin):
         return None if dataset is None else dataset.chunks
 
     @property
+    def fill_value(self) -> Any:
+        """What stands in a row in which nothing was recorded."""
+        dataset = self._dataset()
+        return _absent(self.dtype) if dataset is None else dataset.fillvalue
+
+    @property
     def attrs(self) -> dict[str, Any]:
         """What is noted of the array, such as the dtype it had in the model."""
         own = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")

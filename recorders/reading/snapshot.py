@@ -42,8 +42,8 @@ class Snapshot:
         self.is_live = tail is not None and tail.is_live
         self._file, self._state = open_file(self.path), self._found
         check_format(self.path, self._file)
-        self._token = self._file.attrs.get("token")
-        if tail is not None and tail.token != self._token:
+        self.token = self._file.attrs.get("token")
+        if tail is not None and tail.token != self.token:
             # It belongs to a recording that lay here before, or that lies here since.
             tail = None
         stored = str(self._file.attrs["status"])
@@ -97,7 +97,7 @@ class Snapshot:
         # A recorder in this very process, when it closes the file, closes it for its readers too.
         if not self._file:
             self._file, self._state = open_file(self.path), self._found
-            if self._file.attrs.get("token") != self._token:
+            if self._file.attrs.get("token") != self.token:
                 raise RecordingError(f"{self.path} was replaced by another recording; open it again with dyn.open")
         return self._file
 

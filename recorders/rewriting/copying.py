@@ -13,7 +13,6 @@ from ..file.feature_major import chunk_rows, is_feature_major
 from ..file.hdf5 import dataset_at
 from ..reading.recording import Recording, snapshot_of
 from ..reading.series import Series
-from ..ring.layout import NAN
 from .chunking import Piece, compact_chunks
 
 # What HDF5 itself notes of dimension scales, and of those that use them.
@@ -126,7 +125,7 @@ def _make_array(
         maxshape=(None, *(size or None for size in series.shape[1:])),
         chunks=chunks,
         dtype=series.dtype,
-        fillvalue=series.dtype.type(NAN) if floats else None,
+        fillvalue=series.dtype.type(series.fill_value) if floats else None,
         **settings,
     )
 
