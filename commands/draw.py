@@ -9,7 +9,8 @@ import click
 from ..dynamics.errors import unknown_name
 from ..viz.kinds import KINDS, default_kind
 from .options import FILES, FORCE, INSTANCE, PARAMETER, RECORDING
-from .terminal import Size, advise, progress
+from .streams import echo
+from .terminal import Size, advise, progress, tell_divergence
 
 if TYPE_CHECKING:
     from ..recorders.reading.recording import Recording
@@ -48,7 +49,8 @@ def plot(file: Path, kind: str | None, output: Path | None, force: bool, **optio
         check_output(path, FIGURE_SUFFIXES, overwrite=force)
         advise(recording)
         figure = chosen.draw(recording, **given)
-    click.echo(save_figure(figure, path, overwrite=force))
+        tell_divergence(file, recording.diverged_at)
+    echo(save_figure(figure, path, overwrite=force))
 
 
 @click.command()
@@ -72,7 +74,9 @@ def animate(files: tuple[Path, ...], output: Path | None, force: bool, **options
     with ExitStack() as stack:
         recordings = [stack.enter_context(_drawable(file, moving=True)) for file in files]
         write_animation(recordings, path, **options, overwrite=force, progress=progress("drawing", "frame"))
-    click.echo(path)
+        for file, recording in zip(files, recordings, strict=True):
+            tell_divergence(file, recording.diverged_at)
+    echo(path)
 
 
 @click.command()
@@ -86,4 +90,6 @@ def report(file: Path, output: Path | None, force: bool, **options: Any) -> None
     from ..viz.page import write_page
 
     with _drawable(file, moving=True) as recording:
-        click.echo(write_page(recording, output or Path(f"{file.stem}.html"), **options, overwrite=force))
+        path = write_page(recording, output or Path(f"{file.stem}.html"), **options, overwrite=force)
+        tell_divergence(file, recording.diverged_at)
+    echo(path)

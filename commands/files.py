@@ -6,6 +6,7 @@ import click
 
 from ..recorders.file.compression import COMPRESSIONS
 from .options import FORCE, RECORDING
+from .streams import echo
 from .terminal import progress, say_warnings
 
 
@@ -16,10 +17,8 @@ def repair(file: Path) -> None:
     from ..recorders.writing.repair import repair as repair_recording
 
     outcome = repair_recording(file)
-    click.echo(
-        f"{file}: {outcome.status}, {outcome.rows:,} rows, {outcome.from_ring:,} of them from its ring", err=True
-    )
-    click.echo(file)
+    echo(f"{file}: {outcome.status}, {outcome.rows:,} rows, {outcome.from_ring:,} of them from its ring", err=True)
+    echo(file)
 
 
 @click.command()
@@ -32,7 +31,7 @@ def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
 
     with say_warnings():
         merge_ranks(files, output, overwrite=force)
-    click.echo(output)
+    echo(output)
 
 
 @click.command()
@@ -51,8 +50,8 @@ def compact(file: Path, output: Path | None, compression: str | None, force: boo
     made = compact_recording(
         file, output, compression=compression, overwrite=force, progress=progress("compacting", "block")
     )
-    click.echo(f"{file}: {readable(before)} before, {readable(made.stat().st_size)} after", err=True)
-    click.echo(made)
+    echo(f"{file}: {readable(before)} before, {readable(made.stat().st_size)} after", err=True)
+    echo(made)
 
 
 @click.command()
@@ -76,9 +75,9 @@ def export(file: Path, output: Path, select: tuple[str, ...], every: int, force:
 
         def report(done: int, total: int) -> None:
             if not done:
-                click.echo(f"{file}: {readable(total)} of numbers", err=True)
+                echo(f"{file}: {readable(total)} of numbers", err=True)
             bar.total = total
             bar.update(done - bar.n)
 
         made = export_recording(file, output, select=select or None, every=every, overwrite=force, report=report)
-    click.echo(made)
+    echo(made)

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from ..dynamics.errors import SettingError
 from .options import INSTANCE, JSON, PARAMETER, RECORDING
+from .streams import echo
 from .terminal import advise, progress
 
 
@@ -17,10 +19,10 @@ def experiments(as_json: bool) -> None:
     from ..dynamics.experiments import EXPERIMENTS
 
     if as_json:
-        click.echo(json.dumps([entry.as_dict() for entry in EXPERIMENTS.values()], indent=2))
+        echo(json.dumps([entry.as_dict() for entry in EXPERIMENTS.values()], indent=2))
         return
     for entry in EXPERIMENTS.values():
-        click.echo(f"{entry.name}\n    {entry.title}\n    {entry.source}")
+        echo(f"{entry.name}\n    {entry.title}\n    {entry.source}")
 
 
 @click.command()
@@ -39,15 +41,15 @@ def info(file: Path, as_json: bool) -> None:
         tell_sweep = sweep_document if as_json else sweep_lines
         with Sweep(file) as sweep_:
             told = tell_sweep(sweep_, progress=progress("reading", "model"))
-        click.echo(json.dumps(told, indent=2) if as_json else told)
+        echo(json.dumps(told, indent=2) if as_json else told)
         return
     with open_recording(file) as recording:
         advise(recording)
         summary, story = summarize(recording), tell_all(recording)
     if as_json:
-        click.echo(json.dumps(summary.as_dict() | {"story": story and story.as_dict()}, indent=2))
+        echo(json.dumps(summary.as_dict() | {"story": story and story.as_dict()}, indent=2))
     else:
-        click.echo("\n".join(str(each) for each in (summary, story) if each))
+        echo("\n".join(str(each) for each in (summary, story) if each))
 
 
 @click.command()
@@ -55,11 +57,15 @@ def info(file: Path, as_json: bool) -> None:
 @JSON
 @PARAMETER
 @INSTANCE
-def jumps(file: Path, as_json: bool, **options: Any) -> None:
+@click.option("--signal", metavar="NAME", help="Search this scalar or probe, such as test_acc, instead of features.")
+def jumps(file: Path, as_json: bool, signal: str | None, **options: Any) -> None:
     """Say which features jumped between energy levels, when, from where to where, and what the loss did.
 
     Of the result of a sweep, say how many models jump, and when, at each of its points.
     """
+    if signal is not None:
+        _signal_jumps(file, signal, as_json, **options)
+        return
     from ..recorders.file.hdf5 import is_sweep
     from ..recorders.reading.recording import open_recording
     from ..recorders.stories.story import tell
@@ -69,17 +75,29 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
     if is_sweep(file):
         with Sweep(file) as sweep_:
             told = tell_jumps(sweep_, **options, progress=progress("reading", "model"))
-        click.echo(json.dumps(told.as_dict(), indent=2) if as_json else told.jump_lines)
+        echo(json.dumps(told.as_dict(), indent=2) if as_json else told.jump_lines)
         return
     with open_recording(file) as recording:
         advise(recording)
         story = tell(recording, **options)
-    click.echo(json.dumps(story.as_dict()["jumps"], indent=2) if as_json else story.jump_lines)
+    echo(json.dumps(story.as_dict()["jumps"], indent=2) if as_json else story.jump_lines)
+
+
+def _signal_jumps(file: Path, signal: str, as_json: bool, **options: Any) -> None:
+    from ..recorders.reading.recording import open_recording
+    from ..recorders.stories.signals import tell_signal
+
+    for name, value in options.items():
+        if value is not None:
+            raise SettingError(f"--{name} {value} is about features, and --signal about what was logged; leave one out")
+    with open_recording(file) as recording:
+        story = tell_signal(recording, signal)
+    click.echo(json.dumps(story.as_dict(), indent=2) if as_json else str(story))
 
 
 @click.command()
 @RECORDING
-@click.option("--steps", metavar="K,…", help="Which steps to look at [default: the middle of each plateau].")
+@click.option("--steps", metavar="K,...", help="Which steps to look at [default: the middle of each plateau].")
 @JSON
 @PARAMETER
 @INSTANCE
@@ -91,4 +109,4 @@ def landscape(file: Path, steps: str | None, as_json: bool, **options: Any) -> N
 
     with open_recording(file) as recording:
         rows = look(recording, None if steps is None else parse_steps(steps), **options)
-    click.echo(json.dumps([row.as_dict() for row in rows], indent=2) if as_json else "\n".join(map(str, rows)))
+    echo(json.dumps([row.as_dict() for row in rows], indent=2) if as_json else "\n".join(map(str, rows)))

@@ -16,4 +16,4 @@ def watch(file: Path, interval: float, once: bool) -> None:
     """Watch a recording while it is written: its speed, its loss, the levels of its features."""
     from ..recorders.watching.watch import watch as watch_recording
 
-    watch_recording(file, interval=interval, stream=sys.stdout, until_done=not once)
+    watch_recording(file, interval=interval, stream=sys.stdout, keyboard=sys.stdin, until_done=not once)

@@ -1,6 +1,10 @@
-"""The energy levels, the polytopes that cause them, and the plateaus on which features rest at them."""
+"""The energy levels and the plateaus on which features rest at them.
 
-from collections.abc import Sequence
+A level is a number. Polytopes cause the levels, and D alone never says which: 2/5 is a pentagon's and the rectified
+5-cell's. So a level is told by its number, and a polytope by polytopes.identify(), from the directions.
+"""
+
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -21,7 +25,7 @@ _TILE_BYTES = 2**22
 
 @dataclass(frozen=True)
 class Level:
-    """One energy level: the dimensionality D of every feature in a *polytope*."""
+    """One energy level: the dimensionality D of every feature in a *polytope*, and in others."""
 
     dimensionality: Fraction
     polytope: str
@@ -30,6 +34,20 @@ class Level:
     def label(self) -> str:
         """The level as its rational number, such as ``1/2``."""
         return str(self.dimensionality)
+
+    @property
+    def word(self) -> str:
+        """What the number itself means, where it means something: 1 is *dedicated* and 0 *not represented*."""
+        return self.polytope if self.dimensionality in (0, 1) else ""
+
+    @property
+    def words(self) -> str:
+        """The number, with its word where it has one: ``1 (dedicated)``, ``1/2``."""
+        return f"{self.label} ({self.word})" if self.word else self.label
+
+    def name_among(self, found: Container[str]) -> str:
+        """Return the name that may stand beside the number: its polytope where that was *found*, or its own word."""
+        return self.polytope if self.polytope in found else self.word
 
 
 # Toy Models of Superposition, "Uniform Superposition": the polytopes a group of equal features forms, densest last.
@@ -147,9 +165,7 @@ def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
         counts[UNKNOWN] = unknown
     found = level_indices(dimensionality)
     counts.update(
-        (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
-        for k, level in enumerate(LEVELS)
-        if (found == k).any()
+        (level.words, int(np.count_nonzero(found == k))) for k, level in enumerate(LEVELS) if (found == k).any()
     )
     if between := found.size - sum(counts.values()):
         counts[BETWEEN] = between

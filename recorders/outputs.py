@@ -25,15 +25,17 @@ def check_output(
 
     A folder is replaced only if it is empty, or a Zarr hierarchy that holds nothing else. Raises SettingError for a
     suffix that is none of *suffixes*, where there are any, OutputExistsError for what is there already and is not
-    replaced, RecordingError for a folder to write in that is not there.
+    replaced, RecordingError for a folder to write in that is not there or is read-only.
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise SettingError(f"{path}: nothing is known of the suffix {path.suffix!r}; use {', '.join(suffixes)}")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
     if path.is_dir() and not as_folder:
         raise OutputExistsError(f"{path} is a directory; name a file")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OutputExistsError(f"{path} is a device or a pipe, which no file may replace; name a file")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
     if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in _ROOTS):
         raise OutputExistsError(f"{path} is a directory of other files, which is not replaced; choose another path")
     foreign = _foreign(path)
@@ -41,6 +43,9 @@ def check_output(
         raise OutputExistsError(f"{path} holds {foreign}, which is not Zarr's; move it away or choose another path")
     if not path.parent.is_dir():
         raise RecordingError(f"{path.parent} is no directory to write {path.name} in; create it first")
+    if not os.access(path.parent, os.W_OK):
+        folder = path.parent.resolve()
+        raise RecordingError(f"{path} cannot be written: the folder {folder} is read-only for you; choose another one")
     return path
 
 

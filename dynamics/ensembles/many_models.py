@@ -38,10 +38,10 @@ class Occupancy:
     high: np.ndarray
 
     def at_end(self) -> dict[str, IntervalEstimate]:
-        """Return the share at each level in the last row, by the name of its polytope."""
+        """Return the share at each level in the last row, by its number, such as ``1/2``."""
         ends = (values[-1].tolist() for values in (self.mean, self.low, self.high))
         return {
-            level.polytope: IntervalEstimate(*each) for level, each in zip(LEVELS, zip(*ends, strict=True), strict=True)
+            level.label: IntervalEstimate(*each) for level, each in zip(LEVELS, zip(*ends, strict=True), strict=True)
         }
 
 

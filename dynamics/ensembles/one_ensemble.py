@@ -11,7 +11,11 @@ from ..jumps.detection import Jump
 from ..levels import LEVELS, TOLERANCE
 from ..motion.alignment import Alignment, align_runs
 from ..polytopes.identification import Polytope
+from ..polytopes.wholes import MISSING, word_of
 from .gathering import Gathered, Model
+
+# How a member ends whose parameters are not finite.
+DIVERGED = "diverged"
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +24,8 @@ class EnsembleSummary:
 
     step (T,) are the steps of the rows; jumps holds the jumps of each member. occupancy (T, levels) is the share of the
     features at each of *levels*, the mean over the members, and spread (T, levels) its standard deviation over them;
-    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name;
+    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name,
+    of one whose W is not finite just "diverged";
     alignments bring the end of each member onto that of the *reference*, and their residuals tell how unlike they are.
     """
 
@@ -63,17 +68,23 @@ def summarise(
     if not 0 <= reference < members:
         raise ValueError(f"reference={reference} is not one of the {members} members, which count from 0")
     step = np.arange(rows) if step is None else np.asarray(step)
+    finite = np.isfinite(W).all(axis=(1, 2))
+    # What diverged has no direction to be brought onto another's.
+    ends = np.where(finite[:, None, None], W, 0.0)
     gathered, alignments = Gathered(step, tolerance), []
     for k in range(members):
         gathered.add([Model(dimensionality[:, k], np.asarray(loss[:, k]), np.asarray(W[k]))])
-        alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
+        alignments.append(align_runs(ends[k], ends[reference]))
     return EnsembleSummary(
         step=step,
         jumps=tuple(model.jumps if model else () for model in gathered.models),
-        levels=tuple(level.polytope for level in LEVELS),
+        levels=tuple(level.label for level in LEVELS),
         occupancy=gathered.shares.mean,
         spread=gathered.shares.deviation(),
-        polytopes=tuple(_count(model.polytopes or ()) if model else Counter() for model in gathered.models),
+        polytopes=tuple(
+            Counter([DIVERGED]) if model is None or model.polytopes is None else _count(model.polytopes)
+            for model in gathered.models
+        ),
         alignments=tuple(alignments),
         reference=reference,
     )
@@ -95,5 +106,5 @@ def _count(polytopes: Sequence[Polytope]) -> Counter[str]:
     """Count the polytopes by name; features that are not represented are no polytope, and count one by one."""
     counts = Counter[str]()
     for polytope in polytopes:
-        counts[polytope.name] += len(polytope.features) if polytope.name == "not represented" else 1
+        counts[word_of(polytope)] += len(polytope.features) if polytope.name == MISSING else 1
     return counts

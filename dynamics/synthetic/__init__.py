@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ...faces import face
 
 if TYPE_CHECKING:
+    from .losses import LossPlan, plant_with_loss
     from .scoring import Score, score, total
     from .trajectories import (
         Plan,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "LossPlan",
     "Plan",
     "PlantedJump",
     "PlantedRegime",
@@ -30,6 +32,7 @@ __all__ = [
     "Trajectory",
     "move",
     "plant",
+    "plant_with_loss",
     "score",
     "tegum_product",
     "total",
@@ -38,6 +41,7 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
+        ".losses": ["LossPlan", "plant_with_loss"],
         ".scoring": ["Score", "score", "total"],
         ".trajectories": [
             "Plan",

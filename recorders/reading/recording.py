@@ -12,6 +12,7 @@ from ...dynamics.errors import MissingExtraError, RecordingError
 from ..file.compression import make_readable
 from ..file.hdf5 import array_paths, dataset_at
 from ..text import html_of
+from .divergence import Search
 from .series import Named, Series, patiently
 from .snapshot import Snapshot
 
@@ -37,6 +38,7 @@ class Recording:
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
         self._snapshot = Snapshot(self.path)
+        self._search = Search()
         if self._snapshot.missing:
             warnings.warn(f"{self.path}: {self._snapshot.missing}", stacklevel=3)
 
@@ -92,6 +94,12 @@ class Recording:
     def software(self) -> str:
         """What wrote the recording."""
         return self._snapshot.attribute("software")
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The first step at which the loss or a parameter is not finite; None where all are. Reads every row once."""
+        row = self._search.row(self, self._snapshot)
+        return None if row is None else int(self.step[row])
 
     @property
     def step(self) -> Series:

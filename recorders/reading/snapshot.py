@@ -49,8 +49,8 @@ class Snapshot:
         tail = read_tail(self._ring_at)
         self._file, self._state = open_file(self.path), self._found
         check_format(self.path, self._file)
-        self._token, noted = self._file.attrs.get("token"), self._file.attrs.get("ring")
-        if tail is None or tail.token != self._token:
+        self.token, noted = self._file.attrs.get("token"), self._file.attrs.get("ring")
+        if tail is None or tail.token != self.token:
             # It belongs to a recording that lay here before, or that lies here since.
             tail = self._tail_elsewhere(noted)
         stored = str(self.file().attrs["status"])
@@ -105,7 +105,7 @@ class Snapshot:
         # A recorder in this very process, when it closes the file, closes it for its readers too.
         if not self._file:
             self._file, self._state = open_file(self.path), self._found
-            if self._file.attrs.get("token") != self._token:
+            if self._file.attrs.get("token") != self.token:
                 raise RecordingError(f"{self._name} was replaced by another recording; open it again with dyn.open")
         return self._file
 
@@ -120,7 +120,7 @@ class Snapshot:
 
     def _tail_elsewhere(self, noted: str | None) -> Tail | None:
         """Return the newest rows of a file that was moved away from its ring; None where that is not to be found."""
-        ring = find_ring(self.path, str(self._token), noted)
+        ring = find_ring(self.path, str(self.token), noted)
         if ring is None:
             return None
         self._ring_at = ring.path

@@ -53,6 +53,11 @@ def _has_companion(path: Path) -> bool:
     return any(Path(f"{path}{suffix}").exists() for suffix in (".ring", ".journal"))
 
 
+def earlier_name(path: Path) -> Path:
+    """Return the further name by which what lies at *path* is kept until what replaces it has begun."""
+    return Path(f"{path}.earlier")
+
+
 def free_path(path: Path, *, folder: Path, taken: Container[Path], overwrite: bool) -> Path:
     """Return *path*, with a number in its name where it is taken or lies in *folder* and must not be replaced."""
     candidate, k = path, 1

@@ -16,6 +16,7 @@ from .channels import Block
 from .layout import MAGIC, MESSAGE_ROOM, MESSAGE_START, NAMES_ROOM, NAMES_START, NAN, SCHEMA_START, WORDS, RowLayout
 from .lock import Lock, allocate, claim, hold, is_at
 from .order import KEEPS_ORDER, fence
+from .paths import earlier_name
 
 _WORD = Struct("<q")
 # What a schema raises that is not one, or cut short.
@@ -157,7 +158,7 @@ class Ring:
         if self.complete == self.tail or not recording.exists():
             return self.complete > self.tail
         status = recording.stat()
-        return status.st_nlink > 1 or self._word("inode") not in (0, status.st_ino)
+        return status.st_nlink > 1 + earlier_name(recording).exists() or self._word("inode") not in (0, status.st_ino)
 
     def put_aside(self) -> Path:
         """Make way for the ring of another recording, and return where this one is found from now on; see aside()."""

@@ -1,6 +1,7 @@
 """The story of a recording: what its features form at last, the regimes they went through, and the jumps they took."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
 from ...dynamics.motion.words import describe, name_features
 from ...dynamics.polytopes import Polytope, identify, summary
+from ...dynamics.polytopes.wholes import shapes_of, word_of
+from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
@@ -20,6 +23,8 @@ from .ensemble_story import EnsembleStory, tell_ensemble
 # to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
 _FEWEST_ROWS = 3
+# What jumps lead to is looked at in so many of them.
+_JUMPS = 100
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,9 @@ class Story(ShownAsText):
 
     loss is the name of the loss that was looked at, None where there is none. polytopes are those of the last row,
     None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
-    Both are None where the features were recorded without the matrix.
+    Both are None where the features were recorded without the matrix. shapes has for each jump what its features are in
+    at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
+    regimes and jumps are those before it; is_unknown says that no row has a dimensionality.
     """
 
     path: str
@@ -38,12 +45,15 @@ class Story(ShownAsText):
     polytopes: list[Polytope] | None
     regimes: list[Regime] | None
     jumps: list[Jump]
+    shapes: list[dict[int, str]] = field(default_factory=list)
+    diverged_at: int | None = None
+    is_unknown: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
-        told = {name: _plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
+        told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss", "diverged_at")}
         return told | {
-            name: None if things is None else [_plain(asdict(each)) for each in things]
+            name: None if things is None else [plain(asdict(each)) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
 
@@ -51,14 +61,26 @@ class Story(ShownAsText):
     def jump_lines(self) -> str:
         """The jumps in words, one a line under a heading."""
         head = f"{len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
+        if self.is_unknown:
+            head += ": its dimensionality is not a number in any row"
+        elif self.diverged_at is not None:
+            head += f" before it diverged at step {self.diverged_at}"
+        return "\n".join([f"{self._whose}, {head}", *(f"  {words}" for words in self.jump_words)])
+
+    @property
+    def jump_words(self) -> list[str]:
+        """Each jump in words."""
         name = (self.loss or "loss").replace("_", " ")
-        return "\n".join([f"{self._whose}, {head}", *(f"  {describe_jump(jump, name)}" for jump in self.jumps)])
+        told = zip_longest(self.jumps, self.shapes)
+        return [describe_jump(jump, name, shapes=shapes) for jump, shapes in told]
 
     def __str__(self) -> str:
         parts = []
+        if self.diverged_at is not None:
+            parts.append(f"{self._whose}, diverged at step {self.diverged_at}")
         if self.polytopes is not None:
             parts.append(f"{self._whose}, at last {summary(self.polytopes)}")
-            parts += [f"  {each.name}: {name_features(each.features)}" for each in self.polytopes if each.rank]
+            parts += [f"  {word_of(each)}: {name_features(each.features)}" for each in self.polytopes if each.rank]
         if self.regimes is not None:
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
@@ -90,6 +112,7 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     selection = select(recording, parameter, instance)
     loss, values = selection.told_loss()
     step = selection.step
+    jumps = detect_jumps(selection.dimensionality, values, step)
     return Story(
         path=str(recording.path),
         parameter=selection.parameter,
@@ -97,15 +120,33 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
         loss=loss,
         polytopes=_polytopes(selection),
         regimes=_regimes(selection, step, values),
-        jumps=detect_jumps(selection.dimensionality, values, step),
+        jumps=jumps,
+        shapes=_shapes(selection, jumps[:_JUMPS]),
+        diverged_at=selection.diverged_at,
+        is_unknown=_is_unknown(selection),
     )
 
 
-def _polytopes(selection: Selection) -> list[Polytope] | None:
+def _is_unknown(selection: Selection) -> bool:
+    D = selection.dimensionality
+    return bool(np.isnan(D[:1]).all()) and all(np.isnan(values).all() for _, values in pieces(D))
+
+
+def _polytopes(selection: Selection, row: int = -1) -> list[Polytope] | None:
+    """Return what the features form in a row, None where that is not known."""
     if not selection.has_weights:
         return None
-    W = selection.weights_at(slice(-1, None))[0]
+    W = selection.weights_at(slice(row, row + 1 or None))[0]
     return identify(W) if W.shape[-1] <= _FEATURES and np.isfinite(W).all() else None
+
+
+def _shapes(selection: Selection, jumps: list[Jump]) -> list[dict[int, str]]:
+    """Return what the features of each jump are in at its end; nothing of a matrix too large to look at it often."""
+    if not selection.has_weights or selection.elements > _ELEMENTS:
+        return []
+    rows = np.searchsorted(selection.step, [jump.end for jump in jumps]).clip(max=len(selection.step) - 1)
+    named = [shapes_of(_polytopes(selection, row) or []) for row in rows.tolist()]
+    return [{i: names[i] for i in jump.features if i in names} for jump, names in zip(jumps, named, strict=True)]
 
 
 def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) -> list[Regime] | None:
@@ -114,17 +155,22 @@ def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) ->
         return None
     chosen = slice(None, None, max(1, rows // _ROWS))
     W = selection.weights_at(chosen)
-    if not np.isfinite(W).all():
+    known = np.isfinite(W).all(axis=(1, 2))
+    if not known.all():
+        chosen = slice(None, int(np.argmin(known)) * chosen.step, chosen.step)
+        W = W[: int(np.argmin(known))]
+    if len(W) < _FEWEST_ROWS:
         return None
     sets = selection.sets
     groups = None if sets is None else [np.flatnonzero(sets == k).tolist() for k in range(int(sets.max()) + 1)]
     return find_regimes(W, None if loss is None else loss[chosen], step[chosen], groups)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return *value* as JSON can hold it; None stands for a number that is not finite."""
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: plain(each) for name, each in value.items()}
     if isinstance(value, np.ndarray | tuple | list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,26 +1,27 @@
 """What a recording holds, in a few lines or as one document."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field
 from itertools import starmap
 from typing import Any
 
-import numpy as np
-
 from ...dynamics.levels import BETWEEN, UNKNOWN, count_levels
+from ..reading.divergence import last_logged
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
-from ..reading.series import Series
 from ..text import ShownAsText, readable
 
-# A scalar's last value is sought from the end, in so many rows at a time.
-_TAIL = 4096
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
 _MOST_LISTED = 20
 
 
 @dataclass(frozen=True)
 class Summary(ShownAsText):
-    """A recording in short; levels counts the features of each parameter by the energy level they are at last."""
+    """A recording in short.
+
+    levels counts the features of each parameter by the energy level they are at last; guessed says what attach() took
+    parameters for where nobody had said it.
+    """
 
     path: str
     status: str
@@ -36,15 +37,22 @@ class Summary(ShownAsText):
     scalars: dict[str, float | None]
     probes: dict[str, tuple[int, ...]]
     levels: dict[str, dict[str, int]]
+    diverged_at: int | None = None
+    guessed: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return asdict(self)
+        """Return what JSON can hold; None stands for a number that is not finite."""
+        scalars = {
+            name: value if value is None or math.isfinite(value) else None for name, value in self.scalars.items()
+        }
+        return asdict(self) | {"scalars": scalars}
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}"]
+        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}{self._guess()}"]
         if self.rows:
             lines.append(f"steps        {self.first_step} to {self.last_step} in {self.seconds:.1f} s")
+        if self.diverged_at is not None:
+            lines.append(f"diverged     at step {self.diverged_at}")
         lines.append(f"created      {self.created} by {self.software}")
         if self.experiment:
             lines.append(f"experiment   {self.experiment}")
@@ -62,6 +70,13 @@ class Summary(ShownAsText):
         lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
         return "\n".join(lines)
 
+    def _guess(self) -> str:
+        """Say what was guessed of the parameters, and how to say otherwise."""
+        if not self.guessed:
+            return ""
+        told = ", ".join(f"{name} as {guess}" for name, guess in self.guessed.items())
+        return f"; guessed: {told} (attach(features={{name: 'columns', 'rows' or None}}) says otherwise)"
+
 
 def summarize(recording: Recording) -> Summary:
     """Return what *recording* holds now."""
@@ -78,18 +93,16 @@ def summarize(recording: Recording) -> Summary:
         bytes=recording.path.stat().st_size,
         experiment=catalogue_entry(recording.config).get("name"),
         parameters={name: series.shape[1:] for name, series in recording.parameters.items()},
-        scalars={name: _last_known(series) for name, series in recording.scalars.items()},
+        scalars={name: last_logged(series) for name, series in recording.scalars.items()},
         levels=_levels(recording) if rows else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
+        diverged_at=recording.diverged_at,
+        guessed={
+            name: str(series.attrs["guessed"])
+            for name, series in recording.parameters.items()
+            if "guessed" in series.attrs
+        },
     )
-
-
-def _last_known(series: Series) -> float | None:
-    for stop in range(len(series), 0, -_TAIL):
-        values = series[max(0, stop - _TAIL) : stop]
-        if (known := values[np.isfinite(values)]).size:
-            return float(known[-1])
-    return None
 
 
 def _levels(recording: Recording) -> dict[str, dict[str, int]]:

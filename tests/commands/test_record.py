@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
@@ -78,7 +79,8 @@ def test_force_replaces_a_recording(run):
         (["train.py", "--steps", "3"], 2, ["steps=3", "after --"]),
         (["train.py", "--set", "lr=3", "--device", "cpu"], 2, ["lr=3, device=cpu", "after --"]),
         (["train.py", "--dry-run"], 2, ["--dry-run", "first step"]),
-        (["train.py", "--lr", "3"], 2, ["--lr", "dyn record --help"]),
+        (["train.py", "--lr", "3"], 2, ["--lr", "after --: dyn record train.py -- --lr", "dyn record --help"]),
+        (["-m", "package.train", "--lr", "3"], 2, ["after --: dyn record -m package.train -- --lr"]),
         (["train.py", "--every", "0"], 2, ["every"]),
         (["train.py", "-o", "taken.h5"], 1, ["taken.h5 exists", "--force"]),
         (["train.py", "-o", "nowhere/x.h5"], 1, ["nowhere", "create it"]),
@@ -141,3 +143,12 @@ def test_completion_offers_experiments_and_files():
     complete = ShellComplete(main, {}, "dyn", "_DYN_COMPLETE")
     offered = [(item.value, item.type) for item in complete.get_completions(["record"], "ge")]
     assert offered == [("geometry", "plain"), ("ge", "file")]
+
+
+def test_a_script_that_diverges_is_told_to_have_done_so(run):
+    Path("train.py").write_text(SCRIPT.replace("@ W + b", "@ W * (float('nan') if _ == 2 else 1) + b"))
+    result = run("train.py")
+    assert result.stderr.splitlines()[-1] == "dyn: train.h5: 5 rows, complete, diverged at step 2"
+    with dyn.open("train.h5") as recording:
+        assert np.isnan(recording.scalars["loss"][2])
+        assert np.isfinite(recording.parameters["W"][2]).all()

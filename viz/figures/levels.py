@@ -1,7 +1,7 @@
 """The levels figure: every feature's dimensionality over training, the loss underneath."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +13,7 @@ from ...dynamics.levels import LEVELS
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
 from ..parts.curves import TRANSIENT, Scale, decimate, loss_scale, outline, trend
+from ..parts.feature_graphs import names_in
 from ..parts.jump_marks import draw_jumps, key_of, label_curves
 from ..parts.panels import write_notes
 from ..parts.style import FAINT, INK, LINE, escaped, feature_colours, new_panels, spread, style
@@ -31,6 +32,8 @@ _MOST_POINTS = 400_000
 # At so many rows it is seen how far a feature moves over the run.
 _LOOKS = 50
 _STROKES = ("-", "--", "-.", ":")
+# Of more features than that nobody wants to wait for the names of what they form.
+_MOST_NAMED = 500
 
 
 def plot_levels(
@@ -86,8 +89,9 @@ def _caption(selection: Selection) -> str:
     colours = "grey if it ends without a dimension" if selection.sets is None else "in the colour of its set"
     return (
         f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
-        "itself: 1 alone, 1/2 in an antipodal pair (a digon), 0 where it is not represented. Shaded: jumps between "
-        "the levels, with the numbers of the features."
+        "itself: 1 where it shares with none, 1/2 where two share alike, 0 where it is not represented. A polytope is "
+        "named beside its level where the directions form one at the end. Shaded: jumps between the levels, with the "
+        "numbers of the features."
     )
 
 
@@ -107,7 +111,15 @@ def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
     ax.add_collection(draw(drawn.x, drawn.y[:, order], [colours[i] for i in order]))
     ax.set_ylim(-0.02, _TOP)
     ax.set_ylabel("feature dimensionality $D_i$")
-    draw_level_lines(ax, names=names)
+    draw_level_lines(ax, _found(selection) if names else None)
+
+
+def _found(selection: Selection) -> set[str]:
+    """Return the names of the polytopes that the features form in the last row, as far as that can be known."""
+    if not selection.has_weights:
+        return set()
+    W = selection.weights_at(slice(-1, None))[0]
+    return names_in(W) if W.shape[1] <= _MOST_NAMED and np.isfinite(W).all() else set()
 
 
 def _lines(x: np.ndarray, y: np.ndarray, colours: list[str]) -> Collection:
@@ -137,12 +149,16 @@ def _linestyles(colours: list[str]) -> list[str]:
     return styles if max(seen.values(), default=0) <= len(_STROKES) else ["-"] * len(colours)
 
 
-def draw_level_lines(ax: Axes, *, names: bool = True) -> None:
-    """Draw the energy levels as lines, labelled at the right margin with their numbers and, if asked, their names."""
+def draw_level_lines(ax: Axes, found: Container[str] | None = ()) -> None:
+    """Draw the energy levels as lines, labelled at the right margin with their numbers.
+
+    Beside a number stands its polytope where that was *found* among the directions of the features, and what 1 and 0
+    themselves mean; nothing where *found* is None.
+    """
     values = [float(level.dimensionality) for level in LEVELS]
     for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True):
         ax.axhline(value, color=LINE, linewidth=0.8, zorder=0)
-        text = f"{level.label}  {level.polytope}" if names else level.label
+        text = f"{level.label}  {'' if found is None else level.name_among(found)}".rstrip()
         ax.annotate(
             text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
             va="center", fontsize=8, color="#555555", annotation_clip=False,

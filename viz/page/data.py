@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.jumps.words import describe_jump
 from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
 from ...recorders.reading.selection import LOSSES, Selection
@@ -42,7 +41,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
         "isFlat": run.m < 3,
         "isLine": run.m == 1,
         "frames": _frames(frames, run.step),
-        "levels": _levels(),
+        "levels": _levels({each.name for each in run.story.polytopes or ()}),
         "dimensionality": _curves(dimensionality_curves(run.step, selection.dimensionality)),
         "loss": _curves(loss_curves(run.step, losses)),
         "marks": _marks(run.story),
@@ -68,10 +67,16 @@ def _frames(frames: Keyframes, step: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _levels() -> list[dict[str, Any]]:
+def _levels(found: set[str]) -> list[dict[str, Any]]:
+    """Return the levels as numbers, each with the name of its polytope where that was found."""
     values = [float(level.dimensionality) for level in LEVELS]
     return [
-        {"value": value, "place": place, "label": level.label, "name": level.polytope}
+        {
+            "value": value,
+            "place": place,
+            "label": level.label,
+            "name": level.name_among(found),
+        }
         for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True)
     ]
 
@@ -88,11 +93,10 @@ def _curves(curves: Curves) -> dict[str, Any]:
 
 def _marks(story: Story) -> list[dict[str, Any]]:
     """Return the regimes and the jumps as they begin: each with its mark, what is told meanwhile, and all its words."""
-    loss = (story.loss or "loss").replace("_", " ")
     regimes = [("regime", each, each.kind, head_of(each), describe(each)) for each in story.regimes or ()]
     jumps = [
-        ("jump", each, str(number), tell_jump(each, story.loss), describe_jump(each, loss))
-        for number, each in enumerate(story.jumps, 1)
+        ("jump", each, str(number), tell_jump(each, story.loss), words)
+        for number, (each, words) in enumerate(zip(story.jumps, story.jump_words, strict=True), 1)
     ]
     return [
         {"kind": kind, "start": float(each.start), "end": float(each.end), "name": name, "head": head, "words": words}

@@ -40,9 +40,9 @@ def draw_feature_graph(ax: Axes, W: np.ndarray) -> None:
     ax.text(0.5, -0.04, _words(polytopes), transform=ax.transAxes, ha="center", va="top", fontsize=7, color=INK)
 
 
-def forms_polytopes(W: np.ndarray) -> bool:
-    """Return whether some features of W share their dimensions as a polytope of the catalogue."""
-    return any(each.rank and len(each.features) > 1 and each.name != "unnamed" for each in identify(W))
+def names_in(W: np.ndarray) -> set[str]:
+    """Return the names of the polytopes of the catalogue as which some features of W share their dimensions."""
+    return {each.name for each in identify(W) if each.rank and len(each.features) > 1 and each.name != "unnamed"}
 
 
 def _frame(ax: Axes, places: np.ndarray) -> None:
