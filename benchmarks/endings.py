@@ -223,6 +223,8 @@ def perform(run: Run) -> str:
         return _judge(run, path, board, training)
     except WrongError as wrong:
         return str(wrong)
+    except (DynError, OSError, RuntimeError) as error:
+        return f"{type(error).__name__}: {error}"
     finally:
         board["told"] |= _RELEASE
         _sweep_up({training, board["writer"], board["child"]} - {0})
