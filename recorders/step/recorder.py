@@ -92,6 +92,21 @@ class Recorder(Stepping):
             self._begin_row(within=None)
             self._after_step(within=None)
 
+    def begin(self) -> None:
+        """Fill the next row with the present state, where only later is known that it makes one; see :meth:`complete`.
+
+        Beginning anew fills it again, and closing leaves it out.
+        """
+        if self._open:
+            self._begin_row(within=None)
+
+    def complete(self, **scalars: float | Tensor) -> None:
+        """Make a row of what :meth:`begin` has filled, with these numbers."""
+        if self._phase is Phase.RECORDING:
+            self.log(**scalars)
+        if self._open:
+            self._after_step(within=None)
+
     def derive(self, derivation: Derivation, **attributes: str) -> None:
         """Record a quantity computed from the recorded parameters, in batches, when rows are written.
 
@@ -247,6 +262,15 @@ class SilentRecorder(Recorder):
         """Do nothing."""
 
     def step(self, **scalars: float | Tensor) -> None:
+        """Do nothing."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def complete(self, **scalars: float | Tensor) -> None:
+        """Do nothing."""
+
+    def follow(self, optimizer: Optimizer, *, instead_of: Sequence[Optimizer] = ()) -> None:
         """Do nothing."""
 
     def derive(self, derivation: Derivation, **attributes: str) -> None:
