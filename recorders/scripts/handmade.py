@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from .losses import Account, Look, LooseAccount, Pass
+from .accounts import Account, Look, LooseAccount
+from .losses import Pass
 
 if TYPE_CHECKING:
     from ..step.recorder import Recorder
