@@ -5,7 +5,10 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from torch import Tensor
+
+from ..ring.layout import NAN, is_absent
 
 Number = float | Tensor
 Look = list[tuple[int, int] | None]
@@ -23,7 +26,7 @@ class Account:
     """
 
     def __init__(self, parameters: Callable[[], Sequence[Tensor]]):
-        self.loss: Number = math.nan
+        self.loss: Number = NAN
         self.passes = 0, 0
         self.log: Callable[[Number], None] | None = None
         # What is to be told of each step, whether or not its loss is known.
@@ -78,7 +81,7 @@ class Account:
     def begin_step(self, recent: Number) -> None:
         """Say that a step begins; *recent* is its loss where the witnesses have been blind."""
         if not self._reached:
-            self.loss = recent if self._was_blind() else math.nan
+            self.loss = recent if self._was_blind() else NAN
         self._reached, self._stepping = False, True
 
     def end_step(self) -> None:
@@ -87,7 +90,7 @@ class Account:
 
     def publish(self) -> None:
         """Log the loss, if it is known and there is a log."""
-        if self.log is not None and (isinstance(self.loss, Tensor) or not math.isnan(self.loss)):
+        if self.log is not None and is_known(self.loss):
             self.log(self.loss)
 
     def _was_blind(self) -> bool:
@@ -117,3 +120,8 @@ class LooseAccount(Account):
 
     def _held(self, parameters: Sequence[Tensor]) -> list[Any]:
         return [weakref.ref(p) for p in parameters]
+
+
+def is_known(loss: Number) -> bool:
+    """Return whether a loss could be read; a loss of NaN could."""
+    return isinstance(loss, Tensor) or not (math.isnan(loss) and is_absent(np.float64(loss)))

@@ -1,7 +1,6 @@
 """Which loss an optimizer's step follows, learned from the calls of ``backward()``."""
 
 import functools
-import math
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from ..ring.layout import NAN
 from ..step.compiling import set_apart
 from .accounts import Account, Look, Number
 
@@ -62,7 +62,7 @@ class Ledger:
         self._optimizers = weakref.WeakValueDictionary[int, Optimizer]()
         self._unscaled: dict[int, tuple[weakref.ref[Tensor], Number]] = {}
         self._factor: Number = 1.0
-        self._recent: Number = math.nan
+        self._recent: Number = NAN
         self._after_step = True
         self._pass: Pass | None = None
         self.passes = 0
@@ -166,10 +166,10 @@ class Ledger:
         """Return the number whose gradient the pass computed, NaN where a root is more than one number."""
         roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         weights = [grad_tensors] * len(roots) if isinstance(grad_tensors, Tensor | None) else list(grad_tensors)
-        total: Number = 0.0 if roots else math.nan
+        total: Number = 0.0 if roots else NAN
         for root, weight in zip(roots, weights, strict=True):
             if not isinstance(root, Tensor) or root.numel() != 1:
-                return math.nan
+                return NAN
             number = self._unscaled_number(root)
             total = total + (number if weight is None else number * _number(weight))
         return total

@@ -137,5 +137,5 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 def _selection(model: nn.Module, held: Collection[int]) -> list[str] | None:
     trainable = {name: id(p) in held for name, p in model.named_parameters() if p.requires_grad}
-    held_names = [escape(clean_name(name)) for name, is_held in trainable.items() if is_held]
+    held_names = [escape(clean_name(name, model)) for name, is_held in trainable.items() if is_held]
     return None if len(held_names) == len(trainable) else held_names

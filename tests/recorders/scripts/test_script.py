@@ -143,6 +143,7 @@ def record_here(source: str) -> tuple[object, list[str]]:
     return 0, said
 
 
+@pytest.mark.slow
 def test_a_training_with_workers_is_the_same_to_the_last_bit(tmp_path):
     (tmp_path / "train.py").write_text(WITH_WORKERS)
     plain = run(tmp_path, "train.py", "3")
@@ -162,6 +163,7 @@ def test_a_training_with_workers_is_the_same_to_the_last_bit(tmp_path):
     assert all(line.startswith("dyn: run.h5: ") for line in recorded.stderr.splitlines())
 
 
+@pytest.mark.slow
 def test_children_train_unrecorded(tmp_path):
     (tmp_path / "train.py").write_text(WITH_CHILDREN)
     done = record(tmp_path, "train.py")
@@ -182,6 +184,7 @@ def test_a_backward_that_was_bound_before_there_was_an_optimizer(tmp_path):
         assert losses[0] == torch.nn.functional.linear(torch.ones(4, 3), weight, bias).square().mean().item()
 
 
+@pytest.mark.slow
 def test_a_traceback_from_deep_within_shows_nothing_of_ours(tmp_path):
     (tmp_path / "train.py").write_text(FAILS_DEEP_WITHIN)
     recorded = record(tmp_path, "train.py")
@@ -191,6 +194,7 @@ def test_a_traceback_from_deep_within_shows_nothing_of_ours(tmp_path):
     assert (recorded.returncode, said[-1]) == (1, "dyn: train.h5: 1 rows, aborted")
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
     (tmp_path / "train.py").write_text(WITHOUT_END)
     # Tests that run in the background of a shell inherit an ignored SIGINT.
@@ -203,7 +207,7 @@ def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
             assert process.stdout is not None
             assert process.stdout.readline() == "a step\n"
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=300)
         finally:
             process.kill()
     # Which a shell calls 130.
@@ -214,6 +218,7 @@ def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
         assert recording.status == "aborted"
 
 
+@pytest.mark.slow
 def test_the_quickstart_of_the_docs(tmp_path):
     done = record(tmp_path, str(QUICKSTART), "--every", "10")
     assert done.returncode == 0, done.stderr
