@@ -1,0 +1,106 @@
+"""Groups of features that no chance would make, found among all others: every group of the small shapes is tried."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..polytopes.catalogue import shapes
+from .patterns import Pattern, pattern_of, spread
+
+# The shapes that are sought: the pairs, and the polytopes of the energy levels of up to five vertices.
+SOUGHT = ("merged", "digon", "triangle", "tetrahedron", "pentagon")
+_SIZES = {"merged": 2, "digon": 2, "triangle": 3, "tetrahedron": 4, "pentagon": 5}
+# Noise moves a cosine by so many standard deviations at most, and beyond that by its square.
+_DEVIATIONS, _BENT = 3.0, 3.0
+# The errors of cosines beyond that are of second order, and as large as their sum may be.
+_PARALLEL = 0.95
+# So many pairs of a group and a feature are looked at for one shape at a time; of more, those of the best groups.
+_MOST_PAIRS = 2**22
+
+
+@dataclass(frozen=True)
+class Found:
+    """A group of features, in the order of the vertices of its pattern, and the logarithm of its chance."""
+
+    name: str
+    features: tuple[int, ...]
+    log_chance: float
+
+
+def sought(name: str) -> Pattern:
+    """Return the pattern of one of the shapes that are SOUGHT."""
+    return pattern_of(next(shape for shape in shapes(_SIZES[name]) if shape.name == name))
+
+
+def search(cosines: np.ndarray, m: int, log_levels: dict[str, float]) -> list[Found]:
+    """Return the groups whose chance is below a shape's level, the rarest first; no feature is in two.
+
+    log_levels has the logarithm of the level for each of the shapes SOUGHT that is to be found.
+
+    Shapes: cosines (n, n) between features in m ≥ 3 dimensions. Every group is tried up to about a hundred features;
+    of more, where too many groups are begun, those are followed that begin best.
+    """
+    found = [each for name, level in log_levels.items() for each in _of_shape(sought(name), cosines, m, level)]
+    chosen: list[Found] = []
+    taken: set[int] = set()
+    for each in sorted(found, key=lambda each: each.log_chance):
+        if taken.isdisjoint(each.features):
+            chosen.append(each)
+            taken.update(each.features)
+    return chosen
+
+
+def _of_shape(pattern: Pattern, cosines: np.ndarray, m: int, log_level: float) -> Iterator[Found]:
+    n = len(cosines)
+    if n < pattern.size or m < pattern.rank:
+        return
+    most = pattern.tail(m).below(log_level - pattern.log_count(n))
+    if not most:
+        return
+    seeker = _Seeker(pattern, cosines, most, most / pattern.freedom(m))
+    groups, errors = np.arange(n)[:, None], np.zeros(n)
+    for _ in range(1, pattern.size):
+        groups, errors = seeker.extend(groups, errors)
+    for group, error in zip(groups.tolist(), errors.tolist(), strict=True):
+        yield Found(pattern.name, tuple(group), pattern.log_chance(error, m, n))
+
+
+class _Seeker:
+    """Makes groups of a pattern larger, vertex by vertex, as long as their errors add up to no more than *most*.
+
+    *noise* is the noise for which the sum would be at its limit; a cosine that is farther from the shape's than that
+    noise would make it is passed over.
+    """
+
+    def __init__(self, pattern: Pattern, cosines: np.ndarray, most: float, noise: float):
+        self._pattern, self._cosines, self._most, self._noise = pattern, cosines, most, noise
+        self._near: dict[float, np.ndarray] = {}
+        features = np.arange(len(cosines))
+        # The vertices of a shape are alike, so that the first may be the first feature.
+        self._later = features[:, None] < features
+
+    def extend(self, groups: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the groups (P, k + 1) that are made of *groups* (P, k) and one more feature, and their errors (P,)."""
+        kept = errors.argsort()[: _MOST_PAIRS // len(self._cosines)]
+        groups, errors = groups[kept], errors[kept]
+        vertex = groups.shape[1]
+        ordered = vertex - 1 if self._pattern.log_labels == 0 else 0
+        may_be = self._later[groups[:, ordered]]
+        for k in range(vertex):
+            target = float(self._pattern.cosines[k, vertex])
+            may_be &= self._near_to(target)[groups[:, k]]
+        group, feature = np.nonzero(may_be)
+        larger = np.concatenate([groups[group], feature[:, None]], axis=1)
+        total = errors[group] + self._pattern.next_error(self._cosines, larger)
+        within = (total <= self._most) & (np.diff(np.sort(larger, axis=1), axis=1) > 0).all(axis=1)
+        return larger[within], total[within]
+
+    def _near_to(self, target: float) -> np.ndarray:
+        """Return which cosines are near *target*, (n, n)."""
+        key = round(target, 6)
+        if key not in self._near:
+            reach = (_DEVIATIONS**2 * self._noise * spread(target)) ** 0.5 + _BENT * self._noise
+            reach = reach if abs(target) < _PARALLEL else 2 * self._most
+            self._near[key] = np.abs(self._cosines - target) <= reach
+        return self._near[key]
