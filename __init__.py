@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dyn import dynamics, recorders, viz
-    from dyn.recorders.hooks import attach
-    from dyn.recorders.recorder import Recorder
-    from dyn.recorders.recording import Recording
-    from dyn.recorders.recording import open_recording as open
+    from dyn.recorders.attaching import attach
+    from dyn.recorders.reading.recording import Recording
+    from dyn.recorders.reading.recording import open_recording as open
+    from dyn.recorders.step.recorder import Recorder
 
-__all__ = ["Recorder", "Recording", "attach", "dynamics", "open", "recorders", "viz"]
+    __version__: str
+
+__all__ = ["Recorder", "Recording", "__version__", "attach", "dynamics", "open", "recorders", "viz"]
 
 _HOMES = {
-    "Recorder": ("dyn.recorders.recorder", "Recorder"),
-    "Recording": ("dyn.recorders.recording", "Recording"),
-    "attach": ("dyn.recorders.hooks", "attach"),
-    "open": ("dyn.recorders.recording", "open_recording"),
+    "Recorder": ("dyn.recorders.step.recorder", "Recorder"),
+    "Recording": ("dyn.recorders.reading.recording", "Recording"),
+    "attach": ("dyn.recorders.attaching", "attach"),
+    "open": ("dyn.recorders.reading.recording", "open_recording"),
 }
 
 
@@ -28,6 +30,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         module, attribute = _HOMES[name]
         return getattr(import_module(module), attribute)
+    if name == "__version__":
+        return import_module("importlib.metadata").version("learning-dynamics")
     if name in __all__:
         return import_module(f"dyn.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_files import compact, export, merge, repair
-from .cli_record import record
-from .cli_sweep import sweep
+from .commands.files import compact, export, merge, repair
+from .commands.record import record
+from .commands.sweep import sweep
+from .commands.terminal import OneLineErrors, Size, advise, progress
 from .dynamics.errors import unknown_name
-from .terminal import OneLineErrors, Size, advise, progress
 from .viz.kinds import KINDS, default_kind
 
 if TYPE_CHECKING:
-    from .recorders.recording import Recording
+    from .recorders.reading.recording import Recording
 
 FIGURE_KINDS = tuple(KINDS)
 
@@ -31,7 +31,7 @@ _PARAMETER = click.option("--parameter", metavar="NAME", help="Whose features [d
 
 def _drawable(file: Path, *, moving: bool = False) -> AbstractContextManager["Recording"]:
     """Open a recording, or the result of a sweep as one."""
-    from .recorders.sweeps.views import recording_of
+    from .recorders.sweeps.as_recording import recording_of
 
     return recording_of(file, moving=moving, progress=progress("copying", "block"))
 
@@ -64,11 +64,12 @@ def experiments(as_json: bool) -> None:
 @_JSON
 def info(file: Path, as_json: bool) -> None:
     """Say what a recording or the result of a sweep holds, and what happened in it."""
-    from .recorders.recording import open_recording
-    from .recorders.story import tell_all
-    from .recorders.summary import summarize
+    from .recorders.file.hdf5 import is_sweep
+    from .recorders.reading.recording import open_recording
+    from .recorders.stories.story import tell_all
+    from .recorders.stories.summary import summarize
     from .recorders.sweeps.story import sweep_document, sweep_lines
-    from .recorders.sweeps.sweep_file import Sweep, is_sweep
+    from .recorders.sweeps.sweep import Sweep
 
     if is_sweep(file):
         tell_sweep = sweep_document if as_json else sweep_lines
@@ -95,10 +96,11 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
 
     Of the result of a sweep, say how many models jump, and when, at each of its points.
     """
-    from .recorders.recording import open_recording
-    from .recorders.story import tell
+    from .recorders.file.hdf5 import is_sweep
+    from .recorders.reading.recording import open_recording
+    from .recorders.stories.story import tell
     from .recorders.sweeps.story import tell_jumps
-    from .recorders.sweeps.sweep_file import Sweep, is_sweep
+    from .recorders.sweeps.sweep import Sweep
 
     if is_sweep(file):
         with Sweep(file) as sweep_:
@@ -119,9 +121,9 @@ def jumps(file: Path, as_json: bool, **options: Any) -> None:
 @_INSTANCE
 def landscape(file: Path, steps: str | None, as_json: bool, **options: Any) -> None:
     """Say which saddle or minimum of the loss is near a plateau of a toy model, and how far."""
-    from .recorders.landscape import landscape as look
-    from .recorders.plateaus import parse_steps
-    from .recorders.recording import open_recording
+    from .recorders.reading.recording import open_recording
+    from .recorders.stories.plateaus import parse_steps
+    from .recorders.stories.saddles import landscape as look
 
     with open_recording(file) as recording:
         rows = look(recording, None if steps is None else parse_steps(steps), **options)
@@ -134,7 +136,7 @@ def landscape(file: Path, steps: str | None, as_json: bool, **options: Any) -> N
 @click.option("--once", is_flag=True, help="Look once, and stop.")
 def watch(file: Path, interval: float, once: bool) -> None:
     """Watch a recording while it is written: its speed, its loss, the levels of its features."""
-    from .recorders.watch import watch as watch_recording
+    from .recorders.watching.watch import watch as watch_recording
 
     watch_recording(file, interval=interval, stream=sys.stdout, until_done=not once)
 

@@ -7,6 +7,11 @@ setup(
     # Else it would be taken for a module of the package whose root this is.
     script_name="setup.py",
     ext_modules=[
-        Extension("dyn.recorders._hotpath", ["recorders/_hotpath.c"], depends=["recorders/_tensors.h"], optional=True)
+        Extension(
+            "dyn.recorders.step._hotpath",
+            ["recorders/step/_hotpath.c"],
+            depends=["recorders/step/_tensors.h"],
+            optional=True,
+        )
     ],
 )

@@ -28,11 +28,11 @@ import h5py
 from counting import record, wrong_rows
 
 import dyn
-from dyn.recorders.creation import dataset_at
-from dyn.recorders.lock import is_held
-from dyn.recorders.paths import ring_path
-from dyn.recorders.repair import repair
-from dyn.recorders.writer import ProcessWriter
+from dyn.recorders.file.hdf5 import dataset_at
+from dyn.recorders.ring.lock import is_held
+from dyn.recorders.ring.paths import ring_path
+from dyn.recorders.writing.repair import repair
+from dyn.recorders.writing.writer import ProcessWriter
 
 _WORDS, _STOP = Struct("<3q"), Struct("<q")
 # How many steps a training goes on whose writer was killed.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from dyn.recorders.block import Block
+    from dyn.recorders.ring.channels import Block
 
 # Rows, features, hidden dimensions, and what is allowed in seconds.
 LEVELS = ((1_000_000, 6, 3, 5.0), (50_000, 400, 30, 10.0))
@@ -38,9 +38,9 @@ BATCH, PLANTED = 1024, 20_000
 def write(path: Path, rows: int, n: int, m: int) -> None:
     """Write a recording of planted dimensionalities, as the recorder would, a batch of rows in memory at a time."""
     from dyn.dynamics.experiments import EXPERIMENTS
-    from dyn.recorders.channels import Channel
-    from dyn.recorders.creation import create_file
-    from dyn.recorders.store import Store
+    from dyn.recorders.file.creation import create_file
+    from dyn.recorders.file.store import Store
+    from dyn.recorders.ring.channels import Channel
 
     f4 = np.dtype(np.float32)
     sizes = {"n_features": n, "n_hidden": m, "steps": rows}
@@ -58,11 +58,11 @@ def write(path: Path, rows: int, n: int, m: int) -> None:
 
 def _blocks(rows: int, n: int, m: int) -> Iterator["Block"]:
     """Yield batches of rows: a planted run in which each row stands for several, with noise of their own."""
-    from dyn.dynamics.synthetic import Plan, plant
-    from dyn.recorders.block import Block
+    from dyn.dynamics.synthetic.trajectories import SweepPlan, plant
+    from dyn.recorders.ring.channels import Block
 
     planted = min(rows, PLANTED)
-    truth = plant(Plan(rows=planted, features=n, events=12, ramp=(0.001, 0.03), noise=0, loss_noise=0.3))
+    truth = plant(SweepPlan(rows=planted, features=n, events=12, ramp=(0.001, 0.03), noise=0, loss_noise=0.3))
     rng = np.random.default_rng(0)
     W0 = rng.normal(size=(m, n)) / m**0.5
     for start in range(0, rows, BATCH):

@@ -13,8 +13,8 @@ import time
 import numpy as np
 
 from dyn.dynamics.polytopes import identify
-from dyn.dynamics.polytopes.catalogue import vertices
-from dyn.dynamics.synthetic import tegum_product
+from dyn.dynamics.polytopes.shapes import vertices
+from dyn.dynamics.synthetic.trajectories import tegum_product
 
 SIMPLICES = [f"{k}-simplex" for k in range(4, 9)]
 POLYGONS = ["pentagon", *[f"{k}-gon" for k in range(6, 13)]]

@@ -12,16 +12,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from dyn.dynamics.jumps import detect_jumps
-from dyn.dynamics.scoring import Score, score, total
-from dyn.dynamics.synthetic import Plan, Shape, Spacing, Trajectory, plant
+from dyn.dynamics.synthetic.scoring import Score, score, total
+from dyn.dynamics.synthetic.trajectories import Shape, Spacing, SweepPlan, Trajectory, plant
 
 ROWS = (1_000, 3_000, 10_000, 30_000, 100_000)
 SPACINGS: tuple[Spacing, ...] = ("regular", "random", "log")
 SHAPES: tuple[Shape, ...] = ("linear", "smooth")
 
 
-def planted_plan(rng: np.random.Generator, rows: int) -> Plan:
-    return Plan(
+def planted_plan(rng: np.random.Generator, rows: int) -> SweepPlan:
+    return SweepPlan(
         rows=rows,
         features=int(rng.choice([1, 4, 16, 64, 400])),
         events=int(rng.integers(1, 6)),
@@ -34,8 +34,8 @@ def planted_plan(rng: np.random.Generator, rows: int) -> Plan:
     )
 
 
-def null_plan(rng: np.random.Generator, rows: int) -> Plan:
-    return Plan(
+def null_plan(rng: np.random.Generator, rows: int) -> SweepPlan:
+    return SweepPlan(
         rows=rows,
         features=int(rng.choice([1, 4, 16, 64, 400])),
         events=0,
@@ -80,7 +80,7 @@ def table(numbers: range, seed: int, *, null: bool) -> None:
 def timing(repeats: int, seed: int) -> None:
     print("   rows  features  seconds (least of the repeats)  nanoseconds a value")
     for rows, features in ((10_000, 64), (30_000, 64), (100_000, 64), (100_000, 16), (10_000, 400)):
-        trajectory = plant(Plan(rows=rows, features=features, events=5, noise=1 / 3), seed=seed)
+        trajectory = plant(SweepPlan(rows=rows, features=features, events=5, noise=1 / 3), seed=seed)
         least = np.inf
         for _ in range(repeats):
             start = time.perf_counter()

@@ -25,12 +25,11 @@ import numpy as np
 import dyn
 from dyn.dynamics.jumps import detect_jumps
 from dyn.dynamics.levels import LEVELS, find_levels
-from dyn.recorders.block import Block
-from dyn.recorders.channels import Channel
-from dyn.recorders.compact import compact
-from dyn.recorders.creation import create_file
-from dyn.recorders.selection import Selection, select
-from dyn.recorders.store import Store
+from dyn.recorders.file.creation import create_file
+from dyn.recorders.file.store import Store
+from dyn.recorders.reading.selection import Selection, select
+from dyn.recorders.rewriting.compact import compact
+from dyn.recorders.ring.channels import Block, Channel
 
 _AT_ONCE, _PAGE = 2**24, 4096
 _GROWTH = (10_000, 30_000, 100_000, 300_000, 1_000_000)

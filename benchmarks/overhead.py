@@ -24,7 +24,7 @@ import torch
 from workloads import WORKLOADS, Keep, Workload
 
 import dyn
-from dyn.dynamics.geometry import dimensionality
+from dyn.dynamics.geometry.measures import dimensionality
 
 # Pairs of blocks that do not count.
 _WARM_UP = 5

@@ -14,15 +14,15 @@ from time import perf_counter
 import numpy as np
 
 import dyn
-from dyn.dynamics.absolute_value import neuron_purity, neurons_per_sign
-from dyn.dynamics.adversarial import adversarial_increase
-from dyn.dynamics.collapse import collapsed_sets, set_cosines
 from dyn.dynamics.experiments import EXPERIMENTS, find_experiment
-from dyn.dynamics.geometry import dimensionality, norms
-from dyn.dynamics.phases import phase_table, theoretical_phase
+from dyn.dynamics.geometry.measures import dimensionality, norms
+from dyn.dynamics.phenomena.absolute_value import neuron_purity, neurons_per_sign
+from dyn.dynamics.phenomena.adversarial import adversarial_increase
+from dyn.dynamics.phenomena.collapse import collapsed_sets, set_cosines
+from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
 from dyn.dynamics.theory import best_kgon, kgon_loss, phase_boundary
 from dyn.recorders.experiment import record_experiment
-from dyn.recorders.recording import Recording
+from dyn.recorders.reading.recording import Recording
 
 # What is measured, what is known, and whether they agree.
 Row = tuple[str, str, str, bool]

@@ -18,15 +18,15 @@ from time import perf_counter, process_time
 import numpy as np
 import torch
 
-from dyn.dynamics.fused_training import FusedTraining
-from dyn.dynamics.phases import phase_table, theoretical_phase
+from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
 from dyn.dynamics.theory import expected_loss, phase_boundary
-from dyn.dynamics.training import Training
+from dyn.dynamics.training.fused import FusedTraining
+from dyn.dynamics.training.loop import Training
 from dyn.recorders.sweeps.axes import Axis
-from dyn.recorders.sweeps.plan import Plan
-from dyn.recorders.sweeps.presets import plan_sweep
+from dyn.recorders.sweeps.paper import plan_sweep
+from dyn.recorders.sweeps.plan import SweepPlan
 from dyn.recorders.sweeps.run import run_sweep
-from dyn.recorders.sweeps.sweep_file import Sweep
+from dyn.recorders.sweeps.sweep import Sweep
 
 # The settings of the sampled ways: what one would write down, and what the catalogue was tuned to.
 SAMPLED = {
@@ -66,7 +66,7 @@ class Trained:
         )
 
 
-def train(plan: Plan, workers: int) -> Trained:
+def train(plan: SweepPlan, workers: int) -> Trained:
     with tempfile.TemporaryDirectory() as folder:
         began = perf_counter()
         outcome = run_sweep(plan, Path(folder) / "sweep.h5", workers=workers)
@@ -79,7 +79,7 @@ def train(plan: Plan, workers: int) -> Trained:
     return Trained(density, importance, seconds, W, expected_loss(W, b, density[:, None, None], weights[:, None]))
 
 
-def fused_gain(plan: Plan) -> tuple[float, float]:
+def fused_gain(plan: SweepPlan) -> tuple[float, float]:
     """Return how many milliseconds a fused step of a task of *plan* takes, and how many times as long autograd."""
     torch.set_num_threads(1)
     experiment = plan.cut()[0][0].experiment.with_settings(steps=STEPS)
@@ -94,7 +94,7 @@ def fused_gain(plan: Plan) -> tuple[float, float]:
     return 1e3 * fused, usual / fused
 
 
-def some(plan: Plan, count: int) -> list[str]:
+def some(plan: SweepPlan, count: int) -> list[str]:
     """Return *count* values of each axis, from its first to its last, as texts."""
 
     def chosen(axis: Axis) -> str:

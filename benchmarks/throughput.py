@@ -17,7 +17,7 @@ from time import perf_counter
 from workloads import mlp
 
 import dyn
-from dyn.recorders.start import WriterKind
+from dyn.recorders.writing.start import WriterKind
 
 
 def recorded(path: Path, rows: int, writer: WriterKind) -> tuple[int, float]:

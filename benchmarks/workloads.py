@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.training import Training
+from dyn.dynamics.training.loop import Training
 
 # Called in each step, between the backward pass and the optimizer's step.
 Keep = Callable[[Tensor], None]

@@ -8,8 +8,12 @@ from itertools import pairwise
 import numpy as np
 
 from .jumps.changes import SMALLEST, changes_by_stripe
-from .jumps.signals import checked_signal, checked_step
-from .stripes import Signal, tiles
+from .signals import Signal, checked_signal, checked_step, tiles
+
+# How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
+TOLERANCE = 0.03
+# What is counted beside the levels.
+UNKNOWN, BETWEEN = "not a number", "between levels"
 
 # What is compared with the levels takes several times its own memory.
 _TILE_BYTES = 2**22
@@ -134,3 +138,19 @@ def _mean(values: np.ndarray) -> float:
         known = known[np.isfinite(known)]
         total = known.sum(dtype=np.float64)
     return float(total / known.size) if known.size else float("nan")
+
+
+def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
+    """Count features by the level they are at, highest first; those between the levels come last."""
+    counts = {}
+    if unknown := int(np.count_nonzero(~np.isfinite(dimensionality))):
+        counts[UNKNOWN] = unknown
+    found = level_indices(dimensionality, TOLERANCE)
+    counts.update(
+        (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
+        for k, level in enumerate(LEVELS)
+        if (found == k).any()
+    )
+    if between := found.size - sum(counts.values()):
+        counts[BETWEEN] = between
+    return counts

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dynamics.evaluation import evaluation_of
-from ..dynamics.recipe import Experiment
-from ..dynamics.training import Model, Training, build_model
-from .channels import row_bytes
-from .hooks import attach
-from .parameters import parameter_places
-from .price import Price
-from .schedule import parse_schedule
-from .sources import Sources
+from ..dynamics.experiments.experiment import Experiment
+from ..dynamics.training.evaluation import evaluation_of
+from ..dynamics.training.loop import Model, Training, build_model
+from .attaching import attach
+from .model.parameters import parameter_places
+from .model.sources import Sources
+from .ring.channels import row_bytes
+from .schedule.steps import parse_schedule
+from .writing.cost import Price
 
 
 def record_experiment(

@@ -4,28 +4,28 @@ Every ``plot_<kind>`` takes a Recording, and an axes if you have one, changes ne
 ``plot`` chooses the kind that shows best what the recording is about.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..faces import face
 from .kinds import KINDS
 
 if TYPE_CHECKING:
-    from .absolute_value import plot_absolute_value
-    from .adversarial import plot_adversarial
     from .animation import animate
-    from .correlated import plot_collapse, plot_correlated
-    from .demonstration import plot_demonstration
-    from .ensemble import plot_ensemble
-    from .ensemble_dynamics import plot_ensemble_dynamics
-    from .grokking import plot_grokking
-    from .intro import plot_intro
+    from .figures.ensemble import plot_ensemble
+    from .figures.levels import plot_levels
+    from .figures.paper.absolute_value import plot_absolute_value
+    from .figures.paper.adversarial import plot_adversarial
+    from .figures.paper.correlated import plot_collapse, plot_correlated
+    from .figures.paper.demonstration import plot_demonstration
+    from .figures.paper.grokking import plot_grokking
+    from .figures.paper.intro import plot_intro
+    from .figures.paper.phase_diagram import plot_phase
+    from .figures.paper.uniform import plot_uniform
+    from .figures.regimes import plot_regimes
+    from .figures.spectrum import plot_spectrum
+    from .figures.sweep import plot_ensemble_dynamics
     from .kinds import plot
-    from .levels import plot_levels
     from .page import write_page
-    from .phase import plot_phase
-    from .regimes import plot_regimes
-    from .spectrum import plot_spectrum
-    from .uniform import plot_uniform
 
 __all__ = [
     "animate",
@@ -47,15 +47,15 @@ __all__ = [
     "write_page",
 ]
 
-_HOMES = {
-    "animate": ".animation",
-    "plot": ".kinds",
-    "write_page": ".page",
-    **{kind.function_name: kind.module for kind in KINDS.values()},
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        ".animation": ["animate"],
+        ".kinds": ["plot"],
+        ".page": ["write_page"],
+        **{
+            kind.module: [each.function_name for each in KINDS.values() if each.module == kind.module]
+            for kind in KINDS.values()
+        },
+    },
+)

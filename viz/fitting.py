@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..recorders.recording import Recording
+    from ..recorders.reading.recording import Recording
 
 # A figure with one column for each member of an ensemble holds so many of them.
 MOST_COLUMNS = 12
@@ -24,7 +24,7 @@ _PHASE_SIZES = ((2, 1), (3, 2))
 
 def settings_of(recording: "Recording") -> Mapping[str, Any]:
     """Return the settings of the catalogue's experiment; empty for any other training."""
-    from ..recorders.recording import catalogue_entry
+    from ..recorders.reading.opening import catalogue_entry
 
     return catalogue_entry(recording.config)
 
@@ -63,7 +63,7 @@ def has_trajectories(recording: "Recording") -> bool:
 
 def _grid(recording: "Recording") -> tuple[int, int]:
     """Return how many points of a grid of settings it has, and how many models at each; 0 of both for one model."""
-    from ..recorders.sweeps.models import grid_of
+    from ..recorders.sweeps.each_model import grid_of
 
     shape = _shape(recording)
     if len(shape) != 3:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..recorders.recording import Recording
+    from ..recorders.reading.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="ensemble-dynamics",
             summary=f"when several models jump, where and as what they end, at up to {MOST_POINTS} points of a sweep",
-            module=".ensemble_dynamics",
+            module=".figures.sweep",
             fits=fitting.has_models_to_compare,
             leads=fitting.has_many_models,
             hint=fitting.with_too_many_points,
@@ -142,28 +142,28 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="levels",
             summary="every feature's dimensionality, the energy levels, the jumps and the loss",
-            module=".levels",
+            module=".figures.levels",
             fits=fitting.has_trajectories,
             options=("parameter", "instance", "log_steps"),
         ),
         Kind(
             name="demonstration",
             summary=f"W^T W, b and the features of up to {MOST_COLUMNS} models of up to {MOST_FEATURES} features",
-            module=".demonstration",
+            module=".figures.paper.demonstration",
             fits=fitting.fits_in_columns,
             shows=("demonstration", "demonstration-80"),
         ),
         Kind(
             name="intro",
             summary=f"the features of up to {MOST_COLUMNS} models in a plane",
-            module=".intro",
+            module=".figures.paper.intro",
             fits=fitting.is_planar,
             shows=("intro",),
         ),
         Kind(
             name="regimes",
             summary="the regimes of one run of a small matrix, and what it forms in them",
-            module=".regimes",
+            module=".figures.regimes",
             fits=fitting.is_one_small_run,
             shows=("geometry",),
             gives_way_to=("ensemble-dynamics",),
@@ -172,7 +172,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="phase",
             summary="an extra feature over its density and importance, of 2 features in 1 dimension or 3 in 2",
-            module=".phase",
+            module=".figures.paper.phase_diagram",
             fits=fitting.is_phase_diagram,
             shows=("phase-2x1", "phase-3x2"),
             options=(),
@@ -180,42 +180,42 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="uniform",
             summary=f"equal features of a toy model at {FEWEST_DENSITIES} densities or more",
-            module=".uniform",
+            module=".figures.paper.uniform",
             fits=fitting.is_uniform_over_densities,
             shows=("uniform-geometry",),
         ),
         Kind(
             name="spectrum",
             summary=f"the Hessian of a toy model of up to {MOST_CURVATURES} parameters over training",
-            module=".spectrum",
+            module=".figures.spectrum",
             fits=fitting.is_small_toy_model,
             options=("parameter", "instance"),
         ),
         Kind(
             name="collapse",
             summary="sets of features in a plane, and which of them collapse into one direction",
-            module=".correlated",
+            module=".figures.paper.correlated",
             fits=fitting.has_sets_in_a_plane,
             shows=("pca-collapse",),
         ),
         Kind(
             name="correlated",
             summary="sets of features in a plane, and the angles within them",
-            module=".correlated",
+            module=".figures.paper.correlated",
             fits=fitting.has_sets_in_a_plane,
             shows=("correlated", "anticorrelated"),
         ),
         Kind(
             name="absolute-value",
             summary=f"the weights of each neuron of up to {MOST_COLUMNS} models that compute absolute values",
-            module=".absolute_value",
+            module=".figures.paper.absolute_value",
             fits=fitting.computes_absolute_values,
             shows=("absolute-value", "absolute-value-superposition"),
         ),
         Kind(
             name="adversarial",
             summary=f"attacks on equal features of a toy model at {FEWEST_DENSITIES} densities or more",
-            module=".adversarial",
+            module=".figures.paper.adversarial",
             fits=fitting.can_be_attacked,
             shows=("adversarial",),
             options=(),
@@ -223,14 +223,14 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="ensemble",
             summary="the jumps, the levels and the ends of several models with the same settings",
-            module=".ensemble",
+            module=".figures.ensemble",
             fits=fitting.is_of_equal_runs,
             shows=("k-gons",),
         ),
         Kind(
             name="grokking",
             summary="the waves that neurons learn for modular addition",
-            module=".grokking",
+            module=".figures.paper.grokking",
             fits=fitting.adds_modulo,
             shows=("grokking",),
             options=("instance",),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..stripes import Signal, stripes
+from ..signals import Signal, stripes
 from .blocks import Blocks, condense, fill, noise
 from .candidates import LONGEST, REST, candidates
 from .curves import is_curve
@@ -30,7 +30,7 @@ _SHORTEST = 2
 
 
 @dataclass(frozen=True)
-class Change:
+class FeatureChange:
     """A change of one feature, from the row start to the row end; sigmas is its size in units of its standard error.
 
     before and after are the values of the plateaus where the change begins and ends. start and end are uncertain by
@@ -46,7 +46,7 @@ class Change:
     blur: float
 
 
-def find_changes(signal: Signal, step: np.ndarray, smallest: float = SMALLEST) -> list[Change]:
+def find_changes(signal: Signal, step: np.ndarray, smallest: float = SMALLEST) -> list[FeatureChange]:
     """Return the changes of *signal* of at least *smallest*, feature by feature, each in order of time.
 
     A change leads within 15 % of the run from one plateau to another, by six times its standard error or more (the
@@ -61,7 +61,7 @@ def find_changes(signal: Signal, step: np.ndarray, smallest: float = SMALLEST) -
 
 def changes_by_stripe(
     signal: Signal, step: np.ndarray, smallest: float
-) -> Iterator[tuple[slice, np.ndarray, list[Change]]]:
+) -> Iterator[tuple[slice, np.ndarray, list[FeatureChange]]]:
     """Yield the columns of each stripe of *signal*, its values (T, k), and the changes in it as find_changes() does."""
     sigmas = _needed_sigmas(signal.shape[1])
     for columns, values in stripes(signal):
@@ -69,7 +69,7 @@ def changes_by_stripe(
         yield columns, values, [replace(change, feature=columns.start + change.feature) for change in found]
 
 
-def _changes_within(signal: np.ndarray, step: np.ndarray, smallest: float, sigmas: float) -> list[Change]:
+def _changes_within(signal: np.ndarray, step: np.ndarray, smallest: float, sigmas: float) -> list[FeatureChange]:
     """Return the changes of one stripe; *sigmas* is how sure each has to be."""
     blocks = condense(signal)
     if len(blocks.means) < _FEWEST:
@@ -104,7 +104,9 @@ def _needed_sigmas(features: int) -> float:
     return float(np.sqrt(_SIGMAS**2 + 2 * np.log(max(features, 1))))
 
 
-def _confirmed(track: Track, feature: int, candidates: list[Span], smallest: float, sigmas: float) -> list[Change]:
+def _confirmed(
+    track: Track, feature: int, candidates: list[Span], smallest: float, sigmas: float
+) -> list[FeatureChange]:
     spans = _refined(track, [(a * track.size, (b + 1) * track.size - 1) for a, b in candidates])
     confirmed = []
     for span, bounds in zip(spans, between(spans, len(track.rows)), strict=True):
@@ -112,7 +114,7 @@ def _confirmed(track: Track, feature: int, candidates: list[Span], smallest: flo
         if _is_change(track, span, sides, smallest, sigmas) and not is_curve(track, span, bounds, sides):
             # A ramp is known as far as the mean of its rows is, over its slope; a step to the row.
             blur = 1 + 2 * track.noise * np.sqrt(track.size * (span[1] - span[0])) / sides.size
-            confirmed.append(Change(feature, *span, sides.before, sides.after, float(sides.sigmas), float(blur)))
+            confirmed.append(FeatureChange(feature, *span, sides.before, sides.after, float(sides.sigmas), float(blur)))
     return confirmed
 
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..stripes import Signal
-from .changes import SMALLEST, Change, find_changes
+from ..signals import Signal, checked_series, checked_signal, checked_step
+from .changes import SMALLEST, FeatureChange, find_changes
 from .loss_match import LossChange, match_loss
-from .signals import checked_series, checked_signal, checked_step
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +66,9 @@ def detect_jumps(
     return [_jump(*each, steps) for each in zip(events, spans, changes, strict=True)]
 
 
-def _events(changes: Sequence[Change]) -> list[list[Change]]:
+def _events(changes: Sequence[FeatureChange]) -> list[list[FeatureChange]]:
     """Return the changes in groups that overlap in time, each change being as long as it could be."""
-    events: list[list[Change]] = []
+    events: list[list[FeatureChange]] = []
     end = -np.inf
     for change in sorted(changes, key=lambda change: change.start - change.blur):
         if change.start - change.blur <= end:
@@ -81,7 +80,7 @@ def _events(changes: Sequence[Change]) -> list[list[Change]]:
     return events
 
 
-def _span(event: Sequence[Change]) -> tuple[int, int]:
+def _span(event: Sequence[FeatureChange]) -> tuple[int, int]:
     """Return the rows at which an event starts and ends.
 
     They are the means over the features, the surest weighing most, unless a feature has surely started before or ended
@@ -93,7 +92,7 @@ def _span(event: Sequence[Change]) -> tuple[int, int]:
     return round(first), max(round(last), round(first) + 1)
 
 
-def _jump(event: Sequence[Change], span: tuple[int, int], loss: LossChange, step: np.ndarray) -> Jump:
+def _jump(event: Sequence[FeatureChange], span: tuple[int, int], loss: LossChange, step: np.ndarray) -> Jump:
     features = tuple(sorted({change.feature for change in event}))
     # A feature that moves twice within one event is told by where it came from and where it went.
     moves = [sorted((c for c in event if c.feature == feature), key=lambda c: c.start) for feature in features]

@@ -1,5 +1,30 @@
-"""The loss landscape about a point: its slope, its curvatures, and the critical point that is near."""
+"""The population loss as a surface: its curvature, and the critical points nearby."""
 
-from .spectrum import Curvature, curvature, curvature_at, is_twice_differentiable
+from typing import TYPE_CHECKING
 
-__all__ = ["Curvature", "curvature", "curvature_at", "is_twice_differentiable"]
+from ...faces import face
+
+if TYPE_CHECKING:
+    from .critical_points import CriticalPoint, refine
+    from .spectrum import Curvature, curvature, curvature_at, is_twice_differentiable
+    from .surfaces import PopulationSurface, one_hot_loss
+
+__all__ = [
+    "CriticalPoint",
+    "Curvature",
+    "PopulationSurface",
+    "curvature",
+    "curvature_at",
+    "is_twice_differentiable",
+    "one_hot_loss",
+    "refine",
+]
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        ".critical_points": ["CriticalPoint", "refine"],
+        ".spectrum": ["Curvature", "curvature", "curvature_at", "is_twice_differentiable"],
+        ".surfaces": ["PopulationSurface", "one_hot_loss"],
+    },
+)

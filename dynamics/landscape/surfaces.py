@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingError
-from ..features import FeatureDistribution
-from ..recipe import Experiment
-from ..training import build_features
+from ..experiments.experiment import Experiment
+from ..training.feature_data import FeatureDistribution
+from ..training.loop import build_features
 from .kinks import integrated_error
 from .transforms import Line, expected_error, second_moments
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from ..features import FeatureDistribution
+from ..training.feature_data import FeatureDistribution
 
 # Left out are the s with β²ω²/2 above the first, and with the second, σ times the period, what the sum repeats.
 _FALLEN, _REPEATED = 30.0, 36.0

@@ -1,5 +1,15 @@
-"""How features move: between two steps, between two runs, and through the regimes of a training."""
+"""How features move: the transformation between two steps, regimes of a run, alignment of runs."""
 
-from .affine import Motion, angle_and_axis, transformation
+from typing import TYPE_CHECKING
 
-__all__ = ["Motion", "angle_and_axis", "transformation"]
+from ...faces import face
+
+if TYPE_CHECKING:
+    from . import alignment, regimes
+    from .affine import Motion, angle_and_axis, transformation
+
+__all__ = ["Motion", "alignment", "angle_and_axis", "regimes", "transformation"]
+
+__getattr__, __dir__ = face(
+    __name__, {".affine": ["Motion", "angle_and_axis", "transformation"]}, ["alignment", "regimes"]
+)

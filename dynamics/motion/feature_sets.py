@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..geometry import norms
+from ..geometry.measures import norms
 from ..polytopes.identification import NEGLIGIBLE, identify
 
 # Features that point the same way to this cosine are merged.

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..geometry import gram
+from ..geometry.measures import gram
 from ..polytopes.identification import NEGLIGIBLE
-from ..stripes import Signal, pieces
+from ..signals import Signal, pieces
 
 # A run is told in so many parts, the later ones longer, since learning slows down.
 PARTS = 200

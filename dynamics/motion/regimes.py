@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..polytopes.identification import NEGLIGIBLE, identify, summary
-from ..stripes import Signal, sliceable
+from ..signals import Signal, sliceable
 from .affine import Motion, angle_and_axis, transformation
 from .feature_sets import find_sets
 from .regime_signals import Parts, cut, label, stretches_of

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..geometry import measure
-from .catalogue import Shape, shapes
+from ..geometry.measures import measure
 from .matching import difference, match
+from .shapes import Shape, shapes
 
 # A feature shorter than this share of the others is not represented.
 NEGLIGIBLE = 0.3

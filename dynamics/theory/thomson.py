@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import gram
+from ..geometry.measures import gram
 
 
 def thomson_energy(W: Any) -> np.ndarray:

@@ -1,5 +1,12 @@
-"""Recordings and sweeps in the formats of other programs; what writes a format is loaded when it is first used."""
+"""Recordings and sweeps in the formats of other programs, block by block."""
 
-from .exporting import export
+from typing import TYPE_CHECKING
+
+from ...faces import face
+
+if TYPE_CHECKING:
+    from .exporting import export
 
 __all__ = ["export"]
+
+__getattr__, __dir__ = face(__name__, {".exporting": ["export"]})

@@ -10,10 +10,10 @@ from importlib import import_module
 from pathlib import Path
 
 from ...dynamics.errors import MissingExtraError, RecordingError, SettingError, unknown_name
-from ..price import readable
-from ..recording import Recording
+from ..outputs import check_output, replaced_when_done
+from ..reading.recording import Recording
+from ..text import readable
 from .contents import Contents
-from .draft import check_output, replaced_when_done
 from .gather import gathered, selected, watched
 from .names import distinct
 from .slabs import in_slabs

@@ -12,11 +12,12 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import SettingError, unknown_name
-from ..compression import is_compressed
-from ..feature_major import is_feature_major
-from ..recording import Recording, open_recording
-from ..series import Series, patiently
-from ..sweeps.sweep_file import arrays_of, dataset_of, is_sweep
+from ..file.compression import is_compressed
+from ..file.feature_major import is_feature_major
+from ..file.hdf5 import dataset_at, is_sweep
+from ..reading.recording import Recording, open_recording
+from ..reading.series import Series, patiently
+from ..sweeps.sweep import arrays_of
 from .contents import Array, Block, Contents
 
 # Of a file, and no longer true or of no use in another one.
@@ -57,7 +58,7 @@ def of_recording(recording: Recording, *, every: int = 1) -> Contents:
 def of_sweep(file: h5py.File) -> Contents:
     """Return the contents of the result of a sweep; a row of a table is a model, or a model at one step."""
     arrays = [_of_dataset(file, name) for name in arrays_of(file)]
-    scales = {name: _of_dataset(file, name) for name in map(str, file) if dataset_of(file, name).is_scale}
+    scales = {name: _of_dataset(file, name) for name in map(str, file) if dataset_at(file, name).is_scale}
     path = Path(file.filename)
     end = arrays[0].axes.index("repeat") + 1 if arrays else 0
     index = arrays[0].axes[: end + ("step" in scales)] if arrays else ()
@@ -143,7 +144,7 @@ def _root(recording: Recording) -> dict[str, Any]:
 
 
 def _of_dataset(file: h5py.File, name: str) -> Array:
-    dataset = dataset_of(file, name)
+    dataset = dataset_at(file, name)
     axes = (
         (name,) if dataset.is_scale else tuple(str(dimension[0].name).removeprefix("/") for dimension in dataset.dims)
     )

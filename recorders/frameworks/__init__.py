@@ -1,16 +1,12 @@
-"""Callbacks over attach() for the training loops of other libraries, each of which is loaded when it is first used."""
+"""Training frameworks that call us: their callbacks."""
 
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ...faces import face
+
 if TYPE_CHECKING:
-    from . import callback, lightning, transformers
+    from . import lightning, transformers
 
-__all__ = ["callback", "lightning", "transformers"]
+__all__ = ["lightning", "transformers"]
 
-
-def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = face(__name__, {}, ["lightning", "transformers"])

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ...dynamics.errors import unknown_name
-from ..hooks import attach
-from ..recorder import Recorder
+from ..attaching import attach
+from ..step.recorder import Recorder
 
 _OPTIONS = [name for name, each in signature(attach).parameters.items() if each.kind is Parameter.KEYWORD_ONLY]
 

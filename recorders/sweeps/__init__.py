@@ -1,46 +1,19 @@
-"""Sweeps: an experiment at every point of a grid of settings, in tasks that any engine runs, put into one result."""
+"""An experiment over a grid of settings: planned, trained, and read as one result."""
 
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ...faces import face
+
 if TYPE_CHECKING:
-    from . import (
-        axes,
-        engines,
-        memory,
-        models,
-        plan,
-        presets,
-        result,
-        run,
-        sealed,
-        statistics,
-        story,
-        sweep_file,
-        tasks,
-        views,
-    )
+    from . import statistics, sweep_file
+    from .paper import PRESETS, plan_sweep
+    from .run import run_sweep
+    from .sweep import Sweep
 
-__all__ = [
-    "axes",
-    "engines",
-    "memory",
-    "models",
-    "plan",
-    "presets",
-    "result",
-    "run",
-    "sealed",
-    "statistics",
-    "story",
-    "sweep_file",
-    "tasks",
-    "views",
-]
+__all__ = ["PRESETS", "Sweep", "plan_sweep", "run_sweep", "statistics", "sweep_file"]
 
-
-def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = face(
+    __name__,
+    {".paper": ["PRESETS", "plan_sweep"], ".run": ["run_sweep"], ".sweep": ["Sweep"]},
+    ["statistics", "sweep_file"],
+)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.errors import SettingError
-from ...dynamics.recipe import Experiment
-from ...dynamics.settings import parse_settings
+from ...dynamics.experiments.experiment import Experiment
+from ...dynamics.experiments.settings import parse_settings
 
 _SPACINGS: dict[str, Callable[[float, float, int], np.ndarray]] = {"log": np.geomspace, "lin": np.linspace}
 # What a sweep itself decides: how many models there are.

@@ -7,10 +7,10 @@ from math import ceil
 from typing import Any
 
 from ...dynamics.errors import SettingError
-from ...dynamics.population_training import UNUSED, is_exact
-from ...dynamics.recipe import COLUMNS, ROWS, Experiment
+from ...dynamics.experiments.experiment import COLUMNS, ROWS, Experiment
+from ...dynamics.training.on_population import UNUSED, is_exact
 from .axes import Axis
-from .tasks import Task, Way
+from .tasks import SweepTask, Way
 
 # Along these axes one ensemble has different values: the rows and the columns of its grid.
 _SHARED = ("density", "importance_extra")
@@ -32,7 +32,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """A sweep: one experiment without lists, the axes along which it varies, and *repeat* models at each point.
 
     way is what the models are trained on, recorded whether their trajectories are kept.
@@ -49,12 +49,12 @@ class Plan:
         """How many points there are along each axis."""
         return tuple(map(len, self.axes))
 
-    def cut(self) -> tuple[list[Task], list[Failure]]:
+    def cut(self) -> tuple[list[SweepTask], list[Failure]]:
         """Return the tasks, and the points whose settings do not go together."""
         tasks, failures = [], []
         for place in self._places():
             try:
-                tasks.append(Task(self._ensemble(place), place, self.way, self.recorded))
+                tasks.append(SweepTask(self._ensemble(place), place, self.way, self.recorded))
             except SettingError as error:
                 failures.append(Failure(self.points(place), str(error)))
         return tasks, failures
@@ -103,7 +103,7 @@ def make_plan(
     repeat: int | None = None,
     way: Way | None = None,
     recorded: bool = False,
-) -> Plan:
+) -> SweepPlan:
     """Return the plan of a sweep over *axes* and over the experiment's own lists of densities and importances.
 
     repeat: how many models each point has, by default as many as the experiment. way: train on the exact "population"
@@ -116,7 +116,7 @@ def make_plan(
     by_name = own | {axis.name: axis for axis in axes}
     if recorded and not {"steps", "every"}.isdisjoint(by_name):
         raise SettingError("trajectories over steps or every have different rows at each point; sweep without --record")
-    plan = Plan(base, tuple(by_name.values()), repeat or experiment.repeat, "population", recorded)
+    plan = SweepPlan(base, tuple(by_name.values()), repeat or experiment.repeat, "population", recorded)
     tasks, failures = plan.cut()
     if not tasks:
         raise SettingError(failures[0].reason)

@@ -12,13 +12,13 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import RecordingError
-from ...dynamics.evaluation import evaluation_of
-from ...dynamics.fused_training import is_fusible
-from ..creation import LIBVER
-from .plan import Failure, Plan
-from .sealed import SealedFolder
-from .sweep_file import FORMAT, FORMAT_VERSION, arrays_of, dataset_of, is_sweep
-from .tasks import Task
+from ...dynamics.training.evaluation import evaluation_of
+from ...dynamics.training.fused import is_fusible
+from ..file.hdf5 import LIBVER, SWEEP_FORMAT, SWEEP_FORMAT_VERSION, dataset_at, is_sweep
+from .plan import Failure, SweepPlan
+from .sweep import arrays_of
+from .task_files import SealedFolder
+from .tasks import SweepTask
 
 _TRAINING = {
     "population": "on the population loss itself, exact, by annealed Adam; loss and parameters have no sampling noise",
@@ -30,7 +30,7 @@ _AXES = {"W": ("hidden", "feature"), "b": ("feature",), "W1": ("neuron", "featur
 
 
 def write_result(
-    path: Path, plan: Plan, tasks: Sequence[Task], folder: SealedFolder, failures: Sequence[Failure]
+    path: Path, plan: SweepPlan, tasks: Sequence[SweepTask], folder: SealedFolder, failures: Sequence[Failure]
 ) -> int:
     """Put what *tasks* sealed into one file at *path*, whole or not at all; return how many models diverged.
 
@@ -56,7 +56,7 @@ def write_result(
     return diverged
 
 
-def is_result_of(plan: Plan, path: Path) -> bool:
+def is_result_of(plan: SweepPlan, path: Path) -> bool:
     """Return whether *path* holds a result of this plan."""
     if not is_sweep(path):
         return False
@@ -64,7 +64,7 @@ def is_result_of(plan: Plan, path: Path) -> bool:
         return all(file.attrs.get(name) == value for name, value in _identity(plan).items())
 
 
-def _identity(plan: Plan) -> dict[str, str]:
+def _identity(plan: SweepPlan) -> dict[str, str]:
     """Return the attributes that tell the results of one plan from those of another."""
     return {
         "experiment": json.dumps(plan.experiment.as_dict()),
@@ -73,16 +73,16 @@ def _identity(plan: Plan) -> dict[str, str]:
     }
 
 
-def _training(plan: Plan) -> str:
+def _training(plan: SweepPlan) -> str:
     fused = plan.way == "samples" and any(is_fusible(task.experiment) for task in plan.cut()[0])
     return _TRAINING[plan.way] + (_FUSED if fused else "")
 
 
-def _attributes(plan: Plan, failures: Sequence[Failure]) -> dict[str, Any]:
+def _attributes(plan: SweepPlan, failures: Sequence[Failure]) -> dict[str, Any]:
     loss = "exact" if plan.way == "population" else evaluation_of(plan.experiment)(plan.experiment).description
     return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format": SWEEP_FORMAT,
+        "format_version": SWEEP_FORMAT_VERSION,
         "software": f"learning-dynamics {version('learning-dynamics')}, Python {platform.python_version()}",
         **_identity(plan),
         "expected_loss": loss,
@@ -99,7 +99,7 @@ def _scale(file: h5py.File, name: str, values: Sequence[Any]) -> h5py.Dataset:
     return scale
 
 
-def _place(file: h5py.File, plan: Plan, task: Task, arrays: Mapping[str, np.ndarray]) -> int:
+def _place(file: h5py.File, plan: SweepPlan, task: SweepTask, arrays: Mapping[str, np.ndarray]) -> int:
     """Write the arrays of a task where its points are; return how many of its models diverged."""
     for name, values in arrays.items():
         if name == "step":
@@ -120,7 +120,7 @@ def _count_diverged(arrays: Mapping[str, np.ndarray]) -> int:
     return int(np.sum(~np.all(is_finite, axis=0)))
 
 
-def _on_grid(plan: Plan, task: Task, values: np.ndarray) -> np.ndarray:
+def _on_grid(plan: SweepPlan, task: SweepTask, values: np.ndarray) -> np.ndarray:
     """Return an array of instances as one over the axes of the sweep; (instances, …) -> (*task.shape, repeat, …)."""
     rows, columns, repeat = task.experiment.grid
     grid = values.reshape(rows, columns, repeat, *values.shape[1:])
@@ -134,19 +134,19 @@ def _dataset(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype
     """Return the array of that name, made at its first use, and large enough."""
     if name not in file:
         file.create_dataset(name, shape, dtype, chunks=True, maxshape=[None] * len(shape), fillvalue=dtype.type(np.nan))
-    dataset = dataset_of(file, name)
+    dataset = dataset_at(file, name)
     dataset.resize(tuple(map(max, dataset.shape, shape)))
     return dataset
 
 
-def _name_axes(file: h5py.File, plan: Plan) -> None:
+def _name_axes(file: h5py.File, plan: SweepPlan) -> None:
     """Give every axis of every array its coordinate."""
     leading = [*(axis.name for axis in plan.axes), "repeat", *(["step"] if "step" in file else [])]
     for name in arrays_of(file):
-        dataset = dataset_of(file, name)
+        dataset = dataset_at(file, name)
         trailing = dataset.shape[len(leading) :]
         usual = _AXES.get(name, ())
         own = usual if len(usual) == len(trailing) else [f"{name}_axis_{k}" for k in range(len(trailing))]
         for k, (axis, size) in enumerate(zip([*leading, *own], dataset.shape, strict=True)):
-            scale = dataset_of(file, axis) if axis in file else _scale(file, axis, range(size))
+            scale = dataset_at(file, axis) if axis in file else _scale(file, axis, range(size))
             dataset.dims[k].attach_scale(scale)

@@ -1,25 +1,30 @@
 """Running a sweep: its tasks on an engine, past workers that die, and then the result."""
 
+import ctypes
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
 
 from ...dynamics.errors import RecordingError
-from ...dynamics.training import check_device
+from ...dynamics.training.loop import check_device
 from ..experiment import one_thread
-from ..lock import hold
-from ..paths import check_path
+from ..ring.lock import hold
+from ..ring.paths import check_path
 from .engines import engine
-from .memory import keep_freed_memory
-from .plan import Failure, Plan
+from .plan import Failure, SweepPlan
 from .result import is_result_of, write_result
-from .sealed import SealedFolder
-from .tasks import Task
+from .task_files import SealedFolder
+from .tasks import SweepTask
+
+# Of glibc's malloc.h; the second cannot be more than 32 MB in older versions.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT, _FROM_HEAP = 2**30, 2**25
 
 Report = Callable[[int, int], None]
 
@@ -39,7 +44,7 @@ class Outcome:
 
 
 def run_sweep(
-    plan: Plan,
+    plan: SweepPlan,
     path: str | os.PathLike[str],
     *,
     engine_name: str = "loky",
@@ -80,7 +85,7 @@ def run_sweep(
 
 
 def _run_alone(
-    plan: Plan,
+    plan: SweepPlan,
     path: Path,
     folder: SealedFolder,
     engine_name: str,
@@ -105,15 +110,15 @@ def _run_alone(
     return Outcome(path, len(waiting), len(found), tuple(failures), diverged)
 
 
-def _is_settled(task: Task, folder: SealedFolder) -> bool:
+def _is_settled(task: SweepTask, folder: SealedFolder) -> bool:
     return folder.has(task.name) or folder.failure(task.name) is not None
 
 
-def _run(tasks: Sequence[Task], folder: SealedFolder, tell: Callable[[int], None], at_once: int | None) -> None:
+def _run(tasks: Sequence[SweepTask], folder: SealedFolder, tell: Callable[[int], None], at_once: int | None) -> None:
     """Run tasks until each is sealed or has failed, whatever becomes of the workers."""
     folder.make()
 
-    def attempt(some: Sequence[Task]) -> str:
+    def attempt(some: Sequence[SweepTask]) -> str:
         parallel = _Parallel(tell, done=len(tasks) - len(waiting), at_once=at_once)
         return _broke(parallel, (delayed(run_task)(task, folder) for task in some))
 
@@ -147,7 +152,7 @@ def _broke(parallel: Parallel, jobs: Iterable[Any]) -> str:
     return ""
 
 
-def run_task(task: Task, folder: SealedFolder) -> None:
+def run_task(task: SweepTask, folder: SealedFolder) -> None:
     """Train a task and seal what it left, or why it failed; this is what a worker does.
 
     Raises RecordingError where the folder is not there, or cannot be written.
@@ -180,3 +185,20 @@ class _Parallel(Parallel):
     def print_progress(self) -> None:
         """Tell how far it is; joblib calls this after each task."""
         self._tell(self._before + self.n_completed_tasks)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have the C library keep up to a gigabyte that this process has freed, where it is glibc.
+
+    A step's arrays have a few hundred kilobytes. By itself glibc gives such memory back to the system and asks for it
+    again at the next step, page by page, which on a virtual machine took as long as the training. It stays so until the
+    process ends, also where the sweep's own process is the only worker.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        # Another C library, or Windows, which has no library without a name.
+        return
+    mallopt(_TRIM_THRESHOLD, _KEPT)
+    mallopt(_MMAP_THRESHOLD, _FROM_HEAP)

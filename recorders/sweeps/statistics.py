@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.ensemble_dynamics import EnsembleDynamics, Model, ensemble_dynamics
-from ...dynamics.intervals import Estimate
-from ...dynamics.survival import Survival
-from ..markup import ShownAsText
-from ..recording import Recording
-from .models import models_of
-from .sweep_file import Sweep
-from .views import Progress
+from ...dynamics.ensembles.intervals import IntervalEstimate
+from ...dynamics.ensembles.many_models import EnsembleDynamics, Model, ensemble_dynamics
+from ...dynamics.ensembles.survival import Survival
+from ..reading.recording import Recording
+from ..text import ShownAsText
+from .as_recording import Progress
+from .each_model import models_of
+from .sweep import Sweep
 
 # Shares of the features that are never told, since they say nothing.
 _RARE = 0.005
@@ -166,7 +166,7 @@ def _when(time: Survival) -> str:
     return f"{head}, half of all {time.models} by step {median.value:.0f} ({median.low:.0f} to {high})"
 
 
-def _shares(shares: Iterable[tuple[str, Estimate]]) -> str:
+def _shares(shares: Iterable[tuple[str, IntervalEstimate]]) -> str:
     return ", ".join(f"{name} {share}" for name, share in shares if share.high > _RARE or share.value > _RARE) or "none"
 
 

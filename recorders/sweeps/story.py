@@ -4,14 +4,13 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
-from ...dynamics.ensemble_dynamics import FEWEST_ROWS
+from ...dynamics.ensembles.many_models import FEWEST_ROWS
 from ...dynamics.errors import RecordingError, SettingError
-from ..markup import ShownAsText
-from ..price import readable
-from .models import features_of
+from ..text import ShownAsText, readable
+from .as_recording import Progress
+from .each_model import features_of
 from .statistics import SweepStatistics, statistics_of
-from .sweep_file import Sweep
-from .views import Progress
+from .sweep import Sweep
 
 # So many points are told in lines; --json has all.
 MOST_POINTS = 20

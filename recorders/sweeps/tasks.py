@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...dynamics.evaluation import evaluation_of
-from ...dynamics.fused_training import FusedTraining, is_fusible
-from ...dynamics.models import instance_seed
-from ...dynamics.population_training import train_on_population
-from ...dynamics.recipe import Experiment
-from ...dynamics.training import Training
+from ...dynamics.experiments.experiment import Experiment
+from ...dynamics.training.evaluation import evaluation_of
+from ...dynamics.training.fused import FusedTraining, is_fusible
+from ...dynamics.training.loop import Training
+from ...dynamics.training.models import instance_seed
+from ...dynamics.training.on_population import train_on_population
 
 # What models are trained on: the exact population loss, or minibatches of samples.
 Way = Literal["population", "samples"]
@@ -23,7 +23,7 @@ _VERSION = 2
 
 
 @dataclass(frozen=True)
-class Task:
+class SweepTask:
     """An ensemble over densities, importances and repeats, trained as one.
 
     place says where its points lie in the sweep, one slice for each axis; recorded whether its trajectories are kept

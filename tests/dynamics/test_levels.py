@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.levels import LEVELS, find_levels, level_indices, nearest_level, occupancy
-from dyn.dynamics.synthetic import Plan, plant
+from dyn.dynamics.synthetic.trajectories import Plan, plant
 
 KNOWN = {"1": "dedicated", "3/4": "tetrahedron", "2/3": "triangle", "1/2": "digon", "2/5": "pentagon"}
 KNOWN |= {"3/8": "square antiprism", "0": "not represented"}

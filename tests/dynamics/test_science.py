@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from dyn.dynamics.absolute_value import neurons_per_sign
-from dyn.dynamics.adversarial import adversarial_increase
-from dyn.dynamics.collapse import collapsed_sets, set_cosines
-from dyn.dynamics.evaluation import PopulationLoss, evaluation_of
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.geometry import dimensionality, norms
-from dyn.dynamics.phases import phase_table, theoretical_phase
-from dyn.dynamics.recipe import Experiment
-from dyn.dynamics.training import Training, build_features
+from dyn.dynamics.experiments.experiment import Experiment
+from dyn.dynamics.geometry.measures import dimensionality, norms
+from dyn.dynamics.phenomena.absolute_value import neurons_per_sign
+from dyn.dynamics.phenomena.adversarial import adversarial_increase
+from dyn.dynamics.phenomena.collapse import collapsed_sets, set_cosines
+from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
+from dyn.dynamics.training.evaluation import PopulationLoss, evaluation_of
+from dyn.dynamics.training.loop import Training, build_features
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

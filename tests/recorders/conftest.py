@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 import dyn
-from dyn.recorders.hotpath import HotPath, PythonHotPath
-from dyn.recorders.ring import Ring
-from dyn.recorders.rows import RowFiller
-from dyn.recorders.store import Store
+from dyn.recorders.file.store import Store
+from dyn.recorders.ring.ring import Ring
+from dyn.recorders.step.row import RowFiller
+from dyn.recorders.step.state import HotPath, PythonHotPath
 
 
 class Regression:
@@ -91,7 +91,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "in Python":
         monkeypatch.setattr(RowFiller, "_prepare_quick_way", lambda _: None)
     elif HotPath is PythonHotPath:
-        assert "CI" not in os.environ, "the extension recorders/_hotpath.c was not built"
+        assert "CI" not in os.environ, "the extension recorders/step/_hotpath.c was not built"
         pytest.skip("the extension in C was not built")
     return request.param
 
@@ -109,7 +109,7 @@ def recorded(path: Path) -> Path:
 def small_ring(monkeypatch: pytest.MonkeyPatch) -> int:
     """A ring that is full, and so written to the file, after this many rows."""
     for least_or_most in ("_RING_ROWS", "_LEAST_ROWS"):
-        monkeypatch.setattr(f"dyn.recorders.start.{least_or_most}", 4)
+        monkeypatch.setattr(f"dyn.recorders.writing.start.{least_or_most}", 4)
     return 4
 
 

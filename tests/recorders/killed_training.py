@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 import dyn
-from dyn.recorders import start
-from dyn.recorders.lock import is_held
-from dyn.recorders.paths import ring_path
+from dyn.recorders.ring.lock import is_held
+from dyn.recorders.ring.paths import ring_path
+from dyn.recorders.writing import start
 
 _RECORD_BYTES = 18 * 8
 _SECONDS = 60.0

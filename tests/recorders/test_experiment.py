@@ -6,9 +6,9 @@ import pytest
 
 import dyn
 from dyn.dynamics.errors import OutputExistsError
-from dyn.dynamics.evaluation import PopulationLoss
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.training import Training
+from dyn.dynamics.training.evaluation import PopulationLoss
+from dyn.dynamics.training.loop import Training
 from dyn.recorders.experiment import price, record_experiment
 
 

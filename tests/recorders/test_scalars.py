@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dyn.dynamics.errors import SettingError
-from dyn.recorders.scalars import as_number, shown
+from dyn.recorders.model.copies import as_number, shown
 
 
 @pytest.mark.parametrize(

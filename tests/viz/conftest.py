@@ -12,9 +12,9 @@ import pytest
 
 import dyn
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.synthetic import Trajectory
+from dyn.dynamics.synthetic.trajectories import Trajectory
 from dyn.recorders.experiment import record_experiment
-from dyn.recorders.recording import Recording
+from dyn.recorders.reading.recording import Recording
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import dyn
 import dyn.viz
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.synthetic import Plan, plant
+from dyn.dynamics.synthetic.trajectories import Plan, plant
 from dyn.viz.kinds import KINDS, default_kind, kinds_of, plot
 
 
@@ -56,7 +56,7 @@ def test_a_figure_that_cannot_be_finished_is_closed(geometry, monkeypatch):
         raise ValueError("out of luck")
 
     mine = plt.figure()
-    monkeypatch.setattr("dyn.viz.levels.draw_levels", fail)
+    monkeypatch.setattr("dyn.viz.figures.levels.draw_levels", fail)
     with pytest.raises(ValueError, match="out of luck"):
         plot(geometry, "levels")
     assert plt.get_fignums() == [mine.number]

@@ -17,8 +17,8 @@ from PIL import Image, ImageOps
 from scipy.linalg import block_diag
 
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.geometry import dimensionality
-from dyn.dynamics.synthetic import Plan, plant
+from dyn.dynamics.geometry.measures import dimensionality
+from dyn.dynamics.synthetic.trajectories import Plan, plant
 from dyn.viz.kinds import plot
 
 FOLDER = Path(__file__).parent / "reference"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.errors import SettingError
-from ...recorders.recording import Recording
-from ...recorders.selection import select
+from ...recorders.reading.recording import Recording
+from ...recorders.reading.selection import select
 from ..output import check_output
-from .clock import steps_of_frames
-from .footage import Footage
+from ..playback.clock import steps_of_frames
+from ..playback.footage import Footage
 from .grid import MOST_RUNS
 from .movie import MOVIE_SUFFIXES, check_movie, open_movie
 from .scene import Take

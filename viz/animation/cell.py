@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from ...dynamics.geometry import dimensionality
-from ..levels import draw_levels, draw_loss
-from ..polyhedron import Polyhedron
-from ..style import FAINT, INK
-from .captions import BOLD_LETTERS, Chapter, head_of, tell_jump, tell_regime
-from .footage import Footage
+from ...dynamics.geometry.measures import dimensionality
+from ..figures.levels import draw_levels, draw_loss
+from ..parts.polyhedron import Polyhedron
+from ..parts.style import FAINT, INK
+from ..playback.captions import BOLD_LETTERS, Chapter, head_of, tell_jump, tell_regime
+from ..playback.footage import Footage
 from .number_line import NumberLine
 
 _ACCENT, _GREY = "#C00000", "#666666"

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from ..playback.footage import Footage
 from .cell import Box, Places
-from .footage import Footage
 
 # More runs than that are too small to be looked at.
 MOST_RUNS = 12

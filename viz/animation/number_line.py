@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 
-from ..labels import Label
-from ..style import INK, LINE
+from ..parts.labels import Label
+from ..parts.style import INK, LINE
 
 # The lines take up to so much of the picture's height, and are not further apart than this.
 _HEIGHT, _GAP = 1.8, 0.4

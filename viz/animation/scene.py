@@ -10,12 +10,11 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..colours import REPRESENTED
-from ..labels import Counter
-from ..style import INK, escaped, style
-from .captions import Narrator
+from ..parts.labels import Counter
+from ..parts.style import INK, REPRESENTED, escaped, style
+from ..playback.captions import Narrator
+from ..playback.footage import Footage
 from .cell import Cell, Places
-from .footage import Footage
 from .grid import grid_places, titles
 
 # How many letters of a caption have room in half of the width.

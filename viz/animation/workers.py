@@ -8,8 +8,8 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
-from ...recorders.recording import open_recording
-from .footage import Footage, Source
+from ...recorders.reading.recording import open_recording
+from ..playback.footage import Footage, FootageSource
 from .scene import Scene, Take
 
 _MOST_WORKERS = 64
@@ -69,7 +69,7 @@ def _started(runs: Sequence[Footage], take: Take, workers: int) -> Iterator[list
             process.join()
 
 
-def _work(sources: Sequence[Source], take: Take, frames: Iterable[int], sender: Connection) -> None:
+def _work(sources: Sequence[FootageSource], take: Take, frames: Iterable[int], sender: Connection) -> None:
     """Draw some of the frames; sending waits until the one before has been taken, so few are held."""
     try:
         with ExitStack() as stack:

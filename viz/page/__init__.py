@@ -11,8 +11,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ...recorders.recording import Recording
-from ...recorders.selection import select
+from ...recorders.reading.recording import Recording
+from ...recorders.reading.selection import select
 from ..output import check_output, replaced_when_done
 from .data import page_data
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...dynamics.stripes import Signal
-from ..decimate import decimate, trend
-from ..loss_scale import TRANSIENT, loss_scale
+from ...dynamics.signals import Signal
+from ..parts.curves import TRANSIENT, decimate, loss_scale, trend
 
 # A curve has at most so many points, and all curves of D together.
 _MOST_POINTS, _MOST_IN_ALL = 2000, 300_000

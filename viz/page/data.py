@@ -9,12 +9,11 @@ import numpy as np
 from ...dynamics.jumps.words import describe_jump
 from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
-from ...recorders.selection import Selection
-from ...recorders.story import Story
-from ..animation.captions import head_of, tell_jump
-from ..animation.footage import Footage
-from ..colours import REPRESENTED
-from ..style import FAINT, spread
+from ...recorders.reading.selection import Selection
+from ...recorders.stories.story import Story
+from ..parts.style import FAINT, REPRESENTED, spread
+from ..playback.captions import head_of, tell_jump
+from ..playback.footage import Footage
 from .curves import Curves, dimensionality_curves, loss_curves
 from .keyframes import Keyframes, keyframes
 

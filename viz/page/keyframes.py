@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...dynamics.hull import Hull, convex_hull
-from ..animation.clock import steps_of_frames
-from ..animation.footage import Footage
+from ...dynamics.geometry.hull import Hull, convex_hull
+from ..playback.clock import steps_of_frames
+from ..playback.footage import Footage
 
 # So many rows are shown of a run, fewer where all their features together would be more than a page should carry.
 _MOST_ROWS, _MOST_POINTS = 1000, 250_000

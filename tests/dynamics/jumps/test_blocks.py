@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.jumps.blocks import condense, fill, noise
-from dyn.dynamics.synthetic import Plan, plant
+from dyn.dynamics.synthetic.trajectories import Plan, plant
 
 
 def test_blocks_are_the_means_of_their_rows():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.jumps import detect_jumps
-from dyn.dynamics.scoring import score, total
-from dyn.dynamics.synthetic import Plan, plant
+from dyn.dynamics.synthetic.scoring import score, total
+from dyn.dynamics.synthetic.trajectories import Plan, plant
 
 SPACINGS = ("regular", "random", "log")
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from dyn.dynamics.experiments import EXPERIMENTS
-from dyn.dynamics.features import FeatureDistribution
 from dyn.dynamics.landscape.critical_points import refine
 from dyn.dynamics.landscape.surfaces import PopulationSurface, one_hot_loss
 from dyn.dynamics.polytopes import identify
 from dyn.dynamics.theory.kgons import best_kgon, kgon_loss, kgon_parameters
-from dyn.dynamics.training import Training
+from dyn.dynamics.training.feature_data import FeatureDistribution
+from dyn.dynamics.training.loop import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from dyn.dynamics.errors import SettingError
-from dyn.dynamics.evaluation import PopulationLoss
-from dyn.dynamics.features import FeatureDistribution
+from dyn.dynamics.experiments.experiment import Experiment
 from dyn.dynamics.landscape.derivatives import LossPoint, shifted
 from dyn.dynamics.landscape.surfaces import PopulationSurface, one_hot_loss
-from dyn.dynamics.recipe import Experiment
 from dyn.dynamics.theory.linear_model import linear_loss
 from dyn.dynamics.theory.population import expected_gradient, expected_loss
 from dyn.dynamics.theory.sparse_losses import one_sparse_loss
+from dyn.dynamics.training.evaluation import PopulationLoss
+from dyn.dynamics.training.feature_data import FeatureDistribution
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from dyn.dynamics.features import FeatureDistribution
 from dyn.dynamics.landscape import curvature
 from dyn.dynamics.landscape.derivatives import LossPoint
 from dyn.dynamics.landscape.surfaces import PopulationSurface
 from dyn.dynamics.landscape.symmetries import Across, rotations
+from dyn.dynamics.training.feature_data import FeatureDistribution
 
 RNG = np.random.default_rng(0)
 # A few roundings of double precision.

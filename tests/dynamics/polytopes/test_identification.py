@@ -5,9 +5,9 @@ import pytest
 
 from dyn.dynamics.experiments import EXPERIMENTS
 from dyn.dynamics.polytopes import identify, summary
-from dyn.dynamics.polytopes.catalogue import vertices
-from dyn.dynamics.synthetic import tegum_product
-from dyn.dynamics.training import Training
+from dyn.dynamics.polytopes.shapes import vertices
+from dyn.dynamics.synthetic.trajectories import tegum_product
+from dyn.dynamics.training.loop import Training
 
 # A few hundred roundings of double precision.
 EXACT = 1e-12

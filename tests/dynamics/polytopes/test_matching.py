@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dyn.dynamics.polytopes.catalogue import shapes
 from dyn.dynamics.polytopes.matching import difference, match
+from dyn.dynamics.polytopes.shapes import shapes
 
 # A few hundred roundings of double precision.
 EXACT = 1e-12

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from dyn.dynamics.theory.sparse_losses import (
-    one_sparse_gradient,
-    one_sparse_loss,
-    one_sparse_terms,
-    zero_sparse_loss,
-)
+from dyn.dynamics.theory.sparse_losses import one_sparse_gradient, one_sparse_loss, one_sparse_terms, zero_sparse_loss
 
 # A few hundred roundings of double precision.
 EXACT = 1e-12

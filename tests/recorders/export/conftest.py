@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 import dyn
-from dyn.recorders.block import Block
-from dyn.recorders.channels import Channel
-from dyn.recorders.creation import create_file
-from dyn.recorders.drain import with_features
-from dyn.recorders.store import Store
+from dyn.recorders.file.creation import create_file
+from dyn.recorders.file.store import Store
+from dyn.recorders.ring.channels import Block, Channel
+from dyn.recorders.ring.derived import with_features
 
 ROWS = 9
 Arrays = dict[str, np.ndarray]

@@ -79,7 +79,7 @@ def test_what_fails_leaves_what_was_there_and_no_draft(recorded, tmp_path, suffi
     def fail(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("dyn.recorders.series.Series.__getitem__", fail)
+    monkeypatch.setattr("dyn.recorders.reading.series.Series.__getitem__", fail)
     with pytest.raises(RecordingError, match=r"cannot be made: .*Input/output error"):
         export(recorded, output, overwrite=True)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
@@ -93,7 +93,7 @@ def test_an_interrupt_stays_one_and_leaves_what_was_there(recorded, tmp_path, su
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dyn.recorders.series.Series.__getitem__", interrupt)
+    monkeypatch.setattr("dyn.recorders.reading.series.Series.__getitem__", interrupt)
     with pytest.raises(KeyboardInterrupt):
         export(recorded, output, overwrite=True)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before

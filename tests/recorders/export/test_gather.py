@@ -8,9 +8,9 @@ import xarray
 
 from dyn.dynamics.errors import SettingError
 from dyn.recorders.export import export
-from dyn.recorders.sweeps.presets import plan_sweep
+from dyn.recorders.sweeps.paper import plan_sweep
 from dyn.recorders.sweeps.run import run_sweep
-from dyn.recorders.sweeps.sweep_file import Sweep
+from dyn.recorders.sweeps.sweep import Sweep
 
 SMALL = ("n_features=3", "n_hidden=2", "batch_size=8", "steps=4", "every=2", "evaluation_size=16")
 

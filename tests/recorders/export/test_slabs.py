@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dyn.recorders.compact import compact
 from dyn.recorders.export import export, slabs
 from dyn.recorders.export.exporting import FORMATS
-from dyn.recorders.series import Series
+from dyn.recorders.reading.series import Series
+from dyn.recorders.rewriting.compact import compact
 
 ROWS = 1600
 every_format = pytest.mark.parametrize("suffix", FORMATS)
@@ -22,8 +22,8 @@ def long(make: Callable[..., Path], path: Path, monkeypatch: pytest.MonkeyPatch)
     for module in ("csv_file._BATCH", "parquet._BATCH", "npz._BLOCK", "netcdf._BLOCK", "rerun_file._BLOCK"):
         monkeypatch.setattr(f"dyn.recorders.export.{module}_BYTES", 8000)
     monkeypatch.setattr("dyn.recorders.export.zarr_folder._CHUNK_BYTES", 8000)
-    monkeypatch.setattr("dyn.recorders.chunking._HISTORY_BYTES", 4000)
-    monkeypatch.setattr("dyn.recorders.chunking._ROWS_BYTES", 10_000)
+    monkeypatch.setattr("dyn.recorders.rewriting.chunking._HISTORY_BYTES", 4000)
+    monkeypatch.setattr("dyn.recorders.rewriting.chunking._ROWS_BYTES", 10_000)
     monkeypatch.setattr(slabs, "_LEAST_BYTES", 5000)
     random = np.random.default_rng(0)
     W, many = random.normal(size=(ROWS, 2, 3)).astype(np.float32), random.normal(size=(ROWS, 2, 2, 3))

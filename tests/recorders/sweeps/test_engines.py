@@ -12,8 +12,8 @@ from joblib import Parallel, delayed
 
 from dyn.dynamics.errors import MissingExtraError, RecordingError, SettingError
 from dyn.recorders.sweeps.engines import engine
-from dyn.recorders.sweeps.plan import Plan
-from dyn.recorders.sweeps.presets import plan_sweep
+from dyn.recorders.sweeps.paper import plan_sweep
+from dyn.recorders.sweeps.plan import SweepPlan
 from dyn.recorders.sweeps.run import run_sweep
 
 
@@ -29,7 +29,11 @@ def same(small, troubled, tmp_path) -> Callable[..., None]:
     exact = plan_sweep("phase-2x1", ["density=0.2,0.9", "importance_extra=0.5,2"], repeat=2)
 
     def check(**options) -> None:
-        pairs: list[tuple[Plan, Plan]] = [(troubled("kill once"), small), (recorded, recorded), (exact, exact)]
+        pairs: list[tuple[SweepPlan, SweepPlan]] = [
+            (troubled("kill once"), small),
+            (recorded, recorded),
+            (exact, exact),
+        ]
         for k, (plan, alone) in enumerate(pairs):
             outcome = run_sweep(plan, tmp_path / f"{k}.h5", **options)
             assert (outcome.trained, outcome.failures) == (len(plan.cut()[0]), ())

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dyn.recorders.sweeps.memory import keep_freed_memory
+from dyn.recorders.sweeps.run import keep_freed_memory
 
 ROUNDS, PAGES = 100, 256
 # Makes and frees arrays of 1 MB, and prints how many pages the system had to give for them.

@@ -6,8 +6,8 @@ import pytest
 from dyn.dynamics.errors import SettingError
 from dyn.dynamics.experiments import EXPERIMENTS
 from dyn.recorders.sweeps.axes import Axis
+from dyn.recorders.sweeps.paper import PRESETS, plan_sweep
 from dyn.recorders.sweeps.plan import make_plan
-from dyn.recorders.sweeps.presets import PRESETS, plan_sweep
 
 
 def covered(plan) -> np.ndarray:

@@ -7,13 +7,14 @@ import pytest
 import xarray
 
 from dyn.dynamics.errors import RecordingError, SettingError
-from dyn.dynamics.evaluation import PopulationLoss
+from dyn.dynamics.training.evaluation import PopulationLoss
+from dyn.recorders.file.hdf5 import is_sweep
 from dyn.recorders.sweeps.axes import Axis
 from dyn.recorders.sweeps.plan import make_plan
 from dyn.recorders.sweeps.result import write_result
 from dyn.recorders.sweeps.run import run_sweep
-from dyn.recorders.sweeps.sealed import SealedFolder
-from dyn.recorders.sweeps.sweep_file import Sweep, is_sweep
+from dyn.recorders.sweeps.sweep import Sweep
+from dyn.recorders.sweeps.task_files import SealedFolder
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def planted(plan, tmp_path, monkeypatch):
         return {"W": np.array([[[density[k], extra[k], task.experiment.lr, k % plan.repeat]] for k in members])}
 
     folder = SealedFolder(tmp_path / "tasks")
-    monkeypatch.setattr("dyn.recorders.sweeps.tasks.Task.train", train)
+    monkeypatch.setattr("dyn.recorders.sweeps.tasks.SweepTask.train", train)
     tasks, failures = plan.cut()
     for task in tasks:
         folder.seal(task.name, task.train())

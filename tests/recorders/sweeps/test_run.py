@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.errors import OutputExistsError, RecordingError
-from dyn.recorders.sweeps.presets import plan_sweep
+from dyn.recorders.sweeps.paper import plan_sweep
 from dyn.recorders.sweeps.run import run_sweep, run_task
-from dyn.recorders.sweeps.sealed import SealedFolder
-from dyn.recorders.sweeps.sweep_file import Sweep
-from dyn.recorders.sweeps.tasks import Task
+from dyn.recorders.sweeps.sweep import Sweep
+from dyn.recorders.sweeps.task_files import SealedFolder
+from dyn.recorders.sweeps.tasks import SweepTask
 
 SMALL = ("n_features=4", "n_hidden=2", "batch_size=16", "evaluation_size=64", "density=0.5")
 needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
@@ -70,7 +70,7 @@ def test_what_is_sealed_is_not_trained_again(small, whole, path, monkeypatch):
     # All of it sealed, nothing is trained at all.
     for task in small.cut()[0]:
         folder_of(path).seal(task.name, task.train())
-    monkeypatch.setattr(Task, "train", lambda _: 1 / 0)
+    monkeypatch.setattr(SweepTask, "train", lambda _: 1 / 0)
     assert run_sweep(small, path).trained == 0
 
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.errors import RecordingError, SettingError
-from dyn.dynamics.recipe import Experiment
+from dyn.dynamics.experiments.experiment import Experiment
 from dyn.recorders.experiment import record_experiment
-from dyn.recorders.recording import open_recording
+from dyn.recorders.reading.recording import open_recording
+from dyn.recorders.sweeps.as_recording import recording_of
 from dyn.recorders.sweeps.axes import Axis
-from dyn.recorders.sweeps.models import models_of
+from dyn.recorders.sweeps.each_model import models_of
 from dyn.recorders.sweeps.plan import make_plan
 from dyn.recorders.sweeps.run import run_sweep
 from dyn.recorders.sweeps.statistics import statistics_of
-from dyn.recorders.sweeps.sweep_file import Sweep
-from dyn.recorders.sweeps.views import recording_of
+from dyn.recorders.sweeps.sweep import Sweep
 
 ROWS = 300
 # Two features with a dimension each, and then four in antipodal pairs.
@@ -120,7 +120,7 @@ def test_some_points_are_enough(planted):
 @pytest.mark.parametrize("most", [1, 500, 2**25])
 def test_models_come_in_the_order_of_the_grid_however_few_are_read_at_a_time(most, tiny, tmp_path, monkeypatch):
     path = swept(tiny, tmp_path / "a.h5", Axis("lr", (0.1, 0.2)), Axis("density", (0.5, 0.2, 0.1)), repeat=2)
-    monkeypatch.setattr("dyn.recorders.sweeps.models._BYTES", most)
+    monkeypatch.setattr("dyn.recorders.sweeps.each_model._BYTES", most)
     with Sweep(path) as sweep:
         found = models_of(sweep)
         last = np.stack([model.W for model in found.models])

@@ -9,7 +9,7 @@ from dyn.recorders.sweeps import story
 from dyn.recorders.sweeps.axes import Axis
 from dyn.recorders.sweeps.plan import make_plan
 from dyn.recorders.sweeps.run import run_sweep
-from dyn.recorders.sweeps.sweep_file import Sweep
+from dyn.recorders.sweeps.sweep import Sweep
 
 
 @pytest.fixture

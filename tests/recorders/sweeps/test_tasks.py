@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from dyn.dynamics.models import ToyModel
 from dyn.dynamics.theory import expected_loss
+from dyn.dynamics.training.models import ToyModel
 from dyn.recorders.sweeps.axes import Axis
+from dyn.recorders.sweeps.paper import plan_sweep
 from dyn.recorders.sweeps.plan import make_plan
-from dyn.recorders.sweeps.presets import plan_sweep
 
 
 def only_task(plan):

@@ -5,9 +5,9 @@ import itertools
 import pytest
 
 import dyn
-from dyn.recorders.selection import select
-from dyn.viz.animation.footage import Footage
+from dyn.recorders.reading.selection import select
 from dyn.viz.animation.grid import MOST_RUNS, grid_places, titles
+from dyn.viz.playback.footage import Footage
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (800, 800)])

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from dyn.viz.animation.number_line import NumberLine
-from dyn.viz.style import PALETTE
+from dyn.viz.parts.style import PALETTE
 
 
 @pytest.fixture

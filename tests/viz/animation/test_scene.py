@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from dyn.recorders.selection import select
-from dyn.viz.animation.clock import steps_of_frames
-from dyn.viz.animation.footage import Footage
+from dyn.recorders.reading.selection import select
 from dyn.viz.animation.scene import Scene, Take
+from dyn.viz.playback.clock import steps_of_frames
+from dyn.viz.playback.footage import Footage
 
 SIZE = (640, 360)
 

@@ -6,10 +6,10 @@ import torch
 
 import dyn
 from dyn.dynamics.errors import SettingError
-from dyn.recorders.selection import select
-from dyn.viz.animation.footage import Footage
+from dyn.recorders.reading.selection import select
 from dyn.viz.animation.scene import Take
 from dyn.viz.animation.workers import check_workers, draw_frames
+from dyn.viz.playback.footage import Footage
 
 TAKE = Take(np.linspace(0, 3000, 5), (320, 180))
 

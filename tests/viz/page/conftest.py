@@ -18,7 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 import dyn
-from dyn.dynamics.synthetic import Plan, plant
+from dyn.dynamics.synthetic.trajectories import Plan, plant
 from dyn.viz import write_page
 
 FLAGS = (

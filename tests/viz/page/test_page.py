@@ -14,7 +14,7 @@ import dyn
 from dyn.cli import main
 from dyn.dynamics.errors import OutputExistsError, RecordingError, SettingError
 from dyn.dynamics.jumps import detect_jumps
-from dyn.recorders.selection import select
+from dyn.recorders.reading.selection import select
 from dyn.viz import write_page
 from dyn.viz.page.data import page_data
 

@@ -1,0 +1,1 @@
+"""The commands of ``dyn``: parse, one library call, print."""

@@ -1,0 +1,62 @@
+"""The command ``dyn sweep``: an experiment at every point of a grid of settings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .terminal import complete_target
+
+EXIT_PARTLY = 3
+
+
+@click.command()
+@click.argument("experiment", shell_complete=complete_target)
+@click.option("--over", multiple=True, metavar="KEY=…", help="log:A:B:N, lin:A:B:N or V,V,…; may be repeated.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+@click.option("--seed", metavar="N", help="Seed of the weights and the data; short for --set seed=N.")
+@click.option("--device", metavar="D", help="Where to train, such as cpu or cuda; short for --set device=D.")
+@click.option("--repeat", type=click.IntRange(1), metavar="N", help="How many models each point has.")
+@click.option("--loss", "way", type=click.Choice(["population", "samples"]), help="Train on [default: what is faster].")
+@click.option("--record", "recorded", is_flag=True, help="Keep the trajectories, not only how they end.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The result [default: EXPERIMENT-sweep.h5].")
+@click.option("--engine", "engine_name", default="loky", show_default=True, metavar="loky|dask|ray")
+@click.option("--address", metavar="A", help="Of a cluster, such as tcp://10.0.0.1:8786 [default: start one here].")
+@click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="How many tasks run at a time [default: all cores]."
+)
+@click.option("--retry", is_flag=True, help="Try again what failed before.")
+@click.option("--force", "overwrite", is_flag=True, help="Replace an existing output.")
+def sweep(
+    experiment: str, over: tuple[str, ...], assignments: tuple[str, ...], output: Path | None, **options: Any
+) -> Callable[[], int] | None:
+    """Train an EXPERIMENT of the catalogue at every point of a grid, into one HDF5 file.
+
+    Such as: dyn sweep phase-2x1 --over density=log:0.01:1:50 --over importance_extra=log:0.1:10:50 --repeat 10. By
+    default the grid is that of the paper's figure. A sweep that was interrupted goes on where it was when it is run
+    again. Exit code 3 says that some points failed, which the result and the messages name.
+    """
+    from tqdm import tqdm
+
+    from ..recorders.sweeps.paper import plan_sweep
+    from ..recorders.sweeps.run import run_sweep
+
+    shorthand = [f"{key}={value}" for key in ("seed", "device") if (value := options.pop(key)) is not None]
+    chosen = {key: options.pop(key) for key in ("repeat", "way", "recorded")}
+    plan = plan_sweep(experiment, over, (*assignments, *shorthand), **chosen)
+    path = output or Path(f"{experiment}-sweep.h5")
+    with tqdm(desc="sweeping", unit="task", disable=None, leave=False) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        outcome = run_sweep(plan, path, **options, report=report)
+    for failure in outcome.failures:
+        click.echo(f"dyn: failed at {failure}", err=True)
+    if outcome.diverged:
+        models = "model" if outcome.diverged == 1 else "models"
+        click.echo(f"dyn: {outcome.diverged:,} {models} diverged; `dyn info {path}` says at which points", err=True)
+    click.echo(path)
+    return (lambda: EXIT_PARTLY) if outcome.failures else None

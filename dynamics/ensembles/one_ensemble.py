@@ -1,0 +1,127 @@
+"""What hundreds of runs of one experiment have in common, and where they differ."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..levels import LEVELS, occupancy
+
+if TYPE_CHECKING:
+    from ..jumps import Jump
+    from ..motion.alignment import Alignment
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleSummary:
+    """The runs of an ensemble side by side; T recorded rows, k members, n features.
+
+    step (T,) are the steps of the rows; jumps holds the jumps of each member. occupancy (T, levels) is the share of the
+    features at each of *levels*, the mean over the members, and spread (T, levels) its standard deviation over them;
+    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name;
+    alignments bring the end of each member onto that of the *reference*, and their residuals tell how unlike they are.
+    """
+
+    step: np.ndarray
+    jumps: tuple[tuple["Jump", ...], ...]
+    levels: tuple[str, ...]
+    occupancy: np.ndarray
+    spread: np.ndarray
+    polytopes: tuple[Counter[str], ...]
+    alignments: tuple["Alignment", ...]
+    reference: int
+
+    @property
+    def jump_times(self) -> tuple[np.ndarray, ...]:
+        """For each member the steps in the middle of its jumps, in order."""
+        return tuple(np.sort([(jump.start + jump.end) / 2 for jump in jumps]) for jumps in self.jumps)
+
+    @property
+    def outcomes(self) -> Counter[tuple[tuple[str, int], ...]]:
+        """How many members ended with each set of polytopes, as sorted (name, count) pairs."""
+        return Counter(tuple(sorted(found.items())) for found in self.polytopes)
+
+
+def summarise(
+    dimensionality: Any, loss: Any, W: Any, *, step: Any = None, reference: int = 0, tolerance: float = 0.02
+) -> EnsembleSummary:
+    """Return the jumps, the levels and the final polytopes of every member of an ensemble, aligned with one of them.
+
+    One member is looked at after the other, so that no more than its rows are in memory at a time beside the result:
+    dimensionality and loss may be datasets in a file, read by slices; where those of dimensionality are read when they
+    are sliced in their turn, not even that. Linear in T, k and n, but for the alignment of
+    the features, which costs n³ for each member.
+
+    Shapes: dimensionality (T, k, n), loss (T, k), W the last row's (k, m, n), step (T,), by default the rows' numbers.
+    *reference* is the member that the others are aligned with, and *tolerance* how near a level counts as at it.
+    Raises ValueError where the shapes do not agree, k is 0, or there is no such member.
+    Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
+    """
+    from ..jumps import detect_jumps
+    from ..motion.alignment import align_runs
+    from ..polytopes import identify
+
+    rows, members = _checked_shape(dimensionality, loss, W)
+    if not 0 <= reference < members:
+        raise ValueError(f"reference={reference} is not one of the {members} members, which count from 0")
+    step = np.arange(rows) if step is None else np.asarray(step)
+    shares = _Moments((rows, len(LEVELS)))
+    jumps, polytopes, alignments = [], [], []
+    for k in range(members):
+        D = dimensionality[:, k]
+        shares.add(occupancy(D, tolerance) / D.shape[1])
+        jumps.append(tuple(detect_jumps(D, loss=np.asarray(loss[:, k]), step=step)))
+        polytopes.append(Counter(_names(identify(np.asarray(W[k])))))
+        alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
+    return EnsembleSummary(
+        step=step,
+        jumps=tuple(jumps),
+        levels=tuple(level.polytope for level in LEVELS),
+        occupancy=shares.mean,
+        spread=shares.deviation,
+        polytopes=tuple(polytopes),
+        alignments=tuple(alignments),
+        reference=reference,
+    )
+
+
+def _checked_shape(dimensionality: Any, loss: Any, W: Any) -> tuple[int, int]:
+    """Return the numbers of rows and members, once the shapes agree on them."""
+    shapes = np.shape(dimensionality), np.shape(loss), np.shape(W)
+    (*batch, n), *_ = shapes if shapes[0] else ((0, 0, 0),)
+    if len(batch) != 2 or not batch[1] or shapes[1] != tuple(batch) or shapes[2][::2] != (batch[1], n):
+        raise ValueError(
+            "dimensionality (T, k, n), loss (T, k) and W (k, m, n) must agree and k be at least 1, got shapes "
+            f"{shapes[0]}, {shapes[1]} and {shapes[2]}"
+        )
+    return batch[0], batch[1]
+
+
+def _names(polytopes: Sequence[Any]) -> list[str]:
+    """Return one name for each polytope; features that are not represented are no polytope, and count one by one."""
+    return [
+        name
+        for polytope in polytopes
+        for name in [polytope.name] * (len(polytope.features) if polytope.name == "not represented" else 1)
+    ]
+
+
+class _Moments:
+    """Mean and standard deviation of arrays that come one at a time, by Welford's recurrence."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.mean = np.zeros(shape)
+        self._squares = np.zeros(shape)
+        self._count = 0
+
+    def add(self, sample: np.ndarray) -> None:
+        self._count += 1
+        away = sample - self.mean
+        self.mean += away / self._count
+        self._squares += away * (sample - self.mean)
+
+    @property
+    def deviation(self) -> np.ndarray:
+        return np.sqrt(self._squares / self._count)

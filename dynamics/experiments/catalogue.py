@@ -1,0 +1,52 @@
+"""The catalogue by name: the experiments of Toy Models of Superposition, and two beyond it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..errors import unknown_name
+from .experiment import Experiment
+from .paper import PAPER
+
+
+def find_experiment(name: str) -> Experiment:
+    """Return the catalogue's entry of that name; raises SettingError with near matches where there is none."""
+    if name not in EXPERIMENTS:
+        raise unknown_name("experiment", name, EXPERIMENTS)
+    return EXPERIMENTS[name]
+
+
+_BEYOND = (
+    Experiment(
+        name="k-gons",
+        title="Six one-hot features in a plane: the loss descends from one critical k-gon to the next",
+        source="Chen et al. 2023, Dynamical versus Bayesian Phase Transitions, arXiv 2310.06301",
+        n_features=6,
+        n_hidden=2,
+        n_instances=20,
+        repeat=20,
+        correlation="anticorrelated",
+        sets=1,
+        init_std=0.1,
+        batch_size=512,
+        steps=5_000,
+        evaluation_size=3_000,
+        every=5,
+    ),
+    Experiment(
+        name="grokking",
+        title="Addition modulo 47 by a small network: first it remembers the sums it has seen, then it can add",
+        source="Gromov 2023, Grokking modular arithmetic, arXiv 2301.02679; beyond the paper, which points to grokking",
+        model="modular-addition",
+        n_features=47,
+        n_hidden=128,
+        optimizer="adamw",
+        init_std=0.3,
+        lr=1e-2,
+        weight_decay=0.1,
+        batch_size=1100,
+        steps=3_000,
+        every=5,
+    ),
+)
+
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({entry.name: entry for entry in (*PAPER, *_BEYOND)})

@@ -1,0 +1,1 @@
+"""The HDF5 file: made, appended to, changed and read without harm."""

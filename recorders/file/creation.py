@@ -1,0 +1,142 @@
+"""Making the HDF5 file of a recording, format version 1, and the datasets within it."""
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...dynamics.errors import RecordingError
+from ..ring.channels import Channel, stored_channels
+from ..ring.layout import NAN
+from .hdf5 import FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at
+from .journal import discard
+
+# A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
+# small file. Chunks are raw, because a part-filled compressed chunk is written again at every flush.
+_CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
+# All the first chunks together; many channels have smaller ones.
+_FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
+_BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
+
+
+def create_file(
+    path: Path,
+    channels: Sequence[Channel],
+    scalars: Iterable[str],
+    *,
+    config: str,
+    token: str,
+    attributes: Mapping[str, str | int] | None = None,
+) -> None:
+    """Make a recording without rows at *path*, whole or not at all, replacing what is there."""
+    draft = path.with_name(f"{path.name}.new")
+    stored = stored_channels(channels)
+    try:
+        with h5py.File(draft, "w", libver=LIBVER) as file:
+            _write_attributes(file, config, token)
+            file.attrs.update(attributes or {})
+            _add_fixed(file)
+            for channel in stored:
+                add_channel(file, channel, 0, many=len(stored))
+            for name in scalars:
+                add_scalar(file, name, 0)
+        discard(path)
+        draft.replace(path)
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be created: {error.strerror or error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def add_scalar(file: h5py.File, name: str, rows: int) -> h5py.Dataset:
+    """Make the dataset of a scalar, with so many rows of NaN."""
+    return _add(file, f"scalars/{name}", (), np.dtype(np.float64), (), rows)
+
+
+def add_channel(file: h5py.File, channel: Channel, rows: int, *, many: int = 1) -> h5py.Dataset:
+    """Make the dataset of a channel, one of so many, with so many rows of its fill value."""
+    dataset = _add(file, channel.path, channel.shape, channel.stored_dtype, channel.axes, rows, many=many)
+    dataset.attrs.update(channel.attributes)
+    return dataset
+
+
+def _write_attributes(file: h5py.File, config: str, token: str) -> None:
+    file.attrs.update(
+        format=FORMAT,
+        format_version=FORMAT_VERSION,
+        status="recording",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        software=f"learning-dynamics {version('learning-dynamics')}, Python {platform.python_version()}",
+        config=config,
+        token=token,
+    )
+
+
+def _add_fixed(file: h5py.File) -> None:
+    _add(file, "step", (), np.dtype(np.int64), (), 0).make_scale("step")
+    _add(file, "time", (), np.dtype(np.float64), (), 0).attrs["long_name"] = "seconds since the recording began"
+    committed = file.create_dataset("committed", data=np.zeros(1, np.int64))
+    committed.dims[0].attach_scale(_dimension(file, "row_count", 1))
+    for group in GROUPS[:3]:
+        # They keep the order of the model, or of coming up.
+        file.create_group(group, track_order=True)
+
+
+def _add(
+    file: h5py.File,
+    path: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    axes: tuple[str, ...],
+    rows: int,
+    *,
+    many: int = 1,
+) -> h5py.Dataset:
+    row_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+    chunk_bytes = min(_CHUNK_BYTES, max(_SMALLEST_CHUNK_BYTES, _FIRST_CHUNKS_BYTES // many))
+    chunk_rows = min(_CHUNK_ROWS, max(1, chunk_bytes // row_bytes))
+    _require_group(file, path.rpartition("/")[0])
+    dataset = file.create_dataset(
+        path,
+        shape=(rows, *shape),
+        # HDF5 has no chunks without elements: an axis of none, in a shard that is empty, counts as one that may grow.
+        maxshape=(None, *(size or None for size in shape)),
+        chunks=(chunk_rows, *(max(1, size) for size in shape)),
+        dtype=dtype,
+        fillvalue=dtype.type(NAN) if dtype.kind in "fc" else None,
+        # Rows that are there already hold the fill value.
+        **({} if rows or chunk_rows > 1 else _placed_at_once()),
+    )
+    if path != "step":
+        dataset.dims[0].attach_scale(dataset_at(file, "step"))
+    for axis, (name, size) in enumerate(zip(axes, shape, strict=True), start=1):
+        dataset.dims[axis].attach_scale(_dimension(file, name.replace("/", "."), size))
+    return dataset
+
+
+def _placed_at_once() -> dict[str, Any]:
+    """Return the settings of a dataset whose chunks get their place in the file when it grows, and nothing in it."""
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    return {"dcpl": settings, "fill_time": "never"}
+
+
+def _require_group(file: h5py.File, path: str) -> None:
+    parts = path.split("/") if path else []
+    for end in range(1, len(parts) + 1):
+        group = "/".join(parts[:end])
+        if group not in file:
+            file.create_group(group, track_order=True)
+
+
+def _dimension(file: h5py.File, name: str, size: int) -> h5py.Dataset:
+    """Return the dimension scale of that name, in the way of netCDF-4; the first use makes it."""
+    if name not in file:
+        scale = file.create_dataset(name, shape=(size,), dtype=np.float32)
+        scale.make_scale(_BARE_DIMENSION % size)
+    return dataset_at(file, name)

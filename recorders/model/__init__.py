@@ -1,0 +1,1 @@
+"""What is taken from a model, under which names, and how it is copied."""

@@ -1,0 +1,218 @@
+"""Which parameters of a model are recorded, under which names, and which of their axes holds features."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ...dynamics.errors import RecordingError, SettingError, unknown_name
+from ..ring.channels import Channel, FeatureAxis
+
+Features = Mapping[str, FeatureAxis | None] | Literal["auto"] | None
+
+# Multiplications per row beyond which the dimensionality of a matrix is no longer "nearly free" (about 0.3 ms).
+# Such a matrix is recorded all the same, so its dimensionality can be had later; features= asks for it at once.
+_FREE = 2**22
+# What torch's wrappers put into the names of the parameters within them.
+_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a module keeps a parameter, by its clean qualified name; another one may be put there."""
+
+    name: str
+    owner: Mapping[str, nn.Parameter | None]
+    key: str
+
+    def parameter(self) -> nn.Parameter:
+        """Return the parameter that is there now; raises RecordingError when there is none."""
+        parameter = self.owner.get(self.key)
+        if parameter is None:
+            raise RecordingError(f"parameter {self.name!r} was taken out of the model")
+        return parameter
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """Return the module within torch.compile's and the data parallel wrappers, whose names say what it is called."""
+    wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel)
+    while isinstance(model, wrappers) or hasattr(model, "_orig_mod"):
+        model = model.module if isinstance(model, wrappers) else model.get_submodule("_orig_mod")
+    return model
+
+
+def local(parameter: Tensor) -> Tensor:
+    """Return the part of a parameter that this process holds: all of it, unless it is a DTensor."""
+    # What to_local() returns, without the 20 µs that it takes to ask.
+    return getattr(parameter, "_local_tensor", parameter)
+
+
+def clean_name(name: str) -> str:
+    """Return a qualified name without what torch's wrappers put into it."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+
+
+def globs(select: str | Sequence[str]) -> list[str]:
+    """Return a selection as globs; raises SettingError for what is none."""
+    found: list[Any] = [select] if isinstance(select, str) or not isinstance(select, Iterable) else [*select]
+    if not all(isinstance(glob, str) for glob in found):
+        raise SettingError(f"select={select!r} is no glob over the names of parameters, nor a list of them")
+    return found
+
+
+def parameter_places(
+    model: nn.Module, select: str | Sequence[str] | None, *, none_is_fine: bool = False
+) -> dict[str, Place]:
+    """Return where each parameter to record is, by name; a shared parameter stands under its first.
+
+    select None means every parameter that requires a gradient; otherwise one glob or several, which may name frozen
+    parameters too. Raises SettingError for a selection that matches nothing, unless that is fine.
+    """
+    places = {}
+    # Some wrappers have named_parameters() of their own, whose names lead nowhere.
+    for name, _ in nn.Module.named_parameters(model):
+        module, _, key = name.rpartition(".")
+        clean = clean_name(name)
+        places[clean] = Place(clean, model.get_submodule(module)._parameters, key)
+    return _select(places, select, none_is_fine=none_is_fine)
+
+
+def parameter_channels(
+    model: nn.Module,
+    places: Mapping[str, Place],
+    features: Features,
+    computed: Mapping[str, tuple[nn.Module, Tensor]],
+) -> dict[str, Channel]:
+    """Return the channel of each parameter, and of each weight that a module computes from some, by name.
+
+    That of a DTensor is the channel of the whole parameter.
+    Raises SettingError for features that cannot be had.
+    """
+    parameters: dict[str, Tensor] = {name: place.parameter() for name, place in places.items()}
+    parameters.update((name, tensor) for name, (_, tensor) in computed.items())
+    overrides = _feature_overrides(features, parameters)
+    modules = {id(module._parameters): module for module in model.modules()}
+    owners = {name: modules[id(place.owner)] for name, place in places.items()}
+    owners.update((name, module) for name, (module, _) in computed.items())
+    aliases = _aliases(model)
+    channels = {}
+    for name, tensor in parameters.items():
+        axis = overrides[name] if name in overrides else _feature_axis(owners[name], tensor, features)
+        attributes = {"computed": "from parameters of its module"} if name in computed else {}
+        if name in places and (further := aliases.get(id(places[name].parameter()))):
+            attributes["aliases"] = ", ".join(further)
+        channels[name] = _parameter_channel(name, tensor, owners[name], axis, attributes)
+    return channels
+
+
+@cache
+def numpy_dtype(dtype: torch.dtype) -> np.dtype | None:
+    """Return NumPy's name for a torch dtype, or None where it has none."""
+    try:
+        return torch.empty(0, dtype=dtype).numpy().dtype
+    except TypeError:
+        return None
+
+
+def _select(places: dict[str, Place], select: str | Sequence[str] | None, *, none_is_fine: bool) -> dict[str, Place]:
+    places = {name: place for name, place in places.items() if not _is_empty(place.parameter())}
+    if select is None:
+        chosen = {name: place for name, place in places.items() if place.parameter().requires_grad}
+        if not chosen:
+            raise SettingError("the model has no parameter that requires a gradient; name some with select='*'")
+    else:
+        wanted = globs(select)
+        chosen = {name: place for name, place in places.items() if any(fnmatchcase(name, glob) for glob in wanted)}
+        if not chosen and not none_is_fine:
+            raise SettingError(f"select={select!r} matches no parameter; there are {', '.join(places) or 'none'}")
+    for name, place in chosen.items():
+        _check_recordable(name, place.parameter())
+    return chosen
+
+
+def _is_empty(parameter: Tensor) -> bool:
+    return not is_lazy(parameter) and not parameter.numel()
+
+
+def _check_recordable(name: str, parameter: Tensor) -> None:
+    if is_lazy(parameter):
+        raise SettingError(f"parameter {name!r} of a lazy module has no shape yet; call the model once before attach()")
+    if parameter.is_meta:
+        raise SettingError(
+            f"parameter {name!r} is on the meta device and has no values; move the model to another first"
+        )
+    if parameter.layout != torch.strided:
+        raise SettingError(f"parameter {name!r} is {parameter.layout}, which cannot be recorded; select others")
+
+
+def _feature_overrides(features: Features, chosen: Mapping[str, Tensor]) -> Mapping[str, FeatureAxis | None]:
+    if features is None or features == "auto":
+        return {}
+    if not isinstance(features, Mapping):
+        raise SettingError(f"features={features!r} is neither 'auto', None nor a dict such as {{'W': 'columns'}}")
+    for name, axis in features.items():
+        if name not in chosen:
+            raise unknown_name("parameter in features", name, chosen)
+        if axis not in ("columns", "rows", None):
+            raise SettingError(f"features[{name!r}]={axis!r} is neither 'columns', 'rows' nor None")
+        if axis is not None and (chosen[name].ndim < 2 or not chosen[name].is_floating_point()):
+            shape = tuple(chosen[name].shape)
+            raise SettingError(
+                f"features[{name!r}]={axis!r} needs a real matrix, but it is {shape}, {chosen[name].dtype}"
+            )
+    return features
+
+
+def _feature_axis(owner: nn.Module, parameter: Tensor, features: Features) -> FeatureAxis | None:
+    """Return which axis holds features by the rules of "auto": matrices, and ensembles that say that they are one."""
+    if features is None or not parameter.is_floating_point():
+        return None
+    instances = getattr(owner, "n_instances", None)
+    if parameter.ndim != (3 if instances else 2) or (instances and parameter.shape[0] != instances):
+        return None
+    m, n = parameter.shape[-2:]
+    if parameter.numel() * min(m, n) > _FREE:
+        return None
+    return "rows" if isinstance(owner, nn.Embedding | nn.EmbeddingBag) else "columns"
+
+
+def _parameter_channel(
+    name: str, parameter: Tensor, owner: nn.Module, features: FeatureAxis | None, further: Mapping[str, str]
+) -> Channel:
+    dtype = numpy_dtype(parameter.dtype)
+    attributes = dict(further)
+    if dtype is None:
+        attributes["origin_dtype"] = str(parameter.dtype).removeprefix("torch.")
+    if features:
+        attributes["features"] = features
+    stored = dtype or np.dtype(np.complex64 if parameter.is_complex() else np.float32)
+    bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else stored
+    has_instances = parameter.ndim > 0 and getattr(owner, "n_instances", None) == parameter.shape[0]
+    axes = _axis_names(name, parameter.ndim, features, has_instances=has_instances)
+    return Channel("parameters", name, tuple(parameter.shape), bits, stored, axes, features, attributes)
+
+
+def _axis_names(name: str, ndim: int, features: FeatureAxis | None, *, has_instances: bool) -> tuple[str, ...]:
+    """Name each dimension within its parameter's name: xarray wants one size for one name throughout the file."""
+    if features is None:
+        kinds = [f"axis{k}" for k in range(ndim)]
+    else:
+        matrix = ["hidden", "feature"] if features == "columns" else ["feature", "hidden"]
+        kinds = [f"axis{k}" for k in range(ndim - 2)] + matrix
+    if has_instances:
+        kinds[0] = "instance"
+    return tuple(f"{name}.{kind}" for kind in kinds)
+
+
+def _aliases(model: nn.Module) -> dict[int, list[str]]:
+    """Return the further names of parameters that stand in several places, by identity."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in nn.Module.named_parameters(model, remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(clean_name(name))
+    return {key: several[1:] for key, several in names.items() if len(several) > 1}

@@ -1,0 +1,83 @@
+"""What a recording takes from a model: its parameters, the weights that are computed from them, the user's probes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...dynamics.errors import SettingError
+from ..ring.channels import Channel, array_channel, check_channels
+from ..ring.ring import Ring
+from .bulk_copies import ParameterTensors
+from .computed_weights import effective_weights
+from .copies import ModuleCheck, ParameterView, ProbeTap, Tap, call_probe, ring_dtype
+from .device_copies import DeviceParameters
+from .parameters import Features, Place, local, parameter_channels, parameter_places, unwrap
+from .shards import is_shard, shard_channel, shard_places
+
+Probe = Callable[[nn.Module], Any]
+
+# Few small parameters are copied one by one, as bytes; more of them, or larger ones, by one call of torch for all.
+_FEW, _SMALL = 8, 2**18
+
+
+class Sources:
+    """Where the values of each channel come from."""
+
+    def __init__(
+        self, model: nn.Module, select: str | Sequence[str] | None, features: Features, probes: Mapping[str, Probe]
+    ):
+        if not isinstance(probes, Mapping) or not all(isinstance(name, str) for name in probes):
+            raise SettingError(f"probes={probes!r} is no dictionary such as {{'name': function of the model}}")
+        root = unwrap(model)
+        self._model = model
+        self._probes = dict(probes)
+        self.is_sharded = any(map(is_shard, root.parameters()))
+        # Computing a weight from shards may need the other ranks, who need not be at the same place.
+        weights = {} if self.is_sharded else effective_weights(root, select)
+        self._places = shard_places(parameter_places(root, select, none_is_fine=bool(weights)))
+        self._weights = {f"parameters/{name}": weight.compute for name, weight in weights.items()}
+        computed = {name: (weight.owner, _plain(weight.compute(root))) for name, weight in weights.items()}
+        channels = parameter_channels(root, self._places, features, computed)
+        values = {name: call_probe(name, probe, model) for name, probe in self._probes.items()}
+        self.channels: list[Channel] = [
+            *(self._of_this_rank(channel) for channel in channels.values()),
+            *(array_channel("probes", name, value) for name, value in values.items()),
+        ]
+        check_channels(self.channels)
+
+    def taps(self, ring: Ring) -> tuple[list[ParameterView], list[Tap], list[DeviceParameters]]:
+        """Return what copies the values into rows of *ring*: views of bytes, other taps, and devices to fetch from."""
+        by_device: dict[torch.device, list[Place]] = {}
+        for place in self._places.values():
+            tensor = local(place.parameter())
+            # There are more ranks than rows of some parameters.
+            if tensor.numel():
+                by_device.setdefault(tensor.device, []).append(place)
+        views, devices = [], []
+        check = ModuleCheck(unwrap(self._model), self._places.values())
+        taps: list[Tap] = [check] if check.is_needed else []
+        for device, places in by_device.items():
+            if device.type == "cuda":
+                devices.append(DeviceParameters(places, ring, device))
+            elif device.type == "cpu" and not _is_little(places):
+                taps.append(ParameterTensors(places, ring))
+            else:
+                views += [ParameterView(place) for place in places]
+        functions = {**self._weights, **{f"probes/{name}": probe for name, probe in self._probes.items()}}
+        taps += [ProbeTap(path, function, self._model, ring.rows[path]) for path, function in functions.items()]
+        return views, taps, devices
+
+    def _of_this_rank(self, channel: Channel) -> Channel:
+        place = self._places.get(channel.name)
+        return channel if place is None else shard_channel(channel, place.parameter())
+
+
+def _is_little(places: Sequence[Place]) -> bool:
+    return len(places) <= _FEW and sum(local(place.parameter()).nbytes for place in places) <= _SMALL
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Return a tensor in a dtype that NumPy has."""
+    return tensor.to(ring_dtype(tensor.dtype, bits=False))

@@ -1,0 +1,81 @@
+"""An output that is there whole or not at all, whether it is a file or a folder."""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..dynamics.errors import OutputExistsError, RecordingError
+
+# What is at the root of every Zarr hierarchy, of format 3 and 2, and what files it has besides: other metadata and
+# chunks, called by their numbers.
+_ROOTS = ("zarr.json", ".zgroup", ".zarray")
+_OF_ZARR = re.compile(r"zarr\.json|\.zgroup|\.zarray|\.zattrs|\.zmetadata|c|(c\.)?\d+(\.\d+)*")
+_TRIES, _PAUSE = 20, 0.05
+
+
+def check_output(path: Path, *, as_folder: bool, overwrite: bool) -> None:
+    """Raise OutputExistsError or RecordingError where the output cannot be put at *path*; touch nothing.
+
+    A folder is replaced only if it is empty, or a Zarr hierarchy that holds nothing else.
+    """
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
+    if path.is_dir() and not as_folder:
+        raise OutputExistsError(f"{path} is a directory; name a file")
+    if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in _ROOTS):
+        raise OutputExistsError(f"{path} is a directory of other files, which is not replaced; choose another path")
+    foreign = _foreign(path)
+    if foreign is not None:
+        raise OutputExistsError(f"{path} holds {foreign}, which is not Zarr's; move it away or choose another path")
+    if not path.parent.is_dir():
+        raise RecordingError(f"{path.parent} is no directory to write {path.name} in; create it first")
+
+
+@contextmanager
+def replaced_when_done(path: Path) -> Iterator[Path]:
+    """Give a draft beside *path* that takes its place at the end, and vanishes when anything goes wrong before.
+
+    Where *path* is a link, what it leads to is replaced.
+    """
+    path = path.resolve()
+    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    old = draft.with_name(f"{draft.name}.old")
+    try:
+        yield draft
+        # A folder takes the place of nothing but an empty one.
+        if draft.is_dir() and path.exists():
+            path.rename(old)
+        draft.replace(path)
+    finally:
+        # Before anything is removed, one of the two is in place.
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for each in (draft, old):
+            _remove(each)
+
+
+def _foreign(folder: Path) -> Path | None:
+    """Return the first file or link in a folder that Zarr does not write, relative to it."""
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        others = [name for name in files if not _OF_ZARR.fullmatch(name)]
+        if links or others:
+            return Path(place, min(links + others)).relative_to(folder)
+    return None
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder; what cannot be removed stays, rather than hide why it had to go."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    # Threads of an export that was interrupted may go on writing for a moment.
+    for _ in range(_TRIES):
+        shutil.rmtree(path, ignore_errors=True)
+        time.sleep(_PAUSE)
+        if not path.exists():
+            return

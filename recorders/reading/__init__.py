@@ -1,0 +1,1 @@
+"""A recording as its reader sees it: file and ring as one."""

@@ -1,0 +1,142 @@
+"""What an analysis or a picture looks at in a recording: one matrix of features, of one member if it is an ensemble."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...dynamics.errors import RecordingError, SettingError, unknown_name
+from ...dynamics.experiments import EXPERIMENTS
+from .members import Member
+from .opening import catalogue_entry
+from .recording import Recording
+from .series import Series
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One matrix of features of a recording, and how it is named."""
+
+    recording: Recording
+    parameter: str
+    instance: int | None
+
+    @property
+    def step(self) -> np.ndarray:
+        """The steps of the rows, (T,): in memory, eight bytes a row."""
+        return self.recording.step[:]
+
+    @property
+    def dimensionality(self) -> Series | Member:
+        """D of every feature in every row, (T, n), read from the file as it is sliced."""
+        series = self.recording.features[self.parameter]["dimensionality"]
+        return series if self.instance is None else Member(series, self.instance)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the matrix itself was recorded, and not only what is derived from it."""
+        return self.parameter in self.recording.parameters
+
+    @property
+    def weights(self) -> Series:
+        """The matrix as it was recorded, (T, [instances,] ...); raises RecordingError where it was not."""
+        if not self.has_weights:
+            name = self.parameter
+            raise RecordingError(f"{self.recording.path} has the features of {name}, but not {name}; record it too")
+        return self.recording.parameters[self.parameter]
+
+    def weights_at(self, rows: slice) -> np.ndarray:
+        """Return the matrix in some of the rows with features as columns, read without the others; (rows, m, n)."""
+        series = self.weights
+        W = series[rows] if self.instance is None else series[rows, self.instance]
+        return W.swapaxes(-1, -2) if series.attrs["features"] == "rows" else W
+
+    @property
+    def elements(self) -> int:
+        """How many elements the matrix has."""
+        return math.prod(self.weights.shape[-2:])
+
+    def loss(self, name: str) -> np.ndarray | None:
+        """Return the loss of that name, of the chosen member where each has its own; None where it was not logged.
+
+        It is in memory, eight bytes a row.
+        """
+        of_instance = f"{name}_of_instance"
+        if self.instance is not None and of_instance in self.recording.probes:
+            return self.recording.probes[of_instance][:, self.instance]
+        if name not in self.recording.scalars:
+            return None
+        values = self.recording.scalars[name][:]
+        return values if np.isfinite(values).any() else None
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """The settings of the catalogue's experiment; empty for any other training."""
+        return catalogue_entry(self.recording.config)
+
+    @property
+    def sets(self) -> np.ndarray | None:
+        """Which set each feature belongs to, (n,); None where features have no sets."""
+        count = self.experiment.get("sets", 1)
+        n = self.recording.features[self.parameter]["dimensionality"].shape[-1]
+        return np.arange(n) // (n // count) if count > 1 else None
+
+    @property
+    def heading(self) -> str:
+        """What the experiment is about: its title in the catalogue, where its sizes are those of the catalogue."""
+        settings = self.experiment
+        if not settings:
+            return self.recording.path.stem
+        known, sizes = EXPERIMENTS.get(settings["name"]), ("n_features", "n_hidden")
+        if known is None or all(settings[size] == getattr(known, size) for size in sizes):
+            return settings["title"]
+        return "{name}: n = {n_features} features in m = {n_hidden} dimensions".format(**settings)
+
+    @property
+    def title(self) -> str:
+        """What the picture shows, in one line."""
+        settings = self.experiment
+        if not settings:
+            return f"{self.recording.path.stem}: {self.parameter}"
+        p = f"{self._of_member(settings['density']):g}"
+        density = f", density p = {p}"
+        if settings["correlation"] == "anticorrelated":
+            density = f", one of {settings['n_features'] // settings['sets']} on with p = {p}"
+        if settings["model"] == "modular-addition":
+            density = ""
+        linear = "linear, " if self._of_member(settings["nonlinearity"]) == "linear" else ""
+        member = "" if self.instance is None else f", instance {self.instance} of {settings['n_instances']}"
+        return (
+            f"{settings['name']}: {linear}n = {settings['n_features']} features "
+            f"in m = {settings['n_hidden']} dimensions{density}{member}"
+        )
+
+    def _of_member(self, value: Any) -> Any:
+        """Return a setting's value for the member that is shown; a list has one for each row of the grid."""
+        if not isinstance(value, list):
+            return value
+        return value[(self.instance or 0) * len(value) // (self.experiment["n_instances"] or 1)]
+
+
+def select(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Selection:
+    """Return what to look at: by default the first parameter with features, and of an ensemble the first member.
+
+    Raises RecordingError where there is nothing to show, SettingError for a parameter or instance that is not there.
+    """
+    if not len(recording):
+        raise RecordingError(f"{recording.path} has no rows yet")
+    if not recording.features:
+        raise RecordingError(f"{recording.path} has no features; record with features={{'NAME': 'columns'}}")
+    name = next(iter(recording.features)) if parameter is None else parameter
+    if name not in recording.features:
+        raise unknown_name("parameter with features", name, recording.features)
+    shape = recording.features[name]["dimensionality"].shape
+    if len(shape) == 2:
+        if instance is not None:
+            raise SettingError(f"instance={instance}: {recording.path} is no ensemble; leave it out")
+        return Selection(recording, name, None)
+    instance = 0 if instance is None else instance
+    if len(shape) != 3 or not 0 <= instance < shape[1]:
+        raise SettingError(f"instance={instance} is not among the {shape[1]} of {recording.path}; count from 0")
+    return Selection(recording, name, instance)

@@ -1,0 +1,1 @@
+"""A recording written anew: compacted, or merged of several."""

@@ -1,0 +1,46 @@
+"""What is derived from the rows of a ring: parameters as the file has them, and their features."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...dynamics.geometry.measures import measure
+from .channels import Block, Channel, feature_channels
+
+# Temporary arrays of the feature geometry stay below this many elements, whatever the size of a block.
+_BATCH_ELEMENTS = 2**22
+
+
+def with_features(block: Block, channels: Sequence[Channel]) -> tuple[Block, dict[str, np.ndarray]]:
+    """Return the block as the file has it, with the features of its parameters; and the parameters by name."""
+    stored, parameters = dict(block.channels), {}
+    for channel in channels:
+        if channel.group == "parameters":
+            values = parameters[channel.name] = stored[channel.path] = _as_stored(channel, block.channels[channel.path])
+            if channel.features:
+                stored.update(_features(channel, values))
+    return Block(block.step, block.time, dict(block.scalars), stored), parameters
+
+
+def _as_stored(channel: Channel, values: np.ndarray) -> np.ndarray:
+    """Return values as the file holds them: bfloat16 is the upper half of a float32."""
+    if channel.dtype == channel.stored_dtype:
+        return values
+    return (values.astype(np.uint32) << 16).view(np.float32)
+
+
+def _features(channel: Channel, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the feature geometry of every row, by path."""
+    W = values if channel.features == "columns" else values.swapaxes(-1, -2)
+    results = {
+        path: np.empty((len(W), *shape), np.float32)
+        for path, shape in ((derived.path, derived.shape) for derived in feature_channels(channel))
+    }
+    batch = max(1, _BATCH_ELEMENTS // max(W[0].size, 1))
+    # Weights that have diverged give NaN or inf, which is what the file shall say; no warning belongs in the training.
+    with np.errstate(all="ignore"):
+        for start in range(0, len(W), batch):
+            rows = slice(start, start + batch)
+            for target, value in zip(results.values(), measure(W[rows].astype(np.float32, copy=False)), strict=True):
+                target[rows] = value
+    return results

@@ -1,0 +1,224 @@
+"""The ring: rows in a memory-mapped file that outlives its process, filled by the training, emptied by a writer."""
+
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from struct import Struct
+from typing import Self
+
+import numpy as np
+
+from ...dynamics.errors import RecordingError
+from .channels import Block
+from .layout import MAGIC, MESSAGE_ROOM, MESSAGE_START, NAMES_ROOM, NAMES_START, NAN, SCHEMA_START, WORDS, RowLayout
+from .lock import Lock, allocate, hold
+
+_WORD = Struct("<q")
+# What a schema raises that is not one, or cut short.
+_NO_LAYOUT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+class State(IntEnum):
+    """What the training says of itself, to whoever writes its rows or reads what it left."""
+
+    RECORDING = 0
+    COMPLETE = 1
+    ABORTED = 2
+
+
+class Ring:
+    """A fixed number of rows in a file that is mapped into memory.
+
+    Rows are numbered from 0 for ever; row k lies in slot k mod capacity and is complete once its mark says k + 1,
+    which is written last. *tail* counts the rows that are safe in the recording, so that their slots may be used
+    again. The file's room on the disk is taken at the beginning: a disk that fills up later cannot harm it.
+    """
+
+    def __init__(self, path: Path, memory: mmap.mmap, layout: RowLayout, lock: Lock | None = None):
+        self.path = path
+        self.memory = memory
+        self.layout = layout
+        self.lock = lock
+        self.header_bytes = self._word("header")
+        self.row_bytes = layout.row_bytes
+        self.capacity = self._word("capacity")
+        self.rows = np.frombuffer(memory, layout.dtype(), self.capacity, self.header_bytes)
+
+    @classmethod
+    def create(cls, path: Path, layout: RowLayout, capacity: int, scalars: Sequence[str] = ()) -> Self:
+        """Make a ring that publish() puts at *path*; raises RecordingError where there is no room for it."""
+        size = layout.header_bytes + capacity * layout.row_bytes
+        lock = hold(_draft(path))
+        try:
+            # Nobody else has mapped it, whom this would kill by a signal.
+            os.ftruncate(lock.descriptor, 0)
+            allocate(lock.descriptor, size)
+            memory = mmap.mmap(lock.descriptor, size)
+            schema = layout.schema()
+            memory[SCHEMA_START : SCHEMA_START + len(schema)] = schema
+            for word, value in (("header", layout.header_bytes), ("capacity", capacity), ("schema", len(schema))):
+                _WORD.pack_into(memory, WORDS[word], value)
+            memory[: len(MAGIC)] = MAGIC
+            ring = cls(path, memory, layout, lock)
+            ring.rows["scalars"] = NAN
+            ring.add_names(scalars)
+        except OSError as error:
+            _draft(path).unlink(missing_ok=True)
+            lock.release()
+            raise RecordingError(f"{path} cannot be made ({size:,} bytes): {error.strerror or error}") from error
+        return ring
+
+    @classmethod
+    def open(cls, path: Path, *, writable: bool = False) -> Self | None:
+        """Open the ring at *path*; None where there is none, or no whole one."""
+        try:
+            with path.open("r+b" if writable else "rb") as file:
+                memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
+        except (FileNotFoundError, ValueError):
+            return None
+        if len(memory) < SCHEMA_START or memory[: len(MAGIC)] != MAGIC:
+            return None
+        length = _WORD.unpack_from(memory, WORDS["schema"])[0]
+        try:
+            ring = cls(path, memory, RowLayout.from_schema(memory[SCHEMA_START : SCHEMA_START + length]))
+            is_whole = len(memory) == ring.header_bytes + ring.capacity * ring.row_bytes and ring.capacity > 0
+            return ring if is_whole and ring.tail >= 0 and ring.state in State else None
+        except _NO_LAYOUT:
+            return None
+
+    @property
+    def tail(self) -> int:
+        """How many rows are safe in the recording."""
+        return self._word("tail")
+
+    @tail.setter
+    def tail(self, rows: int) -> None:
+        self._set_word("tail", rows)
+
+    @property
+    def state(self) -> State:
+        """What the training says of itself."""
+        return State(self._word("state"))
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._set_word("state", state)
+
+    @property
+    def ending(self) -> dict[str, float]:
+        """What is noted in a recording that ends: seconds the training waited for the writer, and rows left out.
+
+        And whether the last row is the final state, whose step has not been taken; a ring without rows says nothing of
+        that, because the last row is of an earlier part of the recording then.
+        """
+        noted = {"waited": self._word("waited") / 1e6, "skipped_rows": self._word("skipped")}
+        rows = self.complete
+        return {"final_row": int(rows == self._word("final")), **noted} if rows else noted
+
+    def announce_final(self, row: int) -> None:
+        """Say that row *row*, once it is complete, is the final state."""
+        self._set_word("final", row + 1)
+
+    def note(self, *, waited: float, skipped: int) -> None:
+        """Note how the recording went."""
+        self._set_word("waited", int(waited * 1e6))
+        self._set_word("skipped", skipped)
+
+    @property
+    def message(self) -> str:
+        """Why the writer ended, if it did before its time."""
+        return self._text(MESSAGE_START, "message")
+
+    @message.setter
+    def message(self, text: str) -> None:
+        encoded = text.encode(errors="replace")[:MESSAGE_ROOM]
+        self.memory[MESSAGE_START : MESSAGE_START + len(encoded)] = encoded
+        self._set_word("message", len(encoded))
+
+    @property
+    def names(self) -> list[str]:
+        """The scalars, in the order in which they came up."""
+        text = self._text(NAMES_START, "names")
+        return text.split("\0") if text else []
+
+    def add_names(self, names: Sequence[str]) -> bool:
+        """Add scalars, whose columns hold NaN so far; False where there is no room for them."""
+        every = [*self.names, *names]
+        text = "\0".join(every).encode()
+        if len(every) > self.layout.room or len(text) > NAMES_ROOM:
+            return False
+        # The names that are there do not change, so that a reader between the two writes sees those.
+        self.memory[NAMES_START : NAMES_START + len(text)] = text
+        self._set_word("names", len(text))
+        return True
+
+    @property
+    def complete(self) -> int:
+        """How many rows are complete."""
+        tail = self.tail
+        return tail + self.complete_after(tail)
+
+    def complete_after(self, row: int) -> int:
+        """Return how many complete rows there are from *row* on."""
+        wanted = np.arange(row, row + self.capacity)
+        is_complete = self.rows["mark"][wanted % self.capacity] == wanted + 1
+        return self.capacity if is_complete.all() else int(np.argmin(is_complete))
+
+    def blocks(self, start: int, stop: int) -> Iterator[Block]:
+        """Yield the rows from *start* to *stop*, one block for each contiguous run of slots; nothing is copied."""
+        while start < stop:
+            first = start % self.capacity
+            count = min(stop - start, self.capacity - first)
+            yield self.block(self.rows[first : first + count])
+            start += count
+
+    def block(self, rows: np.ndarray) -> Block:
+        """Return rows of the ring as a block."""
+        names = self.names
+        # The last name lies first.
+        scalars = {name: rows["scalars"][:, -1 - k] for k, name in enumerate(names)}
+        channels = {channel.path: rows[channel.path] for channel in self.layout.channels}
+        return Block(rows["step"], rows["time"], scalars, channels)
+
+    def publish(self) -> None:
+        """Put the ring where readers look for it, in the place of what lies there."""
+        _draft(self.path).replace(self.path)
+
+    def discard(self) -> None:
+        """Delete a ring that was never published."""
+        self.release()
+        _draft(self.path).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Let go of the ring, which stays for readers: nobody fills it any more."""
+        if self.lock is not None:
+            self.lock.release()
+
+    def remove(self) -> None:
+        """Delete the file, unless another ring lies there by now."""
+        self.release()
+        try:
+            with self.path.open("rb") as file:
+                mine = (
+                    os.read(file.fileno(), self.header_bytes)[SCHEMA_START:]
+                    == self.memory[SCHEMA_START : self.header_bytes]
+                )
+        except FileNotFoundError:
+            return
+        if mine:
+            self.path.unlink(missing_ok=True)
+
+    def _word(self, name: str) -> int:
+        return _WORD.unpack_from(self.memory, WORDS[name])[0]
+
+    def _set_word(self, name: str, value: int) -> None:
+        _WORD.pack_into(self.memory, WORDS[name], value)
+
+    def _text(self, start: int, word: str) -> str:
+        return self.memory[start : start + self._word(word)].decode(errors="replace")
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")

@@ -1,0 +1,1 @@
+"""Anyone's script, run as python would, and recorded unchanged."""

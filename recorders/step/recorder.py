@@ -1,0 +1,203 @@
+"""Recorder: a recording under way, and how it ends."""
+
+import atexit
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter, sleep
+from types import TracebackType
+from typing import Literal, Self
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ...dynamics.errors import RecordingError, SettingError
+from ..ring.ring import State
+from ..schedule.steps import Schedule
+from ..writing.drain import Derivation
+from ..writing.start import Start
+from ..writing.writer import InlineWriter, Writer, WriterLostError, take_over
+from .compiling import set_apart
+from .row import Copies
+from .state import Phase
+from .stepping import Stepping
+
+# How often the end of a training that waits for no writer looks whether there is room for the final row, in seconds.
+_PAUSE = 0.0002
+
+
+class Recorder(Stepping):
+    """A recording under way; made by :func:`dyn.attach`.
+
+    Use it in a ``with`` block, or call :meth:`close`. Closing, or a failure of the recording, takes the hooks off and
+    leaves no trace on model or optimizer.
+    """
+
+    __slots__ = ("_on_error", "bytes_per_row")
+
+    def __init__(
+        self,
+        start: Start,
+        copies: Copies,
+        writer: Writer,
+        optimizers: Sequence[Optimizer],
+        schedule: Schedule,
+        *,
+        bytes_per_row: int,
+        on_error: Literal["warn", "raise"],
+    ):
+        super().__init__(start, copies, writer, optimizers, schedule)
+        self.bytes_per_row = bytes_per_row
+        self._on_error = on_error
+        atexit.register(self._at_exit)
+
+    def __repr__(self) -> str:
+        state = "open" if self._open else "closed"
+        return f"Recorder({str(self.path)!r}, {self._steps} steps, {self.bytes_per_row} bytes a row, {state})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        left_in_order = kind is None or (isinstance(error, SystemExit) and not error.code)
+        self._close(State.COMPLETE if left_in_order else State.ABORTED)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the training has waited for the writer."""
+        return self._writer.waited
+
+    def step(self, **scalars: float | Tensor) -> None:
+        """Take a row by hand, where no optimizer's hook does it; call it before the parameters are updated.
+
+        For loops that update parameters themselves, and for CUDA graphs, whose replay runs no hook. The numbers are
+        those of the row, as for :meth:`log`.
+        """
+        self.log(**scalars)
+        if self._open:
+            self._begin_row(within=None)
+            self._after_step(within=None)
+
+    def derive(self, derivation: Derivation, **attributes: str) -> None:
+        """Record a quantity computed from the recorded parameters, in batches, when rows are written.
+
+        *derivation* takes {parameter name: array (T, *shape)} and returns {name: array (T,) or (T, ...)}: a number a
+        row becomes a scalar, more become a probe. The attributes are kept with the dataset. Call it before the first
+        step. Raises SettingError for a name that is taken, and beside a writer process, which cannot call it.
+        """
+        if not isinstance(self._writer, InlineWriter):
+            raise SettingError("derive() computes in the training's own process; use attach(writer='inline')")
+        if self._open:
+            # The sample takes the slot of the row that is next.
+            self._make_room()
+            self._writer.derive(derivation, self._present_parameters(), attributes)
+
+    def close(self) -> None:
+        """Add the final row, write everything, close the file and take the hooks off; calling it again does nothing."""
+        self._close(State.COMPLETE)
+
+    def _close(self, state: State) -> None:
+        if not self._open:
+            self._detach()
+            return
+        try:
+            if self._phase is not Phase.BETWEEN:
+                # A step was interrupted: what was logged for it belongs to parameters that may be gone.
+                self._recover()
+                self._forget()
+            # A close that was interrupted may have got this far.
+            if not self._recover_row(self._steps):
+                self._add_final_row()
+            self._finish(state)
+        except Exception as error:
+            self._fail(error)
+        else:
+            self._detach()
+
+    def _add_final_row(self) -> None:
+        self._settle()
+        while not self._make_room():
+            sleep(_PAUSE)
+        self._ring.announce_final(self._row)
+        self._fill(self._steps, perf_counter() - self._began)
+        self._commit()
+
+    def _finish(self, state: State) -> None:
+        """Have the rows written and the file closed; the ring has done its duty then."""
+        self._settle()
+        self._ring.note(waited=self._writer.waited, skipped=self._skipped)
+        self._ring.state = state
+        try:
+            self._writer.close()
+        except WriterLostError:
+            self._writer = take_over(self._writer, self._ring, self.path, self._trigger)
+            self._writer.close()
+        self._ring.remove()
+
+    @set_apart
+    def _fail(self, error: Exception, *, within: int | None = None) -> None:
+        """End the recording, keep what is written readable, and let the training go on unless told otherwise."""
+        self._detach(within=within)
+        try:
+            # What was complete may still be written.
+            self._finish(State.ABORTED)
+        except Exception:
+            # The rows that could not be written stay in the ring, where readers find them.
+            with suppress(Exception):
+                self._writer.abandon()
+            self._ring.release()
+        # What HDF5 says has lines.
+        reason = " ".join(str(error).split())
+        message = f"the recording {self.path} ended after {self._complete} rows: {reason}"
+        if self._on_error == "raise":
+            raise RecordingError(message) from error
+        warnings.warn(f"{message}; the training goes on", RuntimeWarning, stacklevel=5)
+
+    def _detach(self, *, within: int | None = None) -> None:
+        super()._detach(within=within)
+        atexit.unregister(self._at_exit)
+
+    def _at_exit(self) -> None:
+        # The interpreter remembers the exception that ended it; an interactive one remembers each that was shown.
+        failed = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
+        self._close(State.ABORTED if failed else State.COMPLETE)
+
+
+class SilentRecorder(Recorder):
+    """What attach() returns on a rank that leaves the recording to another one; it does nothing.
+
+    Its path is that of the recording.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.bytes_per_row = 0
+
+    def __repr__(self) -> str:
+        return f"SilentRecorder({str(self.path)!r}, recorded by rank 0)"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the training has waited for the writer: none."""
+        return 0.0
+
+    def log(self, **scalars: float | Tensor) -> None:
+        """Do nothing."""
+
+    def step(self, **scalars: float | Tensor) -> None:
+        """Do nothing."""
+
+    def derive(self, derivation: Derivation, **attributes: str) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,132 @@
+"""The story of a recording: what its features form at last, the regimes they went through, and the jumps they took."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ...dynamics.jumps import Jump, detect_jumps
+from ...dynamics.jumps.words import describe_jump
+from ...dynamics.motion.regimes import Regime, find_regimes
+from ...dynamics.motion.words import describe, name_features
+from ...dynamics.polytopes import Polytope, identify, summary
+from ..reading.recording import Recording
+from ..reading.selection import Selection, select
+from ..text import ShownAsText
+from .ensemble_story import EnsembleStory, tell_ensemble
+
+# The population loss tells more than that of the minibatches, where it was recorded.
+_LOSSES = ("expected_loss", "loss")
+# Regimes are slow, and so many rows tell them as all do. Of matrices with more elements, or more features, nobody wants
+# to wait for them.
+_ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
+_FEWEST_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Story(ShownAsText):
+    """What happened to one matrix of features.
+
+    loss is the name of the loss that was looked at, None where there is none. polytopes are those of the last row,
+    None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
+    Both are None where the features were recorded without the matrix.
+    """
+
+    path: str
+    parameter: str
+    instance: int | None
+    loss: str | None
+    polytopes: list[Polytope] | None
+    regimes: list[Regime] | None
+    jumps: list[Jump]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold; None stands for a number that is not known."""
+        told = {name: _plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
+        return told | {
+            name: None if things is None else [_plain(asdict(each)) for each in things]
+            for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
+        }
+
+    @property
+    def jump_lines(self) -> str:
+        """The jumps in words, one a line under a heading."""
+        head = f"{len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
+        name = (self.loss or "loss").replace("_", " ")
+        return "\n".join([f"{self._whose}, {head}", *(f"  {describe_jump(jump, name)}" for jump in self.jumps)])
+
+    def __str__(self) -> str:
+        parts = []
+        if self.polytopes is not None:
+            parts.append(f"{self._whose}, at last {summary(self.polytopes)}")
+            parts += [f"  {each.name}: {name_features(each.features)}" for each in self.polytopes if each.rank]
+        if self.regimes is not None:
+            count = len(self.regimes)
+            parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
+            parts += [f"  {describe(regime)}" for regime in self.regimes]
+        return "\n".join([*parts, self.jump_lines])
+
+    @property
+    def _whose(self) -> str:
+        return self.parameter if self.instance is None else f"{self.parameter}, instance {self.instance}"
+
+
+def tell_all(recording: Recording) -> Story | EnsembleStory | None:
+    """Return the story of a recording, or of its whole ensemble; None where it holds no features yet.
+
+    How an ensemble ends is in its matrices; where these were not recorded, the story is that of the first member.
+    """
+    if not (recording.features and len(recording)):
+        return None
+    name, features = next(iter(recording.features.items()))
+    is_ensemble = features["dimensionality"].ndim > 2
+    return tell_ensemble(recording) if is_ensemble and name in recording.parameters else tell(recording)
+
+
+def tell(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Story:
+    """Return the story of a recording: by default of the first parameter with features, and the first member.
+
+    Raises RecordingError where there is nothing to tell, SettingError for a parameter or instance that is not there.
+    """
+    selection = select(recording, parameter, instance)
+    losses = ((name, values) for name in _LOSSES if (values := selection.loss(name)) is not None)
+    loss, values = next(losses, (None, None))
+    step = selection.step
+    return Story(
+        path=str(recording.path),
+        parameter=selection.parameter,
+        instance=selection.instance,
+        loss=loss,
+        polytopes=_polytopes(selection),
+        regimes=_regimes(selection, step, values),
+        jumps=detect_jumps(selection.dimensionality, values, step),
+    )
+
+
+def _polytopes(selection: Selection) -> list[Polytope] | None:
+    if not selection.has_weights:
+        return None
+    W = selection.weights_at(slice(-1, None))[0]
+    return identify(W) if W.shape[-1] <= _FEATURES and np.isfinite(W).all() else None
+
+
+def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) -> list[Regime] | None:
+    rows = len(step)
+    if not selection.has_weights or rows < _FEWEST_ROWS or selection.elements > _ELEMENTS:
+        return None
+    chosen = slice(None, None, max(1, rows // _ROWS))
+    W = selection.weights_at(chosen)
+    if not np.isfinite(W).all():
+        return None
+    sets = selection.sets
+    groups = None if sets is None else [np.flatnonzero(sets == k).tolist() for k in range(int(sets.max()) + 1)]
+    return find_regimes(W, None if loss is None else loss[chosen], step[chosen], groups)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray | tuple | list):
+        return [_plain(each) for each in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,112 @@
+"""What a recording holds, in a few lines or as one document."""
+
+from dataclasses import asdict, dataclass
+from itertools import starmap
+from typing import Any
+
+import numpy as np
+
+from ...dynamics.levels import BETWEEN, UNKNOWN, count_levels
+from ..reading.opening import catalogue_entry
+from ..reading.recording import Recording
+from ..reading.series import Series
+from ..text import ShownAsText, readable
+
+# A scalar's last value is sought from the end, in so many rows at a time.
+_TAIL = 4096
+# Of a large ensemble, so many lines of levels leave the story below them in sight.
+_MOST_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Summary(ShownAsText):
+    """A recording in short; levels counts the features of each parameter by the energy level they are at last."""
+
+    path: str
+    status: str
+    created: str
+    software: str
+    rows: int
+    first_step: int | None
+    last_step: int | None
+    seconds: float | None
+    bytes: int
+    experiment: str | None
+    parameters: dict[str, tuple[int, ...]]
+    scalars: dict[str, float | None]
+    probes: dict[str, tuple[int, ...]]
+    levels: dict[str, dict[str, int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}"]
+        if self.rows:
+            lines.append(f"steps        {self.first_step} to {self.last_step} in {self.seconds:.1f} s")
+        lines.append(f"created      {self.created} by {self.software}")
+        if self.experiment:
+            lines.append(f"experiment   {self.experiment}")
+        lines += [f"parameter    {name}  {_shape(shape)}" for name, shape in self.parameters.items()]
+        lines += [
+            f"scalar       {name}  last {'-' if value is None else f'{value:.6g}'}"
+            for name, value in self.scalars.items()
+        ]
+        lines += [
+            f"features     {name}  now {', '.join(starmap(_told, levels.items()))}"
+            for name, levels in [*self.levels.items()][:_MOST_LISTED]
+        ]
+        if len(self.levels) > _MOST_LISTED:
+            lines.append(f"features     and {len(self.levels) - _MOST_LISTED} more; --json has all")
+        lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
+        return "\n".join(lines)
+
+
+def summarize(recording: Recording) -> Summary:
+    """Return what *recording* holds now."""
+    rows = len(recording)
+    return Summary(
+        path=str(recording.path),
+        status=recording.status,
+        created=recording.created,
+        software=recording.software,
+        rows=rows,
+        first_step=int(recording.step[0]) if rows else None,
+        last_step=int(recording.step[-1]) if rows else None,
+        seconds=float(recording.time[-1]) if rows else None,
+        bytes=recording.path.stat().st_size,
+        experiment=catalogue_entry(recording.config).get("name"),
+        parameters={name: series.shape[1:] for name, series in recording.parameters.items()},
+        scalars={name: _last_known(series) for name, series in recording.scalars.items()},
+        levels=_levels(recording) if rows else {},
+        probes={name: series.shape[1:] for name, series in recording.probes.items()},
+    )
+
+
+def _last_known(series: Series) -> float | None:
+    for stop in range(len(series), 0, -_TAIL):
+        values = series[max(0, stop - _TAIL) : stop]
+        if (known := values[np.isfinite(values)]).size:
+            return float(known[-1])
+    return None
+
+
+def _levels(recording: Recording) -> dict[str, dict[str, int]]:
+    """Count the features of each parameter, and of each member of an ensemble, by the level they are at now."""
+    counts = {}
+    for name, group in recording.features.items():
+        last = group["dimensionality"][-1]
+        if last.ndim == 1:
+            counts[name] = count_levels(last)
+        else:
+            counts.update((f"{name}, instance {k}", count_levels(member)) for k, member in enumerate(last))
+    return counts
+
+
+def _told(level: str, count: int) -> str:
+    return f"{count} {level}" if level in (UNKNOWN, BETWEEN) else f"{count} at {level}"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or "scalar"

@@ -1,0 +1,1 @@
+"""A live recording on the terminal."""

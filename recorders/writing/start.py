@@ -1,0 +1,142 @@
+"""Beginning a recording: its file and its ring, new ones or those of a recording that goes on."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, SupportsIndex
+
+import h5py
+import numpy as np
+
+from ...dynamics.errors import SettingError
+from ..file.compression import is_compressed
+from ..file.creation import create_file
+from ..file.hdf5 import array_paths, dataset_at
+from ..file.store import atomic_change
+from ..reading.opening import check_format, open_file
+from ..ring.channels import Channel, stored_channels
+from ..ring.layout import RowLayout, rows_within
+from ..ring.paths import check_path, ring_path
+from ..ring.ring import Ring
+from .repair import repair
+
+WriterKind = Literal["auto", "inline", "process"]
+
+# A ring holds this many bytes at most, and no more rows than it is worth writing at once. A process that writes is
+# given more room, since it starts while the training already runs. The caches keep a small ring, so that a row of few
+# scalars costs a step half of what one with room for hundreds does.
+_RING_BYTES = {"inline": 2**24, "process": 2**26}
+_RING_ROWS = 1024
+_LEAST_ROWS = 8
+_SCALARS = 64
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a recording begins: its file, its ring, who writes, the optimizer's steps so far and the seconds."""
+
+    path: Path
+    ring: Ring
+    kind: WriterKind
+    step: int = 0
+    seconds: float = 0.0
+
+
+def begin(
+    path: Path,
+    channels: Sequence[Channel],
+    *,
+    attributes: Mapping[str, int],
+    config: str,
+    kind: WriterKind,
+    rates: int,
+    least_rows: int,
+    overwrite: bool,
+    resume: bool | int,
+) -> Start:
+    """Make the file and the ring of a recording, or prepare those of one that is continued."""
+    goes_on = resume is not False and path.exists()
+    check_path(path, overwrite=overwrite or goes_on)
+    token = uuid.uuid4().hex
+    # Besides the user's scalars there is room for each learning rate.
+    layout = RowLayout(token, _SCALARS + rates, tuple(channels))
+    rows = rows_within(channels, layout.room, most_bytes=_RING_BYTES[kind], most_rows=_RING_ROWS)
+    ring = Ring.create(ring_path(path), layout, max(rows, _LEAST_ROWS, least_rows), ("loss", "lr"))
+    try:
+        # Another training may have begun meanwhile; from here on it cannot.
+        check_path(path, overwrite=overwrite or goes_on)
+        if goes_on:
+            step, seconds = _continue(path, channels, resume, config, token)
+        else:
+            step, seconds = 0, 0.0
+            create_file(path, channels, ring.names, config=config, token=token, attributes=attributes)
+        ring.publish()
+    except BaseException:
+        ring.discard()
+        raise
+    return Start(path, ring, kind, step, seconds)
+
+
+def _continue(
+    path: Path, channels: Sequence[Channel], resume: bool | int, config: str, token: str
+) -> tuple[int, float]:
+    """Make the recording at *path* one that is being written again; return where it goes on."""
+    if not isinstance(resume, SupportsIndex):
+        raise SettingError(f"resume={resume!r} is neither True, for the last step, nor a step")
+    # Before anything is changed, even by mending it.
+    with open_file(path) as file:
+        check_format(path, file)
+        _check_same(path, file, channels)
+    repair(path)
+    with h5py.File(path, "r") as file:
+        rows, steps = int(dataset_at(file, "committed")[0]), dataset_at(file, "step")
+        # The final row's step has not been taken, so that it gets its row now.
+        following = int(steps[rows - 1]) + (not file.attrs.get("final_row", 0)) if rows else 0
+        seconds = float(dataset_at(file, "time")[rows - 1]) if rows else 0.0
+        known = steps[:rows]
+    step = following if resume is True else int(resume)
+    if not 0 <= step <= following:
+        raise SettingError(
+            f"resume={resume!r} is no step that {path} can be continued from; it has steps 0 to {following}"
+        )
+    entry = {"step": step, "at": datetime.now(UTC).isoformat(timespec="seconds"), "config": json.loads(config)}
+
+    # The row of this step stays until it is recorded again; those after it are of a training that is taken back.
+    kept = int(np.searchsorted(known, step, side="right"))
+
+    def reopen(file: h5py.File) -> None:
+        dataset_at(file, "committed")[0] = kept
+        if kept:
+            file.attrs["final_row"] = int(known[kept - 1] == step)
+        earlier = json.loads(str(file.attrs.get("resumed", "[]")))
+        file.attrs.update(status="recording", token=token, resumed=json.dumps([*earlier, entry]))
+
+    atomic_change(path, reopen)
+    return step, seconds
+
+
+def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> None:
+    """Raise SettingError unless rows of these channels can be added: the file has their arrays, no other parameters.
+
+    A compressed chunk would be written again, and at another place, with each part of it.
+    """
+    if any(is_compressed(dataset_at(file, name)) for name in array_paths(file)):
+        raise SettingError(
+            f"{path} is compressed, and rows cannot be added to it; dyn compact {path} --compress none makes it one "
+            "that can be continued"
+        )
+    wanted = {channel.path: channel for channel in stored_channels(channels)}
+    found = {name for name in array_paths(file) if name.startswith("parameters/")}
+    differing = [name for name in wanted if name not in file] + sorted(found - wanted.keys())
+    for name in wanted.keys() & set(array_paths(file)):
+        dataset, channel = dataset_at(file, name), wanted[name]
+        if dataset.shape[1:] != channel.shape or dataset.dtype != channel.stored_dtype:
+            differing.append(name)
+    if differing:
+        raise SettingError(
+            f"{path} cannot be continued: it differs from the model in {', '.join(sorted(differing)[:3])}; "
+            "attach the same model and selection, or record to another file"
+        )
