@@ -8,8 +8,14 @@ import math
 
 import numpy as np
 
+from .laws import log_gamma_tails
+
 # Chernoff's bound is the least over so many tilts, spaced evenly in their logarithms.
 _TILTS = np.geomspace(1e-4, 1e5, 181)
+# What is nearer to a bound than that is at it, to rounding.
+_NOTHING = 1e-9
+# The law of the sum over all pairs is off by this factor at most at a level of 1e-4, of so many features or more.
+_ROUGH, _FEWEST = 4, 5
 _RISES = 1 - np.geomspace(1e-4, 1 - 1e-4, 121)
 
 
@@ -62,13 +68,34 @@ def _bound(tilts: np.ndarray, Q: np.ndarray, squared: np.ndarray, m: int) -> np.
     return (each.sum(axis=1, keepdims=True) - each - tilts[:, None] * Q).min(axis=0)
 
 
+def log_chance_of_all(D: np.ndarray, norm: np.ndarray, m: int) -> float:
+    """Return about the logarithm of the chance that directions at random share their space as evenly, or as unevenly.
+
+    What tells is the sum over all pairs Q = Σ_{i<j} (W_i · W_j)². The cos² of any two pairs are uncorrelated, which
+    gives its mean and variance; it is no less than ((Σ|W_i|²)² / m - Σ|W_i|⁴) / 2, which is the tight frame of Welch's
+    bound, nor than 0; and what it is above that has the gamma distribution of this mean and variance in both limits, of
+    few features in many dimensions and of many in few.
+
+    Shapes: D and norm (n,) -> scalar, 0 for fewer than five features.
+    """
+    squared = np.square(_scaled(norm))
+    known = (squared > 0) & (D > 0) & np.isfinite(D)
+    if m < 2 or np.count_nonzero(squared) < _FEWEST or not known.any():
+        return 0.0
+    Q = float((squared[known] ** 2 * (1 / D[known] - 1)).sum()) / 2
+    total, fourth = float(squared.sum()), float((squared**2).sum())
+    mean = (total**2 - fourth) / 2 / m
+    variance = (fourth**2 - float((squared**4).sum())) / 2 * 2 * (m - 1) / (m * m * (m + 2))
+    least = max(0.0, (total**2 / m - fourth) / 2)
+    above = mean - least
+    if above <= 0 or variance <= 0:
+        return 0.0
+    tails = log_gamma_tails(max(Q - least, _NOTHING * above) * above / variance, above**2 / variance)
+    return min(0.0, min(tails) + math.log(2 * _ROUGH))
+
+
 def _scaled(norm: np.ndarray) -> np.ndarray:
     """Return lengths of which the longest is 1, so that no square under- or overflows."""
     norm = np.asarray(norm, dtype=np.float64)
     longest = np.max(norm, axis=-1, keepdims=True, initial=0)
     return norm / np.where(longest > 0, longest, 1)
-
-
-def log_level(alpha: float, looked_at: int) -> float:
-    """Return the logarithm of the level of each of so many claims that together are wrong with chance *alpha*."""
-    return math.log(alpha) - math.log(max(1, looked_at))

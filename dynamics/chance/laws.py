@@ -182,3 +182,38 @@ def _fraction(x: float, a: float, b: float) -> float:
         if abs(value - before) < _ROUNDING * value:
             break
     return value
+
+
+def log_gamma_tails(x: float, shape: float) -> tuple[float, float]:
+    """Return log P(X ≤ x) and log P(X ≥ x) of a gamma distribution of that shape and scale 1.
+
+    Source: Abramowitz & Stegun 6.5.29 and 6.5.31, the series below the mean and the continued fraction above it.
+    """
+    if x <= 0:
+        return -math.inf, 0.0
+    log_front = shape * math.log(x) - x - math.lgamma(shape)
+    if x < shape + 1:
+        term = total = 1 / shape
+        for k in range(1, _MOST_TERMS * 10):
+            term *= x / (shape + k)
+            total += term
+            if term < _ROUNDING * total:
+                break
+        low = min(0.0, log_front + math.log(total))
+        return low, _log_rest(low)
+    b = x + 1 - shape
+    c, d = 1 / _LITTLE, 1 / b
+    value = d
+    for k in range(1, _MOST_TERMS * 10):
+        a, b = -k * (k - shape), b + 2
+        d, c = 1 / (a * d + b), b + a / c
+        value *= c * d
+        if abs(c * d - 1) < _ROUNDING:
+            break
+    high = min(0.0, log_front + math.log(value))
+    return _log_rest(high), high
+
+
+def _log_rest(log_p: float) -> float:
+    """Return the logarithm of 1 - p."""
+    return math.log(max(-math.expm1(log_p), _LITTLE))

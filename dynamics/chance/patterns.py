@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from ..polytopes.catalogue import Shape
+from ..polytopes.shapes import Shape
 from .laws import Law, Tail, cosine_error, log_cosine_above, tail, window
 
 _SAME = 1e-9
@@ -107,7 +107,7 @@ class Pattern:
 
 def spread(target: np.ndarray | float) -> np.ndarray | float:
     """Return the variance that noise of variance 1 in each direction gives to a cosine near *target*."""
-    return 2 * (1 - np.square(target))
+    return 2 * np.maximum(0, 1 - np.square(target))
 
 
 def log_choose(n: int, k: int) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..polytopes.catalogue import shapes
+from ..polytopes.shapes import shapes
 from .patterns import Pattern, pattern_of, spread
 
 # The shapes that are sought: the pairs, and the polytopes of the energy levels of up to five vertices.
