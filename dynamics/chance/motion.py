@@ -40,8 +40,8 @@ def looked_at(rows: int, elements: int) -> list[int]:
 def moves(W: np.ndarray, rows: np.ndarray) -> Moves:
     """Return what moved between the rows of W and whether it rests: at its end less than 0.15 of how far it ever went.
 
-    Movement is that of the Gram matrix, which does not see a rotation of all features together, in the last fifth of
-    the run; of more features than dimensions than can be compared so, that of W.
+    Movement is that of the Gram matrix, which does not see a rotation of all features together; of hundreds of features
+    that of W. Where nothing moved, all rests.
 
     Shapes: W (R, m, n) at the numbers *rows* (R,) of their rows, the last of them the last of the run.
     """
@@ -53,9 +53,19 @@ def moves(W: np.ndarray, rows: np.ndarray) -> Moves:
     if W.shape[1] == 1:
         # On a line there is no direction to tell decay by.
         moved = np.ptp(lengths, axis=0) > _SAME * lengths.max(axis=0)
-    G = gram(W) if W.shape[2] ** 2 <= _LARGE else W
-    flat = G.reshape(len(G), -1)
-    last = np.asarray(rows) >= _END * rows[-1]
+    return Moves(moved, _rests(gram(W) if W.shape[2] ** 2 <= _LARGE else W, np.asarray(rows)))
+
+
+def moves_of(dimensionality: np.ndarray) -> Moves:
+    """Return what moved, and whether it rests, by the dimensionalities (T, n) alone."""
+    D = np.asarray(dimensionality, dtype=np.float64)
+    return Moves(np.ptp(D, axis=0) > _SAME, _rests(D, np.arange(len(D))))
+
+
+def _rests(values: np.ndarray, rows: np.ndarray) -> bool:
+    """Return whether values (R, ...) at these rows go less far at their end than 0.15 of how far they ever went."""
+    flat = values.reshape(len(values), -1)
+    last = rows >= _END * rows[-1]
     went = np.linalg.norm(flat - flat[0], axis=1).max()
     at_end = np.linalg.norm(flat[last] - flat[-1], axis=1).max()
-    return Moves(moved, bool(at_end <= _RESTS * went))
+    return bool(at_end <= _RESTS * went)

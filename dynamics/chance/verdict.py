@@ -9,8 +9,9 @@ import numpy as np
 
 from ..geometry.measures import measure
 from ..levels import BETWEEN, LEVELS, TOLERANCE, UNKNOWN, Level, level_indices
-from ..polytopes.identification import NEGLIGIBLE, Polytope, identify, typical_norm
+from ..polytopes.identification import NEGLIGIBLE, Polytope, identify, summary, typical_norm
 from ..polytopes.identification import TOLERANCE as MATCHES
+from ..polytopes.matching import difference, match
 from .dimensionalities import expected, log_chance_of_all, log_chances
 from .motion import Moves
 from .search import SOUGHT, Found, search
@@ -24,7 +25,7 @@ _OF_SHAPES = {"digon": 0.25, "triangle": 0.2, "tetrahedron": 0.15, "pentagon": 0
 _OF_OTHERS, _OF_ALL, _OF_LEVELS, _OF_SPACE = 0.05, 0.05, 0.03, 0.02
 OF_ROWS = 0.1
 # Where there are no more directions or dimensions than that, any two are a digon or dedicated, or nearly.
-_UNDECIDED = 2
+UNDECIDED = 2
 # Dedicated is D = 1.
 _DEDICATED = 0.95
 # Of more features than that nobody wants to wait for the names or the search.
@@ -52,10 +53,23 @@ class Verdict:
     at_random: float
     moves: Moves | None = None
 
+    @property
+    def shaped(self) -> list[Polytope]:
+        """The groups that have the name of a shape."""
+        return [part for part in self.parts if part.name not in _NO_SHAPE]
+
     @cached_property
     def names(self) -> dict[int, str]:
         """The shape that each feature is in, of those that are in any."""
-        return {feature: part.name for part in self.parts if part.name not in _NO_SHAPE for feature in part.features}
+        return {feature: part.name for part in self.shaped for feature in part.features}
+
+    @property
+    def form(self) -> str:
+        """What the features form in words, such as ``2 × digon, 60 features as random directions``."""
+        told = [part for part in self.parts if part.name not in (AS_RANDOM, NEVER_MOVED)]
+        counts = {part.name: len(part.features) for part in self.parts if part.name in (AS_RANDOM, NEVER_MOVED)}
+        others = [f"{count} feature{'s' * (count > 1)} {name}" for name, count in counts.items()]
+        return ", ".join([*([summary(told)] if told else []), *others])
 
     @property
     def says_more(self) -> bool:
@@ -98,7 +112,10 @@ class Verdict:
         """What is said of the features whose D is none that chance would not have given them."""
         if not self.says_more:
             return self.words
-        return f"{AS_RANDOM if self.is_random else 'at no level'} (median D {self.median:.2f})"
+        # It is the median of those that it is said of.
+        others = [part for part in self.parts if part.name in (AS_RANDOM, UNNAMED)]
+        D = [D for part in others for D, i in zip(part.dimensionalities, part.features, strict=True) if not self.is_beyond[i]]
+        return f"{AS_RANDOM if self.is_random else 'at no level'} (median D {_median(np.array(D)):.2f})"
 
     def _level(self, feature: int, level: int) -> str:
         if not np.isfinite(self.D[feature]):
@@ -128,6 +145,13 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def of_row(D: np.ndarray, norm: np.ndarray, m: int, log_level: float) -> bool:
+    """Return whether dimensionalities and lengths (n,) of one row are beyond chance at a level of all n together."""
+    each = log_level - math.log(2 * (2 * len(D)))
+    beyond = log_chances(D, norm, m).min(initial=0) < each
+    return bool(beyond or log_chance_of_all(D, norm, m) < log_level - math.log(2))
+
+
 def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> Verdict:
     """Return what may be said of the features of W (m, n), with a chance of 1 % times *share* of any false name.
 
@@ -146,7 +170,7 @@ def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> V
     D, norm, _ = measure(W)
     still = np.zeros(n, bool) if moves is None or not moves.any else ~moves.moved
     case = _Case(W, D, norm, still, math.log(FAMILY_WISE * share))
-    if min(m, n) <= _UNDECIDED:
+    if min(m, n) <= UNDECIDED:
         named = _identified(case) if moves is None or (moves.any and moves.rests) else []
     else:
         named = _beyond(case)
@@ -218,7 +242,7 @@ def _identified(case: _Case) -> list[Polytope]:
             dimensionality=float(D.mean()),
             dimensionalities=tuple(D.tolist()),
         )
-        is_loose = part.name == "dedicated" and part.dimensionality < _DEDICATED and min(case.W.shape) > _UNDECIDED
+        is_loose = part.name == "dedicated" and part.dimensionality < _DEDICATED and min(case.W.shape) > UNDECIDED
         if part.rank and not is_loose:
             named.append(part)
     return named
@@ -242,7 +266,7 @@ def _together(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
 
 def _alone(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
     """Return the groups of the larger shapes that are beyond chance, each by itself."""
-    large = [part for part in identified if len(part.features) > 1 and (part.name not in SOUGHT or part.name == "merged")]
+    large = [part for part in identified if len(part.features) > 2 and (part.name == "merged" or part.name not in SOUGHT)]
     cosines = case.unit.T @ case.unit
     log_level = case.log_level + math.log(_OF_OTHERS / max(1, len(large)))
     found = []
@@ -284,8 +308,6 @@ def _part(case: _Case, name: str, features: np.ndarray) -> Polytope:
     residual, rank = math.nan, 0 if name in (NEVER_MOVED, MISSING) else min(len(unit), len(features))
     confidence = 0.0
     if shape is not None:
-        from ..polytopes.matching import difference, match
-
         rank = shape.rank
         residual = difference(cosines, shape.cosines, match(cosines, shape.cosines))
         confidence = max(0.0, 1 - residual / MATCHES)
@@ -303,11 +325,11 @@ def _part(case: _Case, name: str, features: np.ndarray) -> Polytope:
 
 
 def _verdict(case: _Case, named: Sequence[Polytope], moves: Moves | None) -> Verdict:
-    decides = min(case.W.shape) > _UNDECIDED
+    decides = min(case.W.shape) > UNDECIDED
     shaped = [feature for part in named if part.name != UNNAMED for feature in part.features]
     is_beyond = case.far_out.copy() if decides else np.zeros(len(case.D), bool)
     is_beyond[shaped if decides else [feature for part in named for feature in part.features]] = True
-    is_random = not decides or case.is_random
+    is_random = case.is_random if decides else moves is not None and not (moves.any and moves.rests)
     taken = [feature for part in named for feature in part.features]
     left = np.setdiff1d(case.represented, taken)
     short = np.setdiff1d(np.flatnonzero(~case.still), [*taken, *left])

@@ -1,19 +1,22 @@
 """The story of a recording: what its features form at last, the regimes they went through, and the jumps they took."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ...dynamics.chance import Verdict
 from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
 from ...dynamics.motion.words import describe, name_features
-from ...dynamics.polytopes import Polytope, identify, summary
+from ...dynamics.polytopes import Polytope, summary
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
 from .ensemble_story import EnsembleStory, tell_ensemble
+from .judging import ToldJump, told_jumps, verdict_on
 
 # The population loss tells more than that of the minibatches, where it was recorded.
 _LOSSES = ("expected_loss", "loss")
@@ -30,6 +33,9 @@ class Story(ShownAsText):
     loss is the name of the loss that was looked at, None where there is none. polytopes are those of the last row,
     None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
     Both are None where the features were recorded without the matrix.
+
+    Only what is beyond chance is told: verdict, None where it is not known, says what that is and what is said of all
+    else. told has for each jump the shapes that it leads to, and its size against chance.
     """
 
     path: str
@@ -39,28 +45,48 @@ class Story(ShownAsText):
     polytopes: list[Polytope] | None
     regimes: list[Regime] | None
     jumps: list[Jump]
+    verdict: Verdict | None = None
+    told: list[ToldJump] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
         told = {name: _plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
-        return told | {
+        document = told | {
             name: None if things is None else [_plain(asdict(each)) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
+        for jump, each in zip(document["jumps"], self.told, strict=False):
+            jump["against_chance"] = _plain(each.against_chance)
+        return document | {"chance": None if self.verdict is None else self.verdict.as_dict()}
 
     @property
     def jump_lines(self) -> str:
         """The jumps in words, one a line under a heading."""
         head = f"{len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
+        if self._is_chance:
+            head = f"{head}; {self.verdict.words}"
+        return "\n".join([f"{self._whose}, {head}", *(f"  {words}" for words in self.jump_words)])
+
+    @property
+    def jump_words(self) -> list[str]:
+        """Each jump in words."""
         name = (self.loss or "loss").replace("_", " ")
-        return "\n".join([f"{self._whose}, {head}", *(f"  {describe_jump(jump, name)}" for jump in self.jumps)])
+        told = self.told or [ToldJump(jump, None, math.nan) for jump in self.jumps]
+        return [describe_jump(each.jump, name, shapes=each.shapes, against_chance=each.against_chance) for each in told]
+
+    @property
+    def _is_chance(self) -> bool:
+        return self.verdict is not None and not self.verdict.says_more
 
     def __str__(self) -> str:
         parts = []
-        if self.polytopes is not None:
-            parts.append(f"{self._whose}, at last {summary(self.polytopes)}")
+        if self._is_chance:
+            parts.append(f"{self._whose}, {self.verdict.words}")
+        elif self.polytopes is not None:
+            form = summary(self.polytopes) if self.verdict is None else self.verdict.form
+            parts.append(f"{self._whose}, at last {form}")
             parts += [f"  {each.name}: {name_features(each.features)}" for each in self.polytopes if each.rank]
-        if self.regimes is not None:
+        if self.regimes:
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
             parts += [f"  {describe(regime)}" for regime in self.regimes]
@@ -92,22 +118,24 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     losses = ((name, values) for name in _LOSSES if (values := selection.loss(name)) is not None)
     loss, values = next(losses, (None, None))
     step = selection.step
+    verdict = verdict_on(selection)
+    told = told_jumps(selection, detect_jumps(selection.dimensionality, values, step), verdict)
+    is_chance = verdict is not None and not verdict.says_more
     return Story(
         path=str(recording.path),
         parameter=selection.parameter,
         instance=selection.instance,
         loss=loss,
-        polytopes=_polytopes(selection),
-        regimes=_regimes(selection, step, values),
-        jumps=detect_jumps(selection.dimensionality, values, step),
+        polytopes=_polytopes(verdict),
+        regimes=[] if is_chance else _regimes(selection, step, values),
+        jumps=[each.jump for each in told],
+        verdict=verdict,
+        told=told,
     )
 
 
-def _polytopes(selection: Selection) -> list[Polytope] | None:
-    if not selection.has_weights:
-        return None
-    W = selection.weights_at(slice(-1, None))[0]
-    return identify(W) if W.shape[-1] <= _FEATURES and np.isfinite(W).all() else None
+def _polytopes(verdict: Verdict | None) -> list[Polytope] | None:
+    return list(verdict.parts) if verdict is not None and len(verdict.D) <= _FEATURES else None
 
 
 def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) -> list[Regime] | None:

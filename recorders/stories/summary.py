@@ -6,21 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.levels import BETWEEN, UNKNOWN, count_levels
+from ...dynamics.levels import LEVELS
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
 from ..reading.series import Series
 from ..text import ShownAsText, readable
+from .judging import levels_of
 
 # A scalar's last value is sought from the end, in so many rows at a time.
 _TAIL = 4096
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
 _MOST_LISTED = 20
+_LEVELS = {level.label for level in LEVELS}
 
 
 @dataclass(frozen=True)
 class Summary(ShownAsText):
-    """A recording in short; levels counts the features of each parameter by the energy level they are at last."""
+    """A recording in short; levels counts the features of each parameter by the level they are at last.
+
+    That is told of features that chance would not have put there; of the others it says what is so.
+    """
 
     path: str
     status: str
@@ -93,19 +98,20 @@ def _last_known(series: Series) -> float | None:
 
 
 def _levels(recording: Recording) -> dict[str, dict[str, int]]:
-    """Count the features of each parameter, and of each member of an ensemble, by the level they are at now."""
+    """Count the features of each parameter, and of each member of an ensemble, by what may be said of their level."""
     counts = {}
     for name, group in recording.features.items():
-        last = group["dimensionality"][-1]
-        if last.ndim == 1:
-            counts[name] = count_levels(last)
+        shape = group["dimensionality"].shape[1:]
+        if len(shape) == 1:
+            counts[name] = levels_of(recording, name)
         else:
-            counts.update((f"{name}, instance {k}", count_levels(member)) for k, member in enumerate(last))
+            counts.update((f"{name}, instance {k}", levels_of(recording, name, k)) for k in range(shape[0]))
     return counts
 
 
 def _told(level: str, count: int) -> str:
-    return f"{count} {level}" if level in (UNKNOWN, BETWEEN) else f"{count} at {level}"
+    is_level = level.split()[0] in _LEVELS
+    return f"{count} at {level}" if is_level else f"{count} {level}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
