@@ -141,13 +141,13 @@ def _mean(values: np.ndarray) -> float:
 
 
 def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
-    """Count features by the number of the level they are at, highest first; those between the levels come last."""
+    """Count features by the level they are at, highest first; those between the levels come last."""
     counts = {}
     if unknown := int(np.count_nonzero(~np.isfinite(dimensionality))):
         counts[UNKNOWN] = unknown
     found = level_indices(dimensionality, TOLERANCE)
     counts.update(
-        (level.label, int(np.count_nonzero(found == k)))
+        (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
         for k, level in enumerate(LEVELS)
         if (found == k).any()
     )

@@ -6,10 +6,11 @@ from ...faces import face
 
 if TYPE_CHECKING:
     from .dimensionalities import expected, log_chance_of_all, log_chances, scatter
+    from .judging import FAMILY_WISE, is_beyond, judge, of_row
     from .laws import log_cosine_above
     from .motion import Moves, looked_at, moves, moves_of
     from .search import Found, search
-    from .verdict import FAMILY_WISE, Verdict, judge, of_row
+    from .verdict import Verdict
 
 __all__ = [
     "FAMILY_WISE",
@@ -17,6 +18,7 @@ __all__ = [
     "Moves",
     "Verdict",
     "expected",
+    "is_beyond",
     "judge",
     "log_chance_of_all",
     "log_chances",
@@ -33,9 +35,10 @@ __getattr__, __dir__ = face(
     __name__,
     {
         ".dimensionalities": ["expected", "log_chance_of_all", "log_chances", "scatter"],
+        ".judging": ["FAMILY_WISE", "is_beyond", "judge", "of_row"],
         ".laws": ["log_cosine_above"],
         ".motion": ["Moves", "looked_at", "moves", "moves_of"],
         ".search": ["Found", "search"],
-        ".verdict": ["FAMILY_WISE", "Verdict", "judge", "of_row"],
+        ".verdict": ["Verdict"],
     },
 )

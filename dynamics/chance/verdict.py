@@ -1,35 +1,16 @@
-"""What may be said of the features of a matrix: what no chance would say too."""
+"""What may be said of the features of a matrix, and how."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..geometry.measures import measure
 from ..levels import BETWEEN, LEVELS, TOLERANCE, UNKNOWN, Level, level_indices
-from ..polytopes.identification import NEGLIGIBLE, Polytope, identify, summary, typical_norm
-from ..polytopes.identification import TOLERANCE as MATCHES
-from ..polytopes.matching import difference, match
-from .dimensionalities import expected, log_chance_of_all, log_chances
+from ..polytopes.identification import Polytope, summary
 from .motion import Moves
-from .search import SOUGHT, Found, search
-from .wholes import Group, group_of, log_chance_of_groups, shape_of
 
-# Of a hundred recordings of which nothing is true, one has anything named: in all its matrices, features and rows.
-FAMILY_WISE = 0.01
-# How that is shared out within a matrix. The small shapes get most: in few dimensions a level twice as low costs a
-# digon a fifth of the noise in which it is found. What is told by many numbers at once hardly feels a factor of ten.
-_OF_SHAPES = {"digon": 0.25, "triangle": 0.2, "tetrahedron": 0.15, "pentagon": 0.1, "merged": 0.05}
-_OF_OTHERS, _OF_ALL, _OF_LEVELS, _OF_SPACE = 0.05, 0.05, 0.03, 0.02
-OF_ROWS = 0.1
-# Where there are no more directions or dimensions than that, any two are a digon or dedicated, or nearly.
-UNDECIDED = 2
-# Dedicated is D = 1.
-_DEDICATED = 0.95
-# Of more features than that nobody wants to wait for the names or the search.
-_MOST_NAMED, _MOST_SEARCHED, _MOST_TOGETHER = 500, 1024, 64
+# What features are called that have no shape.
 AS_RANDOM, UNNAMED, NEVER_MOVED, MISSING = "as random directions", "unnamed", "never moved", "not represented"
 _NO_SHAPE = (AS_RANDOM, UNNAMED, NEVER_MOVED, MISSING)
 
@@ -115,7 +96,7 @@ class Verdict:
         # It is the median of those that it is said of.
         others = [part for part in self.parts if part.name in (AS_RANDOM, UNNAMED)]
         D = [D for part in others for D, i in zip(part.dimensionalities, part.features, strict=True) if not self.is_beyond[i]]
-        return f"{AS_RANDOM if self.is_random else 'at no level'} (median D {_median(np.array(D)):.2f})"
+        return f"{AS_RANDOM if self.is_random else 'at no level'} (median D {median_of(np.array(D)):.2f})"
 
     def _level(self, feature: int, level: int) -> str:
         if not np.isfinite(self.D[feature]):
@@ -145,210 +126,6 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def of_row(D: np.ndarray, norm: np.ndarray, m: int, log_level: float) -> bool:
-    """Return whether dimensionalities and lengths (n,) of one row are beyond chance at a level of all n together."""
-    each = log_level - math.log(2 * (2 * len(D)))
-    beyond = log_chances(D, norm, m).min(initial=0) < each
-    return bool(beyond or log_chance_of_all(D, norm, m) < log_level - math.log(2))
-
-
-def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> Verdict:
-    """Return what may be said of the features of W (m, n), with a chance of 1 % times *share* of any false name.
-
-    A group has a name where n directions at random would form one as near to its shape with less than its share of that
-    chance: every pair, triangle, tetrahedron and pentagon is tried, each other group that identify() finds, and all
-    of its groups together. A dimensionality is beyond chance where random directions of the same lengths have one
-    as far out that rarely. Features that never moved have no part in it where others did.
-
-    Where directions alone cannot decide, in two dimensions or of two features, what identify() finds is said if the
-    features moved there and rest, or nothing is known of that.
-
-    Raises ValueError as identify() does. Source: closed forms of chance.laws, with Bonferroni's correction.
-    """
-    W = np.asarray(W, dtype=np.float64)
-    m, n = W.shape
-    D, norm, _ = measure(W)
-    still = np.zeros(n, bool) if moves is None or not moves.any else ~moves.moved
-    case = _Case(W, D, norm, still, math.log(FAMILY_WISE * share))
-    if min(m, n) <= UNDECIDED:
-        named = _identified(case) if moves is None or (moves.any and moves.rests) else []
-    else:
-        named = _beyond(case)
-    return _verdict(case, named, moves)
-
-
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """A matrix before the judge; still (n,) are the features to be left out, log_level the level of all claims."""
-
-    W: np.ndarray
-    D: np.ndarray
-    norm: np.ndarray
-    still: np.ndarray
-    log_level: float
-
-    @cached_property
-    def represented(self) -> np.ndarray:
-        """The features that are not too short to be there, and moved."""
-        return np.flatnonzero((self.norm > NEGLIGIBLE * typical_norm(self.norm)) & ~self.still)
-
-    @cached_property
-    def unit(self) -> np.ndarray:
-        """The directions, (m, n); 0 for a feature without any."""
-        return self.W / np.where(self.norm > 0, self.norm, 1)
-
-    @cached_property
-    def far_out(self) -> np.ndarray:
-        """Whose dimensionality is beyond chance, (n,)."""
-        level = self.log_level + math.log(_OF_LEVELS) - math.log(2 * max(1, len(self.D)))
-        beyond = log_chances(self.D, self.norm, len(self.W)) < level
-        return beyond & ~self.still
-
-    @cached_property
-    def is_random(self) -> bool:
-        """Whether all features together share their space as evenly as at random, no more and no less."""
-        moving = ~self.still
-        level = self.log_level + math.log(_OF_SPACE)
-        return log_chance_of_all(measure(self.W[:, moving])[0], self.norm[moving], len(self.W)) >= level
-
-
-def _beyond(case: _Case) -> list[Polytope]:
-    """Return the groups whose names are beyond chance."""
-    represented = case.represented
-    found: list[Found] = []
-    if 1 < len(represented) <= _MOST_SEARCHED:
-        unit = case.unit[:, represented]
-        levels = {name: case.log_level + math.log(share) for name, share in _OF_SHAPES.items()}
-        found = search(unit.T @ unit, len(unit), levels)
-    parts = [_part(case, each.name, represented[list(each.features)]) for each in found]
-    worth_it = len(represented) <= _MOST_TOGETHER or found or case.far_out.any() or not case.is_random
-    if not worth_it or len(case.D) > _MOST_NAMED:
-        return parts
-    identified = _identified(case)
-    together = _together(case, identified)
-    return together or _disjoint(parts, [*_alone(case, identified), *_dedicated(case)])
-
-
-def _identified(case: _Case) -> list[Polytope]:
-    """Return what identify() finds among the features that count, with a dimensionality that all have a part in."""
-    kept = np.flatnonzero(~case.still)
-    named = []
-    for part in identify(case.W[:, kept]) if kept.size else []:
-        features = kept[list(part.features)]
-        D = case.D[features]
-        part = replace(
-            part,
-            features=tuple(features.tolist()),
-            dimensionality=float(D.mean()),
-            dimensionalities=tuple(D.tolist()),
-        )
-        is_loose = part.name == "dedicated" and part.dimensionality < _DEDICATED and min(case.W.shape) > UNDECIDED
-        if part.rank and not is_loose:
-            named.append(part)
-    return named
-
-
-def _together(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
-    """Return all that was identified, where its groups together are beyond chance, or the surest of them are."""
-    log_level = case.log_level + math.log(_OF_ALL / 3)
-    named = [part for part in identified if part.name != UNNAMED]
-    near = [part for part in named if len(part.features) == 1 or part.residual <= MATCHES / 2]
-    large = [part for part in near if len(part.features) > 1]
-    cosines = case.unit.T @ case.unit
-    for parts in (named, near, large):
-        groups = [group_of(part, cosines) for part in parts]
-        known = [group for group in groups if group is not None]
-        if known and log_chance_of_groups(known, case.unit, len(case.represented)) < log_level:
-            unnamed = [part for part in identified if part.name == UNNAMED]
-            return [*parts, *unnamed]
-    return []
-
-
-def _alone(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
-    """Return the groups of the larger shapes that are beyond chance, each by itself."""
-    large = [part for part in identified if len(part.features) > 2 and (part.name == "merged" or part.name not in SOUGHT)]
-    cosines = case.unit.T @ case.unit
-    log_level = case.log_level + math.log(_OF_OTHERS / max(1, len(large)))
-    found = []
-    for part in large:
-        group = group_of(part, cosines)
-        if group is not None and _log_chance(group, cosines, case) < log_level:
-            found.append(part)
-    return found
-
-
-def _log_chance(group: Group, cosines: np.ndarray, case: _Case) -> float:
-    assert group.pattern is not None
-    # It might have been of any other size.
-    many = math.log(len(case.represented))
-    return group.pattern.log_chance(group.error(cosines), len(case.W), len(case.represented)) + many
-
-
-def _dedicated(case: _Case) -> list[Polytope]:
-    alone = np.flatnonzero(case.far_out & (case.D >= _DEDICATED))
-    return [_part(case, "dedicated", np.array([feature])) for feature in alone]
-
-
-def _disjoint(parts: Sequence[Polytope], more: Sequence[Polytope]) -> list[Polytope]:
-    """Return *parts*, and those of *more* that share no feature with what is there before."""
-    chosen, taken = list(parts), {feature for part in parts for feature in part.features}
-    for part in more:
-        if taken.isdisjoint(part.features):
-            chosen.append(part)
-            taken.update(part.features)
-    return chosen
-
-
-def _part(case: _Case, name: str, features: np.ndarray) -> Polytope:
-    """Return a group as identify() would tell of it."""
-    features = np.sort(features)
-    D, norm, unit = case.D[features], case.norm[features], case.unit[:, features]
-    cosines = unit.T @ unit
-    shape = shape_of(name, len(features))
-    residual, rank = math.nan, 0 if name in (NEVER_MOVED, MISSING) else min(len(unit), len(features))
-    confidence = 0.0
-    if shape is not None:
-        rank = shape.rank
-        residual = difference(cosines, shape.cosines, match(cosines, shape.cosines))
-        confidence = max(0.0, 1 - residual / MATCHES)
-    return Polytope(
-        features=tuple(features.tolist()),
-        name=name,
-        rank=rank,
-        dimensionality=float(D.mean()),
-        dimensionalities=tuple(D.tolist()),
-        confidence=confidence,
-        residual=residual,
-        norm_ratio=float(norm.max() / norm.min()) if norm.min() else math.inf,
-        spectrum=tuple(np.linalg.eigvalsh(cosines)[::-1].tolist()) if len(features) <= _MOST_TOGETHER else (),
-    )
-
-
-def _verdict(case: _Case, named: Sequence[Polytope], moves: Moves | None) -> Verdict:
-    decides = min(case.W.shape) > UNDECIDED
-    shaped = [feature for part in named if part.name != UNNAMED for feature in part.features]
-    is_beyond = case.far_out.copy() if decides else np.zeros(len(case.D), bool)
-    is_beyond[shaped if decides else [feature for part in named for feature in part.features]] = True
-    is_random = case.is_random if decides else moves is not None and not (moves.any and moves.rests)
-    taken = [feature for part in named for feature in part.features]
-    left = np.setdiff1d(case.represented, taken)
-    short = np.setdiff1d(np.flatnonzero(~case.still), [*taken, *left])
-    if is_random and not is_beyond.any():
-        # Nothing learned is missing where nothing was learned.
-        left, short = np.union1d(left, short), short[:0]
-    rest = {
-        UNNAMED: left[is_beyond[left] | (not is_random)],
-        AS_RANDOM: left[~is_beyond[left] & is_random],
-        NEVER_MOVED: np.flatnonzero(case.still),
-        MISSING: short,
-    }
-    parts = sorted(named, key=lambda part: part.features[0])
-    parts += [_part(case, name, features) for name, features in rest.items() if features.size]
-    shown = case.represented if case.represented.size else np.arange(len(case.D))
-    at_random = expected(case.norm, len(case.W))
-    medians = _median(case.D[shown]), _median(at_random[shown])
-    return Verdict(tuple(parts), case.D, is_beyond, is_random, *medians, moves)
-
-
-def _median(values: np.ndarray) -> float:
+def median_of(values: np.ndarray) -> float:
+    """Return the median, NaN of nothing."""
     return float(np.median(values)) if values.size else math.nan

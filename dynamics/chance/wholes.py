@@ -75,7 +75,7 @@ def log_chance_of_groups(groups: Sequence[Group], unit: np.ndarray, n: int) -> f
     apart, error = _apart(groups, unit)
     if apart:
         log_p, tests = log_p + tail(apart).at(error), tests + 1
-    if tests > 1:
+    if tests > 1 and log_p > -math.inf:
         log_p += math.log1p(-log_p)
     return min(0.0, log_p + _log_ways(groups, n))
 

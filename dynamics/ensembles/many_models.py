@@ -4,7 +4,7 @@ The unit is the model. The features of one share its weights and its draws, so t
 every interval is over models, however many features or jumps each of them has.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..chance.verdict import AS_RANDOM
 from ..levels import LEVELS, occupancy
 from .intervals import LEVEL, IntervalEstimate, mean_interval, mean_of, median_of, wilson
 
@@ -145,19 +146,28 @@ class EnsembleDynamics:
         return zip(self.jump_times, self.watched, strict=True)
 
 
-def ensemble_dynamics(models: Iterable[Model], step: np.ndarray, level: float = LEVEL) -> EnsembleDynamics:
+def ensemble_dynamics(
+    models: Iterable[Model],
+    step: np.ndarray,
+    level: float = LEVEL,
+    *,
+    is_told: Callable[[Model], bool] | None = None,
+) -> EnsembleDynamics:
     """Return the jumps of all models, the occupancy of the levels over the steps, and the polytopes at the end.
 
     The models are taken one by one, or a few where they have few rows, so that an iterator which reads them holds no
     more of them in memory. Each is watched until a value of it is not finite; one that is not finite in the first row
     has failed.
 
+    is_told says of a model whether it is beyond chance; one that is not counts as one without jumps, at no level, whose
+    features are *as random directions*. By default all are told.
+
     Shapes: as in Model, with the same T, n and m for all; step (T,). Raises ValueError where a model has another number
     of rows than *step*, and what detect_jumps() and identify() raise.
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
     steps = np.asarray(step)
-    gathered, left = _Gathered(steps), iter(models)
+    gathered, left = _Gathered(steps, is_told), iter(models)
     while together := list(islice(left, max(1, _ROWS_TOGETHER // max(1, len(steps))))):
         gathered.add(together)
     mean = np.where(gathered.count[:, None] > 0, gathered.mean, np.nan)
@@ -177,8 +187,9 @@ def ensemble_dynamics(models: Iterable[Model], step: np.ndarray, level: float = 
 class _Gathered:
     """What is kept of each model, and sums over them."""
 
-    def __init__(self, step: np.ndarray):
+    def __init__(self, step: np.ndarray, is_told: Callable[[Model], bool] | None):
         self.step = step
+        self._is_told = is_told
         self.jumps: list[tuple[Jump, ...]] = []
         self.watched: list[float] = []
         self.ends: list[dict[str, float]] = []
@@ -214,10 +225,15 @@ class _Gathered:
             self.failed += 1
             return D[:0]
         self.watched.append(float(self.step[rows - 1]))
+        is_whole = rows == len(D) and bool(np.isfinite(model.W).all())
+        if is_whole and self._is_told is not None and not self._is_told(model):
+            self.jumps.append(())
+            self.ends.append({AS_RANDOM: 1.0})
+            return np.full_like(D, np.nan)
         if len(D) >= FEWEST_ROWS:
             loss = None if model.loss is None else np.asarray(model.loss)[:rows]
             self.jumps.append(tuple(detect_jumps(D[:rows], loss, self.step[:rows])))
-        if rows == len(D) and np.isfinite(model.W).all():
+        if is_whole:
             self.ends.append(_shares_by_name(model.W))
         return D[:rows]
 

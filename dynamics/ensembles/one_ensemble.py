@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chance.verdict import AS_RANDOM
 from ..levels import LEVELS, occupancy
 
 if TYPE_CHECKING:
@@ -45,7 +46,14 @@ class EnsembleSummary:
 
 
 def summarise(
-    dimensionality: Any, loss: Any, W: Any, *, step: Any = None, reference: int = 0, tolerance: float = 0.02
+    dimensionality: Any,
+    loss: Any,
+    W: Any,
+    *,
+    step: Any = None,
+    reference: int = 0,
+    tolerance: float = 0.02,
+    is_told: Sequence[bool] | None = None,
 ) -> EnsembleSummary:
     """Return the jumps, the levels and the final polytopes of every member of an ensemble, aligned with one of them.
 
@@ -55,7 +63,8 @@ def summarise(
     the features, which costs n³ for each member.
 
     Shapes: dimensionality (T, k, n), loss (T, k), W the last row's (k, m, n), step (T,), by default the rows' numbers.
-    *reference* is the member that the others are aligned with, and *tolerance* how near a level counts as at it.
+    is_told says of each member whether it is beyond chance; of those that are not neither jumps, levels nor polytopes are
+    told. By default all are. *reference* is the member that the others are aligned with, and *tolerance* how near a level counts as at it.
     Raises ValueError where the shapes do not agree, k is 0, or there is no such member.
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
@@ -71,10 +80,15 @@ def summarise(
     jumps, polytopes, alignments = [], [], []
     for k in range(members):
         D = dimensionality[:, k]
+        alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
+        if is_told is not None and not is_told[k]:
+            shares.add(np.zeros((rows, len(LEVELS))))
+            jumps.append(())
+            polytopes.append(Counter([AS_RANDOM]))
+            continue
         shares.add(occupancy(D, tolerance) / D.shape[1])
         jumps.append(tuple(detect_jumps(D, loss=np.asarray(loss[:, k]), step=step)))
         polytopes.append(Counter(_names(identify(np.asarray(W[k])))))
-        alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
     return EnsembleSummary(
         step=step,
         jumps=tuple(jumps),

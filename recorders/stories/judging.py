@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...dynamics.chance import FAMILY_WISE, Moves, Verdict, judge, looked_at, moves, of_row, scatter
-from ...dynamics.chance.verdict import OF_ROWS, UNDECIDED
+from ...dynamics.chance.judging import OF_ROWS, UNDECIDED
+from ...dynamics.geometry import measure
 from ...dynamics.jumps import Jump
 from ...dynamics.levels import count_levels
 from ...dynamics.polytopes import identify
@@ -62,14 +63,22 @@ def levels_of(recording: Recording, parameter: str, instance: int | None = None)
     if verdict is not None:
         return verdict.levels()
     D = recording.features[parameter]["dimensionality"][-1]
-    return count_levels(D if instance is None else D[instance])
+    return plain(count_levels(D if instance is None else D[instance]))
+
+
+def plain(levels: dict[str, int]) -> dict[str, int]:
+    """Return counts of levels by their numbers alone, since no shape is known."""
+    return {name.split(" (")[0]: count for name, count in levels.items()}
 
 
 def may_have_levels(recording: Recording, parameter: str) -> bool:
-    """Return, at the price of one row of what is derived, whether anything in the last row is beyond chance."""
-    if parameter not in recording.parameters:
-        return True
+    """Return, at the price of one row of what is derived, whether anything in the last row is beyond chance.
+
+    The matrix itself is not read; it has to be recorded.
+    """
     series, group = recording.parameters[parameter], recording.features[parameter]
+    if "norm" not in group:
+        return True
     m = series.shape[-1 if series.attrs["features"] == "rows" else -2]
     D, norm = (np.atleast_2d(group[name][-1]).astype(np.float64) for name in ("dimensionality", "norm"))
     log_level = math.log(FAMILY_WISE * share_of(recording))
@@ -132,9 +141,8 @@ def _against_chance(selection: Selection, jump: Jump, rows: Sequence[int]) -> fl
 
 
 def _measured_at(selection: Selection, row: int) -> tuple[np.ndarray, np.ndarray]:
-    group = selection.recording.features[selection.parameter]
-    at = row if selection.instance is None else (row, selection.instance)
-    return group["dimensionality"][at].astype(np.float64), group["norm"][at].astype(np.float64)
+    D, norm, _ = measure(selection.weights_at(slice(row, row + 1))[0].astype(np.float64))
+    return D, norm
 
 
 def _dimensions(selection: Selection) -> int:

@@ -120,14 +120,13 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     step = selection.step
     verdict = verdict_on(selection)
     told = told_jumps(selection, detect_jumps(selection.dimensionality, values, step), verdict)
-    is_chance = verdict is not None and not verdict.says_more
     return Story(
         path=str(recording.path),
         parameter=selection.parameter,
         instance=selection.instance,
         loss=loss,
         polytopes=_polytopes(verdict),
-        regimes=[] if is_chance else _regimes(selection, step, values),
+        regimes=_regimes(selection, step, values, verdict),
         jumps=[each.jump for each in told],
         verdict=verdict,
         told=told,
@@ -138,10 +137,14 @@ def _polytopes(verdict: Verdict | None) -> list[Polytope] | None:
     return list(verdict.parts) if verdict is not None and len(verdict.D) <= _FEATURES else None
 
 
-def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) -> list[Regime] | None:
+def _regimes(
+    selection: Selection, step: np.ndarray, loss: np.ndarray | None, verdict: Verdict | None
+) -> list[Regime] | None:
     rows = len(step)
     if not selection.has_weights or rows < _FEWEST_ROWS or selection.elements > _ELEMENTS:
         return None
+    if verdict is not None and not verdict.says_more:
+        return []
     chosen = slice(None, None, max(1, rows // _ROWS))
     W = selection.weights_at(chosen)
     if not np.isfinite(W).all():

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...dynamics.chance.verdict import AS_RANDOM
 from ...dynamics.levels import LEVELS, TOLERANCE, count_levels, level_indices
 from ..reading.recording import Recording
 from ..reading.series import Series
+from ..stories.judging import may_have_levels, plain
 
 # The scalars' last values are sought in this many rows, and the speed is that of the last seconds of them.
 _TAIL = 4096
@@ -89,9 +91,7 @@ def look(recording: Recording, previous: Glance | None = None) -> Glance:
         scalars={name: _last_known(scalars[name], name, previous) for name in shown},
         other_scalars=len(scalars) - len(shown),
         features={
-            name: _look_at_features(
-                recording, features[name]["dimensionality"], previous and previous.features.get(name)
-            )
+            name: _look_at_features(recording, name, previous and previous.features.get(name))
             for name in list(features)[:_PARAMETERS]
         },
         other_features=max(0, len(features) - _PARAMETERS),
@@ -128,11 +128,18 @@ def _sample(series: Series, most: int, previous: Sample | None) -> Sample:
     return Sample(stride, np.concatenate([values, new]))
 
 
-def _look_at_features(recording: Recording, series: Series, previous: FeatureGlance | None) -> FeatureGlance:
+def _look_at_features(recording: Recording, name: str, previous: FeatureGlance | None) -> FeatureGlance:
+    series = recording.features[name]["dimensionality"]
     shape = series.shape[1:]
     most = max(2, min(_FEATURE_ROWS, _FEATURE_NUMBERS // max(1, int(np.prod(shape)))))
     sample = _sample(series, most, previous and previous.sample)
-    return FeatureGlance(shape, count_levels(series[-1]), _latest_changes(recording, sample), sample)
+    counts = count_levels(series[-1])
+    if name not in recording.parameters:
+        return FeatureGlance(shape, counts, _latest_changes(recording, sample), sample)
+    if not may_have_levels(recording, name):
+        return FeatureGlance(shape, {AS_RANDOM: sum(counts.values())}, [], sample)
+    # Which shapes there are takes longer than a glance.
+    return FeatureGlance(shape, plain(counts), _latest_changes(recording, sample), sample)
 
 
 def _latest_changes(recording: Recording, sample: Sample) -> list[LevelChange]:

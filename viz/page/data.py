@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.jumps.words import describe_jump
+from ...dynamics.chance import Verdict
 from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
 from ...recorders.reading.selection import Selection
@@ -42,7 +42,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
         "isFlat": run.m < 3,
         "isLine": run.m == 1,
         "frames": _frames(frames, run.step),
-        "levels": _levels(),
+        "levels": _levels(run.story.verdict),
         "dimensionality": _curves(dimensionality_curves(run.step, selection.dimensionality)),
         "loss": _curves(loss_curves(run.step, losses)),
         "marks": _marks(run.story),
@@ -68,10 +68,14 @@ def _frames(frames: Keyframes, step: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _levels() -> list[dict[str, Any]]:
+def _levels(verdict: Verdict | None) -> list[dict[str, Any]]:
+    """Return the levels, with names where there are polytopes; where all is at random, only where D is then."""
+    if verdict is not None and not verdict.says_more:
+        return [{"value": verdict.at_random, "place": verdict.at_random, "label": "random", "name": "directions"}]
+    has_names = verdict is None or verdict.names
     values = [float(level.dimensionality) for level in LEVELS]
     return [
-        {"value": value, "place": place, "label": level.label, "name": level.polytope}
+        {"value": value, "place": place, "label": level.label, "name": level.polytope if has_names else ""}
         for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True)
     ]
 
@@ -88,11 +92,10 @@ def _curves(curves: Curves) -> dict[str, Any]:
 
 def _marks(story: Story) -> list[dict[str, Any]]:
     """Return the regimes and the jumps as they begin: each with its mark, what is told meanwhile, and all its words."""
-    loss = (story.loss or "loss").replace("_", " ")
     regimes = [("regime", each, each.kind, head_of(each), describe(each)) for each in story.regimes or ()]
     jumps = [
-        ("jump", each, str(number), tell_jump(each, story.loss), describe_jump(each, loss))
-        for number, each in enumerate(story.jumps, 1)
+        ("jump", each, str(number), tell_jump(each, story.loss), words)
+        for number, (each, words) in enumerate(zip(story.jumps, story.jump_words, strict=True), 1)
     ]
     return [
         {"kind": kind, "start": float(each.start), "end": float(each.end), "name": name, "head": head, "words": words}
