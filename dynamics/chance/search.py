@@ -11,8 +11,8 @@ from .patterns import Pattern, pattern_of, spread
 # The shapes that are sought: the pairs, and the polytopes of the energy levels of up to five vertices.
 SOUGHT = ("merged", "digon", "triangle", "tetrahedron", "pentagon")
 _SIZES = {"merged": 2, "digon": 2, "triangle": 3, "tetrahedron": 4, "pentagon": 5}
-# Noise moves a cosine by so many standard deviations at most, and beyond that by its square.
-_DEVIATIONS, _BENT = 3.0, 3.0
+# Noise moves a cosine by so many standard deviations at most.
+_DEVIATIONS = 3.0
 # The errors of cosines beyond that are of second order, and as large as their sum may be.
 _PARALLEL = 0.95
 # So many pairs of a group and a feature are looked at for one shape at a time; of more, those of the best groups.
@@ -58,7 +58,7 @@ def _of_shape(pattern: Pattern, cosines: np.ndarray, m: int, log_level: float) -
     most = pattern.tail(m).below(log_level - pattern.log_count(n))
     if not most:
         return
-    seeker = _Seeker(pattern, cosines, most, most / pattern.freedom(m))
+    seeker = _Seeker(pattern, cosines, m, most)
     groups, errors = np.arange(n)[:, None], np.zeros(n)
     for _ in range(1, pattern.size):
         groups, errors = seeker.extend(groups, errors)
@@ -69,12 +69,12 @@ def _of_shape(pattern: Pattern, cosines: np.ndarray, m: int, log_level: float) -
 class _Seeker:
     """Makes groups of a pattern larger, vertex by vertex, as long as their errors add up to no more than *most*.
 
-    *noise* is the noise for which the sum would be at its limit; a cosine that is farther from the shape's than that
-    noise would make it is passed over.
+    A cosine that is farther from the shape's than it would be by noise for which the sum is at its limit is passed over.
     """
 
-    def __init__(self, pattern: Pattern, cosines: np.ndarray, most: float, noise: float):
-        self._pattern, self._cosines, self._most, self._noise = pattern, cosines, most, noise
+    def __init__(self, pattern: Pattern, cosines: np.ndarray, m: int, most: float):
+        self._pattern, self._cosines, self._m, self._most = pattern, cosines, m, most
+        self._noise = most / pattern.freedom(m)
         self._near: dict[float, np.ndarray] = {}
         features = np.arange(len(cosines))
         # The vertices of a shape are alike, so that the first may be the first feature.
@@ -97,10 +97,12 @@ class _Seeker:
         return larger[within], total[within]
 
     def _near_to(self, target: float) -> np.ndarray:
-        """Return which cosines are near *target*, (n, n)."""
+        """Return which cosines may be *target* under noise, (n, n): it scatters them, and makes them smaller."""
         key = round(target, 6)
         if key not in self._near:
-            reach = (_DEVIATIONS**2 * self._noise * spread(target)) ** 0.5 + _BENT * self._noise
-            reach = reach if abs(target) < _PARALLEL else 2 * self._most
-            self._near[key] = np.abs(self._cosines - target) <= reach
+            reach = _DEVIATIONS * (self._noise * spread(target)) ** 0.5
+            away = 2 * self._most if abs(target) > _PARALLEL else reach
+            shrunk = target / (1 + self._noise * self._m)
+            low, high = min(target, shrunk) - away, max(target, shrunk) + away
+            self._near[key] = (low <= self._cosines) & (self._cosines <= high)
         return self._near[key]
