@@ -47,8 +47,8 @@ def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> V
     of its groups together. A dimensionality is beyond chance where random directions of the same lengths have one
     as far out that rarely. Features that never moved have no part in it where others did.
 
-    Where directions alone cannot decide, in two dimensions or of two features, what identify() finds is said if the
-    features moved there and rest, or nothing is known of that.
+    Where directions alone can hardly decide, in two dimensions or of two features, what identify() finds is also said if
+    the features moved there and rest, or nothing is known of that.
 
     Raises ValueError as identify() does. Source: closed forms of chance.laws, with Bonferroni's correction.
     """
@@ -59,17 +59,23 @@ def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> V
     still = ~moves.moved if decides and moves is not None and moves.any else np.zeros(n, bool)
     case = _Case(W, D, norm, still, math.log(FAMILY_WISE * share))
     if not decides:
-        named = _identified(case) if moves is None or (moves.any and moves.rests) else []
+        identified = _identified(case)
+        named = identified if _is_evidence(moves) else _together(case, identified)
     else:
         named = _beyond(case)
     return _verdict(case, named, moves)
 
 
+def _is_evidence(moves: Moves | None) -> bool:
+    """Return whether the features moved to where they are, and rest there, as far as that is known."""
+    return moves is None or (moves.any and moves.rests)
+
+
 def is_beyond(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> bool:
     """Return whether judge() would say anything of W (m, n), at the least price."""
     W = np.asarray(W, dtype=np.float64)
-    if min(W.shape) <= UNDECIDED:
-        return moves is None or (moves.any and moves.rests)
+    if min(W.shape) <= UNDECIDED and _is_evidence(moves):
+        return True
     D, norm, _ = measure(W)
     log_level = math.log(FAMILY_WISE * share * _OF_SPACE)
     return log_chance_of_all(D, norm, len(W)) < log_level or judge(W, moves, share=share).says_more
@@ -153,6 +159,8 @@ def _together(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
     near = [part for part in named if len(part.features) == 1 or part.residual <= MATCHES / 2]
     large = [part for part in near if len(part.features) > 1]
     cosines = case.unit.T @ case.unit
+    if len(case.W) < 2:
+        return []
     for parts in (named, near, large):
         groups = [group_of(part, cosines) for part in parts]
         known = [group for group in groups if group is not None]
@@ -223,11 +231,11 @@ def _part(case: _Case, name: str, features: np.ndarray) -> Polytope:
 
 
 def _verdict(case: _Case, named: Sequence[Polytope], moves: Moves | None) -> Verdict:
-    decides = min(case.W.shape) > UNDECIDED
+    decides = min(case.W.shape) > UNDECIDED or not _is_evidence(moves)
     shaped = [feature for part in named if part.name != UNNAMED for feature in part.features]
-    is_beyond = case.far_out.copy() if decides else np.zeros(len(case.D), bool)
+    is_beyond = case.far_out.copy() if min(case.W.shape) > UNDECIDED else np.zeros(len(case.D), bool)
     is_beyond[shaped if decides else [feature for part in named for feature in part.features]] = True
-    is_random = case.is_random if decides else moves is not None and not (moves.any and moves.rests)
+    is_random = case.is_random if min(case.W.shape) > UNDECIDED else not _is_evidence(moves)
     taken = [feature for part in named for feature in part.features]
     left = np.setdiff1d(case.represented, taken)
     short = np.setdiff1d(np.flatnonzero(~case.still), [*taken, *left])

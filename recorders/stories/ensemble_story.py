@@ -10,7 +10,7 @@ from ..reading.members import Members
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
-from .judging import verdict_of
+from .judging import are_told
 
 # So many members are looked at, which takes seconds; more tell the same with smaller errors.
 _MOST = 50
@@ -75,8 +75,7 @@ def tell_ensemble(recording: Recording, parameter: str | None = None) -> Ensembl
     members, looked_at = series.shape[1], min(_MOST, series.shape[1])
     last = selection.weights[-1, :looked_at]
     W = last.swapaxes(-1, -2) if selection.weights.attrs["features"] == "rows" else last
-    verdicts = (verdict_of(recording, selection.parameter, k) for k in range(looked_at))
-    is_told = [verdict is None or verdict.says_more for verdict in verdicts]
+    is_told = are_told(recording, selection.parameter, looked_at)
     summary = summarise(Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step, is_told=is_told)
     return EnsembleStory(selection.parameter, members, looked_at, summary)
 

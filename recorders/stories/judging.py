@@ -46,9 +46,29 @@ def verdict_on(selection: Selection) -> Verdict | None:
     if not selection.has_weights:
         return None
     W = selection.weights_at(slice(-1, None))[0].astype(np.float64)
-    if W.ndim != 2 or not np.isfinite(W).all():
+    # Of what has no length nothing is known.
+    if W.ndim != 2 or not np.isfinite(W).all() or not W.any():
         return None
     return judge(W, _moves(selection, W.size), share=share_of(selection.recording))
+
+
+def are_told(recording: Recording, parameter: str, members: int) -> list[bool]:
+    """Return of each of the first *members* of an ensemble whether anything in it is beyond chance.
+
+    Where directions alone cannot decide, the members are evidence for each other: all are told where any of them moved
+    and most rest.
+    """
+    verdicts = [verdict_of(recording, parameter, k) for k in range(members)]
+    is_small = min(select(recording, parameter, 0).weights.shape[-2:]) <= UNDECIDED
+    moves = [each.moves for each in verdicts if each is not None and each.moves is not None]
+    if is_small and any(each.any for each in moves) and 2 * sum(each.rests for each in moves) >= len(moves):
+        return [True] * members
+    return [verdict is None or verdict.says_more for verdict in verdicts]
+
+
+def names_levels(selection: Selection, verdict: Verdict | None) -> bool:
+    """Return whether levels have the names of their polytopes: where there is one, and in the catalogue's experiments."""
+    return verdict is None or (verdict.says_more and bool(verdict.names or selection.experiment))
 
 
 def share_of(recording: Recording) -> float:

@@ -13,7 +13,7 @@ from ...dynamics.chance import Verdict
 from ...dynamics.levels import LEVELS
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
-from ...recorders.stories.judging import told_jumps, verdict_on
+from ...recorders.stories.judging import names_levels, told_jumps, verdict_on
 from ..parts.curves import TRANSIENT, Scale, decimate, loss_scale, outline, trend
 from ..parts.jump_marks import draw_jumps, key_of, label_curves
 from ..parts.panels import write_notes
@@ -120,7 +120,7 @@ def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> Verdic
     if verdict is not None and not verdict.says_more:
         _draw_line(ax, verdict.at_random, "at random" if names else "")
     else:
-        draw_level_lines(ax, names=names and (verdict is None or bool(verdict.names)))
+        draw_level_lines(ax, names=names and names_levels(selection, verdict))
     return verdict
 
 

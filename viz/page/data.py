@@ -10,6 +10,7 @@ from ...dynamics.chance import Verdict
 from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
 from ...recorders.reading.selection import Selection
+from ...recorders.stories.judging import names_levels
 from ...recorders.stories.story import Story
 from ..parts.style import FAINT, REPRESENTED, spread
 from ..playback.captions import head_of, tell_jump
@@ -42,7 +43,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
         "isFlat": run.m < 3,
         "isLine": run.m == 1,
         "frames": _frames(frames, run.step),
-        "levels": _levels(run.story.verdict),
+        "levels": _levels(selection, run.story.verdict),
         "dimensionality": _curves(dimensionality_curves(run.step, selection.dimensionality)),
         "loss": _curves(loss_curves(run.step, losses)),
         "marks": _marks(run.story),
@@ -68,11 +69,11 @@ def _frames(frames: Keyframes, step: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _levels(verdict: Verdict | None) -> list[dict[str, Any]]:
+def _levels(selection: Selection, verdict: Verdict | None) -> list[dict[str, Any]]:
     """Return the levels, with names where there are polytopes; where all is at random, only where D is then."""
     if verdict is not None and not verdict.says_more:
         return [{"value": verdict.at_random, "place": verdict.at_random, "label": "random", "name": "directions"}]
-    has_names = verdict is None or verdict.names
+    has_names = names_levels(selection, verdict)
     values = [float(level.dimensionality) for level in LEVELS]
     return [
         {"value": value, "place": place, "label": level.label, "name": level.polytope if has_names else ""}
