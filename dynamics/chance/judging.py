@@ -19,11 +19,11 @@ from .wholes import Group, group_of, log_chance_of_groups, shape_of
 
 # Of a hundred recordings of which nothing is true, one has anything named: in all its matrices, features and rows.
 FAMILY_WISE = 0.01
-# How that is shared out within a matrix. The small shapes get most: in few dimensions a level twice as low costs a
-# digon a fifth of the noise in which it is found. What is told by many numbers at once hardly feels a factor of ten.
-_OF_SHAPES = {"digon": 0.25, "triangle": 0.2, "tetrahedron": 0.15, "pentagon": 0.1, "merged": 0.05}
-_OF_OTHERS, _OF_ALL, _OF_LEVELS, _OF_SPACE = 0.05, 0.05, 0.03, 0.02
-OF_ROWS = 0.1
+# How that is shared out within a matrix. The digon gets most: it is told by m - 1 numbers, and in few dimensions a
+# level twice as low costs a fifth of the noise in which it is found. What is told by more hardly feels a factor of ten.
+_OF_SHAPES = {"digon": 0.5, "triangle": 0.12, "tetrahedron": 0.08, "pentagon": 0.05, "merged": 0.03}
+_OF_OTHERS, _OF_ALL, _OF_LEVELS, _OF_SPACE = 0.03, 0.06, 0.03, 0.03
+OF_ROWS = 0.07
 # Where there are no more directions or dimensions than that, any two are a digon or dedicated, or nearly.
 UNDECIDED = 2
 # Dedicated is D = 1.
@@ -130,7 +130,7 @@ def _beyond(case: _Case) -> list[Polytope]:
         return parts
     identified = _identified(case)
     together = _together(case, identified)
-    return together or _disjoint(parts, [*_alone(case, identified), *_dedicated(case)])
+    return _disjoint(together, parts) if together else _disjoint(parts, [*_alone(case, identified), *_dedicated(case)])
 
 
 def _identified(case: _Case) -> list[Polytope]:
