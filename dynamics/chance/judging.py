@@ -24,12 +24,18 @@ FAMILY_WISE = 0.01
 _OF_SHAPES = {"digon": 0.5, "triangle": 0.12, "tetrahedron": 0.08, "pentagon": 0.05, "merged": 0.03}
 _OF_OTHERS, _OF_ALL, _OF_LEVELS, _OF_SPACE = 0.03, 0.06, 0.03, 0.03
 OF_ROWS = 0.07
-# Where there are no more directions or dimensions than that, any two are a digon or dedicated, or nearly.
-UNDECIDED = 2
+# With no more dimensions than that any two features are nearly a digon or dedicated, and so few have no more than three
+# cosines to tell by.
+_PLANE, _FEW = 2, 3
 # Dedicated is D = 1.
 _DEDICATED = 0.95
 # Of more features than that nobody wants to wait for the names or the search.
 _MOST_NAMED, _MOST_SEARCHED, _MOST_TOGETHER = 500, 1024, 64
+
+
+def can_decide(m: int, n: int) -> bool:
+    """Return whether directions alone can tell: n of them in m dimensions are more than three, in more than a plane."""
+    return m > _PLANE and n > _FEW
 
 
 def of_row(D: np.ndarray, norm: np.ndarray, m: int, log_level: float) -> bool:
@@ -47,7 +53,7 @@ def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> V
     of its groups together. A dimensionality is beyond chance where random directions of the same lengths have one
     as far out that rarely. Features that never moved have no part in it where others did.
 
-    Where directions alone can hardly decide, in two dimensions or of two features, what identify() finds is also said if
+    Where directions alone can hardly decide, in two dimensions or of three features, what identify() finds is also said if
     the features moved there and rest, or nothing is known of that.
 
     Raises ValueError as identify() does. Source: closed forms of chance.laws, with Bonferroni's correction.
@@ -55,10 +61,9 @@ def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> V
     W = np.asarray(W, dtype=np.float64)
     m, n = W.shape
     D, norm, _ = measure(W)
-    decides = min(m, n) > UNDECIDED
-    still = ~moves.moved if decides and moves is not None and moves.any else np.zeros(n, bool)
+    still = ~moves.moved if can_decide(m, n) and moves is not None and moves.any else np.zeros(n, bool)
     case = _Case(W, D, norm, still, math.log(FAMILY_WISE * share))
-    if not decides:
+    if not can_decide(m, n):
         identified = _identified(case)
         named = identified if _is_evidence(moves) else _together(case, identified)
     else:
@@ -74,7 +79,7 @@ def _is_evidence(moves: Moves | None) -> bool:
 def is_beyond(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> bool:
     """Return whether judge() would say anything of W (m, n), at the least price."""
     W = np.asarray(W, dtype=np.float64)
-    if min(W.shape) <= UNDECIDED and _is_evidence(moves):
+    if not can_decide(*W.shape) and _is_evidence(moves):
         return True
     D, norm, _ = measure(W)
     log_level = math.log(FAMILY_WISE * share * _OF_SPACE)
@@ -146,7 +151,7 @@ def _identified(case: _Case) -> list[Polytope]:
             dimensionality=float(D.mean()),
             dimensionalities=tuple(D.tolist()),
         )
-        is_loose = part.name == "dedicated" and part.dimensionality < _DEDICATED and min(case.W.shape) > UNDECIDED
+        is_loose = part.name == "dedicated" and part.dimensionality < _DEDICATED and can_decide(*case.W.shape)
         if part.rank and not is_loose:
             named.append(part)
     return named
@@ -231,11 +236,12 @@ def _part(case: _Case, name: str, features: np.ndarray) -> Polytope:
 
 
 def _verdict(case: _Case, named: Sequence[Polytope], moves: Moves | None) -> Verdict:
-    decides = min(case.W.shape) > UNDECIDED or not _is_evidence(moves)
+    can = can_decide(*case.W.shape)
+    decides = can or not _is_evidence(moves)
     shaped = [feature for part in named if part.name != UNNAMED for feature in part.features]
-    is_beyond = case.far_out.copy() if min(case.W.shape) > UNDECIDED else np.zeros(len(case.D), bool)
+    is_beyond = case.far_out.copy() if can else np.zeros(len(case.D), bool)
     is_beyond[shaped if decides else [feature for part in named for feature in part.features]] = True
-    is_random = case.is_random if min(case.W.shape) > UNDECIDED else not _is_evidence(moves)
+    is_random = case.is_random if can else not _is_evidence(moves)
     taken = [feature for part in named for feature in part.features]
     left = np.setdiff1d(case.represented, taken)
     short = np.setdiff1d(np.flatnonzero(~case.still), [*taken, *left])

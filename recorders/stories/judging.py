@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...dynamics.chance import FAMILY_WISE, Moves, Verdict, judge, looked_at, moves, of_row, scatter
-from ...dynamics.chance.judging import OF_ROWS, UNDECIDED
+from ...dynamics.chance.judging import OF_ROWS, can_decide
 from ...dynamics.geometry import measure
 from ...dynamics.jumps import Jump
 from ...dynamics.levels import count_levels
@@ -59,7 +59,7 @@ def are_told(recording: Recording, parameter: str, members: int) -> list[bool]:
     and most rest.
     """
     verdicts = [verdict_of(recording, parameter, k) for k in range(members)]
-    is_small = min(select(recording, parameter, 0).weights.shape[-2:]) <= UNDECIDED
+    is_small = not can_decide(_dimensions(selection := select(recording, parameter, 0)), selection.dimensionality.shape[-1])
     moves = [each.moves for each in verdicts if each is not None and each.moves is not None]
     if is_small and any(each.any for each in moves) and 2 * sum(each.rests for each in moves) >= len(moves):
         return [True] * members
@@ -102,7 +102,7 @@ def may_have_levels(recording: Recording, parameter: str) -> bool:
     m = series.shape[-1 if series.attrs["features"] == "rows" else -2]
     D, norm = (np.atleast_2d(group[name][-1]).astype(np.float64) for name in ("dimensionality", "norm"))
     log_level = math.log(FAMILY_WISE * share_of(recording))
-    return min(m, D.shape[-1]) <= UNDECIDED or any(of_row(*each, m, log_level) for each in zip(D, norm, strict=True))
+    return not can_decide(m, D.shape[-1]) or any(of_row(*each, m, log_level) for each in zip(D, norm, strict=True))
 
 
 def told_jumps(selection: Selection, jumps: Sequence[Jump], verdict: Verdict | None) -> list[ToldJump]:
@@ -132,7 +132,7 @@ def _moves(selection: Selection, elements: int) -> Moves | None:
 
 def _is_beyond(selection: Selection, row: int) -> bool:
     D, norm = _measured_at(selection, row)
-    if min(len(D), selection.weights.shape[-2]) <= UNDECIDED:
+    if not can_decide(_dimensions(selection), len(D)):
         return False
     log_level = math.log(FAMILY_WISE * OF_ROWS * share_of(selection.recording) / len(selection.step))
     return of_row(D, norm, _dimensions(selection), log_level)
@@ -146,8 +146,7 @@ def _shapes_at(selection: Selection, row: int, verdict: Verdict) -> dict[int, st
     if not np.isfinite(W).all():
         return verdict.names
     share = share_of(selection.recording) * OF_ROWS / len(selection.step)
-    undecided = min(W.shape) <= UNDECIDED
-    parts = identify(W) if undecided else judge(W, share=share).shaped
+    parts = judge(W, share=share).shaped if can_decide(*W.shape) else identify(W)
     return verdict.names | {feature: part.name for part in parts if part.rank for feature in part.features}
 
 
