@@ -4,48 +4,43 @@ from pathlib import Path
 
 import click
 
+from ..recorders.file.compression import COMPRESSIONS
+from .options import FORCE, RECORDING
+from .streams import echo
 from .terminal import progress, say_warnings
-
-# Named in recorders/file/compression.py too, which loads HDF5.
-_COMPRESSIONS = ("none", "gzip", "zstd", "lz4")
-
-_FILE = click.argument("file", type=click.Path(path_type=Path))
-_FORCE = click.option("--force", is_flag=True, help="Replace an existing output.")
 
 
 @click.command()
-@_FILE
+@RECORDING
 def repair(file: Path) -> None:
     """Make one clean file of what a crash left: rows that are still in the ring, a change that was interrupted."""
     from ..recorders.writing.repair import repair as repair_recording
 
     outcome = repair_recording(file)
-    click.echo(
-        f"{file}: {outcome.status}, {outcome.rows:,} rows, {outcome.from_ring:,} of them from its ring", err=True
-    )
-    click.echo(file)
+    echo(f"{file}: {outcome.status}, {outcome.rows:,} rows, {outcome.from_ring:,} of them from its ring", err=True)
+    echo(file)
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The merged recording.")
-@_FORCE
+@FORCE
 def merge(files: tuple[Path, ...], output: Path, force: bool) -> None:
     """Put together the recordings that the ranks of one training made of their shards."""
     from ..recorders.rewriting.merge import merge as merge_ranks
 
     with say_warnings():
         merge_ranks(files, output, overwrite=force)
-    click.echo(output)
+    echo(output)
 
 
 @click.command()
-@_FILE
+@RECORDING
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The compact recording [default: FILE itself].")
 @click.option(
-    "--compress", "compression", type=click.Choice(_COMPRESSIONS), help="How it is compressed [default: as FILE is]."
+    "--compress", "compression", type=click.Choice(COMPRESSIONS), help="How it is compressed [default: as FILE is]."
 )
-@_FORCE
+@FORCE
 def compact(file: Path, output: Path | None, compression: str | None, force: bool) -> None:
     """Rewrite a recording feature by feature, so that each feature's history is read in one piece; smaller if asked."""
     from ..recorders.rewriting.compact import compact as compact_recording
@@ -55,16 +50,16 @@ def compact(file: Path, output: Path | None, compression: str | None, force: boo
     made = compact_recording(
         file, output, compression=compression, overwrite=force, progress=progress("compacting", "block")
     )
-    click.echo(f"{file}: {readable(before)} before, {readable(made.stat().st_size)} after", err=True)
-    click.echo(made)
+    echo(f"{file}: {readable(before)} before, {readable(made.stat().st_size)} after", err=True)
+    echo(made)
 
 
 @click.command()
-@_FILE
+@RECORDING
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="OUT.nc|zarr|npz|csv|parquet|rrd.")
 @click.option("--select", multiple=True, metavar="GLOB", help="Only such arrays, as 'features/*' or loss; repeatable.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Every so many rows.")
-@_FORCE
+@FORCE
 def export(file: Path, output: Path, select: tuple[str, ...], every: int, force: bool) -> None:
     """Write a recording, or the result of a sweep, for other programs: the suffix of OUT says in which format.
 
@@ -80,9 +75,9 @@ def export(file: Path, output: Path, select: tuple[str, ...], every: int, force:
 
         def report(done: int, total: int) -> None:
             if not done:
-                click.echo(f"{file}: {readable(total)} of numbers", err=True)
+                echo(f"{file}: {readable(total)} of numbers", err=True)
             bar.total = total
             bar.update(done - bar.n)
 
         made = export_recording(file, output, select=select or None, every=every, overwrite=force, report=report)
-    click.echo(made)
+    echo(made)

@@ -1,5 +1,6 @@
 """The command ``dyn record``: train an experiment, or run a script, with the recorder attached."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,39 @@ from typing import Any
 import click
 
 from ..dynamics.errors import SettingError
-from .terminal import complete_target, progress, reporter
+from .streams import echo
+from .terminal import EXIT_FAILED, complete_target, progress, reporter, tell_divergence
 
 
-@click.command()
+class _OfScriptsToo(click.Command):
+    """A command that says where the options of a script stand, and how a setting is changed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; raises UsageError for an option that is none of this command's, with where it belongs."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if (way_out := _belongs(error.option_name, given)) is not None:
+                raise click.UsageError(f"{error.option_name} is no option of dyn record; {way_out}", ctx) from error
+            raise
+
+
+def _belongs(option: str, given: list[str]) -> str | None:
+    from ..dynamics.experiments import EXPERIMENTS
+    from ..recorders.scripts.launch import is_script
+
+    target = next((each for each in given if is_script(each)), None)
+    if "-m" in given:
+        target = f"-m {next((each for each in given if not each.startswith('-')), 'MODULE')}"
+    if target is not None:
+        return f"those of a script stand after --: dyn record {target} -- {option} …"
+    key = option.lstrip("-").replace("-", "_")
+    entry = next((EXPERIMENTS[each] for each in given if each in EXPERIMENTS), None)
+    return f"settings are changed by --set {key}=VALUE" if entry and key in entry.settings else None
+
+
+@click.command(cls=_OfScriptsToo)
 @click.argument("target", metavar="EXPERIMENT|SCRIPT.py|MODULE", shell_complete=complete_target)
 @click.argument("arguments", metavar="[-- ARGUMENTS...]", nargs=-1, type=click.UNPROCESSED)
 @click.option("-m", "is_module", is_flag=True, help="Record a module, run as python -m runs it.")
@@ -68,13 +98,19 @@ def record(
     path = output or Path(f"{entry.name}.h5")
 
     from ..recorders.experiment import price, record_experiment
+    from ..recorders.reading.divergence import diverged_to_the_end
+    from ..recorders.reading.recording import open_recording
+    from ..recorders.writing.cost import price_is_told
 
-    if not dry_run:
-        check_path(path, overwrite=force)
+    # What is there is not touched by a dry run.
+    check_path(path, overwrite=force or dry_run)
     cost = price(entry, path, **options)
-    click.echo(f"{path}: {cost}", err=True)
+    echo(f"{path}: {cost}", err=True)
     if dry_run:
-        return None
-    record_experiment(entry, path, **options, overwrite=force, progress=progress("recording", "step"))
-    click.echo(path)
+        return None if cost.fits else (lambda: sys.exit(EXIT_FAILED))
+    with price_is_told():
+        record_experiment(entry, path, **options, overwrite=force, progress=progress("recording", "step"))
+    with open_recording(path) as recording:
+        tell_divergence(path, diverged_to_the_end(recording))
+    echo(path)
     return None

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .terminal import complete_target
+from .streams import echo
+from .terminal import EXIT_FAILED, complete_target
+
+if TYPE_CHECKING:
+    from ..recorders.sweeps.plan import SweepPlan
 
 EXIT_PARTLY = 3
 
 
 @click.command()
 @click.argument("experiment", shell_complete=complete_target)
-@click.option("--over", multiple=True, metavar="KEY=…", help="log:A:B:N, lin:A:B:N or V,V,…; may be repeated.")
+@click.option("--over", multiple=True, metavar="KEY=...", help="log:A:B:N, lin:A:B:N or V,V,...; may be repeated.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 @click.option("--seed", metavar="N", help="Seed of the weights and the data; short for --set seed=N.")
 @click.option("--device", metavar="D", help="Where to train, such as cpu or cuda; short for --set device=D.")
@@ -26,10 +30,16 @@ EXIT_PARTLY = 3
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="How many tasks run at a time [default: all cores]."
 )
+@click.option("--dry-run", is_flag=True, help="Say what the sweep would take, having tried a piece of it, and stop.")
 @click.option("--retry", is_flag=True, help="Try again what failed before.")
 @click.option("--force", "overwrite", is_flag=True, help="Replace an existing output.")
 def sweep(
-    experiment: str, over: tuple[str, ...], assignments: tuple[str, ...], output: Path | None, **options: Any
+    experiment: str,
+    over: tuple[str, ...],
+    assignments: tuple[str, ...],
+    output: Path | None,
+    dry_run: bool,
+    **options: Any,
 ) -> Callable[[], int] | None:
     """Train an EXPERIMENT of the catalogue at every point of a grid, into one HDF5 file.
 
@@ -37,15 +47,31 @@ def sweep(
     default the grid is that of the paper's figure. A sweep that was interrupted goes on where it was when it is run
     again. Exit code 3 says that some points failed, which the result and the messages name.
     """
-    from tqdm import tqdm
-
+    from ..recorders.outputs import check_output
     from ..recorders.sweeps.paper import plan_sweep
-    from ..recorders.sweeps.run import run_sweep
 
     shorthand = [f"{key}={value}" for key in ("seed", "device") if (value := options.pop(key)) is not None]
     chosen = {key: options.pop(key) for key in ("repeat", "way", "recorded")}
     plan = plan_sweep(experiment, over, (*assignments, *shorthand), **chosen)
     path = output or Path(f"{experiment}-sweep.h5")
+    # Whether a result that is there is this sweep's own is asked later.
+    check_output(path, overwrite=True)
+    # Before torch, which takes seconds to load.
+    echo(f"dyn: sweep of {plan}", err=True)
+    if dry_run:
+        from ..recorders.sweeps.cost import price_sweep
+
+        price = price_sweep(plan, path, workers=options["workers"])
+        echo(f"{path}: {price}", err=True)
+        return None if price.fits else (lambda: EXIT_FAILED)
+    return _run(plan, path, options)
+
+
+def _run(plan: "SweepPlan", path: Path, options: dict[str, Any]) -> Callable[[], int] | None:
+    from tqdm import tqdm
+
+    from ..recorders.sweeps.run import run_sweep
+
     with tqdm(desc="sweeping", unit="task", disable=None, leave=False) as bar:
 
         def report(done: int, total: int) -> None:
@@ -54,9 +80,9 @@ def sweep(
 
         outcome = run_sweep(plan, path, **options, report=report)
     for failure in outcome.failures:
-        click.echo(f"dyn: failed at {failure}", err=True)
+        echo(f"dyn: failed at {failure}", err=True)
     if outcome.diverged:
         models = "model" if outcome.diverged == 1 else "models"
-        click.echo(f"dyn: {outcome.diverged:,} {models} diverged; `dyn info {path}` says at which points", err=True)
-    click.echo(path)
+        echo(f"dyn: {outcome.diverged:,} {models} diverged; `dyn info {path}` says at which points", err=True)
+    echo(path)
     return (lambda: EXIT_PARTLY) if outcome.failures else None

@@ -1,6 +1,10 @@
-"""The energy levels, the polytopes that cause them, and the plateaus on which features rest at them."""
+"""The energy levels and the plateaus on which features rest at them.
 
-from collections.abc import Sequence
+A level is a number. Polytopes cause the levels, and D alone never says which: 2/5 is a pentagon's and the rectified
+5-cell's. So a level is told by its number, and a polytope by polytopes.identify(), from the directions.
+"""
+
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -10,18 +14,18 @@ import numpy as np
 from .jumps.changes import SMALLEST, changes_by_stripe
 from .signals import Signal, checked_signal, checked_step, tiles
 
-# How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
-TOLERANCE = 0.03
 # What is counted beside the levels.
 UNKNOWN, BETWEEN = "not a number", "between levels"
 
+# How far from a level a feature may rest and still be counted at it: the jitter that minibatches leave is about half.
+TOLERANCE = 0.03
 # What is compared with the levels takes several times its own memory.
 _TILE_BYTES = 2**22
 
 
 @dataclass(frozen=True)
 class Level:
-    """One energy level: the dimensionality D of every feature in a *polytope*."""
+    """One energy level: the dimensionality D of every feature in a *polytope*, and in others."""
 
     dimensionality: Fraction
     polytope: str
@@ -30,6 +34,20 @@ class Level:
     def label(self) -> str:
         """The level as its rational number, such as ``1/2``."""
         return str(self.dimensionality)
+
+    @property
+    def word(self) -> str:
+        """What the number itself means, where it means something: 1 is *dedicated* and 0 *not represented*."""
+        return self.polytope if self.dimensionality in (0, 1) else ""
+
+    @property
+    def words(self) -> str:
+        """The number, with its word where it has one: ``1 (dedicated)``, ``1/2``."""
+        return f"{self.label} ({self.word})" if self.word else self.label
+
+    def name_among(self, found: Container[str]) -> str:
+        """Return the name that may stand beside the number: its polytope where that was *found*, or its own word."""
+        return self.polytope if self.polytope in found else self.word
 
 
 # Toy Models of Superposition, "Uniform Superposition": the polytopes a group of equal features forms, densest last.
@@ -58,13 +76,13 @@ class Plateau:
     level: Level | None
 
 
-def nearest_level(value: float, tolerance: float = 0.02) -> Level | None:
+def nearest_level(value: float, tolerance: float = TOLERANCE) -> Level | None:
     """Return the level within *tolerance* of a dimensionality, the nearest if there are several, or None."""
     index = int(level_indices(np.asarray(value), tolerance))
     return LEVELS[index] if index >= 0 else None
 
 
-def level_indices(dimensionality: np.ndarray, tolerance: float = 0.02) -> np.ndarray:
+def level_indices(dimensionality: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     """Return the index into LEVELS of the level within *tolerance* of each D, the nearest, and -1 where there is none.
 
     Shapes: dimensionality (...) -> (...) int8; a value that is not finite is at no level.
@@ -79,7 +97,7 @@ def level_indices(dimensionality: np.ndarray, tolerance: float = 0.02) -> np.nda
     return np.where(is_there, nearest, np.int8(-1))
 
 
-def occupancy(dimensionality: Signal | np.ndarray, tolerance: float = 0.02) -> np.ndarray:
+def occupancy(dimensionality: Signal | np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     """Return how many features are at each of LEVELS at each row; those between levels are not counted.
 
     A signal that is read when it is sliced is never in memory as a whole.
@@ -97,7 +115,7 @@ def find_levels(
     dimensionality: Signal | np.ndarray,
     step: Sequence[float] | np.ndarray | None = None,
     *,
-    tolerance: float = 0.02,
+    tolerance: float = TOLERANCE,
     smallest: float = SMALLEST,
 ) -> list[Plateau]:
     """Return the plateaus of every feature, feature by feature, in order of time.
@@ -145,11 +163,9 @@ def count_levels(dimensionality: np.ndarray) -> dict[str, int]:
     counts = {}
     if unknown := int(np.count_nonzero(~np.isfinite(dimensionality))):
         counts[UNKNOWN] = unknown
-    found = level_indices(dimensionality, TOLERANCE)
+    found = level_indices(dimensionality)
     counts.update(
-        (f"{level.label} ({level.polytope})", int(np.count_nonzero(found == k)))
-        for k, level in enumerate(LEVELS)
-        if (found == k).any()
+        (level.words, int(np.count_nonzero(found == k))) for k, level in enumerate(LEVELS) if (found == k).any()
     )
     if between := found.size - sum(counts.values()):
         counts[BETWEEN] = between

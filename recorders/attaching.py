@@ -18,6 +18,7 @@ from .ring.channels import row_bytes
 from .schedule.steps import parse_schedule
 from .schedule.trigger import Trigger
 from .step.recorder import Recorder, SilentRecorder
+from .writing.cost import log_price
 from .writing.start import begin
 from .writing.writer import WriterKind, choose_writer, start_writer
 
@@ -87,6 +88,7 @@ def attach(
     try:
         emptier = start_writer(start, trigger, wait=on_full == "wait")
         price = row_bytes(sources.channels)
+        log_price(file, price, schedule)
         return Recorder(
             start, sources.taps(start.ring), emptier, optimizers, schedule, bytes_per_row=price, on_error=on_error
         )

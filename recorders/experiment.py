@@ -18,6 +18,7 @@ from .model.parameters import parameter_places
 from .model.sources import Sources
 from .ring.channels import row_bytes
 from .schedule.steps import parse_schedule
+from .schedule.trigger import Trigger
 from .writing.cost import Price
 
 
@@ -88,7 +89,8 @@ def price(experiment: Experiment, path: str | os.PathLike[str], *, every: Any = 
     evaluated = 8 * (1 + members) * measures
     per_row = row_bytes(Sources(model, select, _features(model, select), {}).channels) + 4 * members + evaluated
     schedule = parse_schedule(experiment.every if every is None else every)
-    return Price.of(per_row, schedule.expected_rows(experiment.steps), Path(path))
+    is_least = isinstance(schedule, Trigger)
+    return Price.of(per_row, schedule.expected_rows(experiment.steps), Path(path), is_least=is_least)
 
 
 def _features(model: Model, select: Any) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """Which saddle or minimum of the loss is near each plateau of a run."""
 
-from .stories.saddles import LandscapeRow, landscape
+from .stories.saddles import LandscapeRow, curvatures, landscape
 
-__all__ = ["LandscapeRow", "landscape"]
+__all__ = ["LandscapeRow", "curvatures", "landscape"]

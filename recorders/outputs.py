@@ -1,14 +1,15 @@
-"""An output that is there whole or not at all, whether it is a file or a folder."""
+"""Outputs: whether one can be put at a path, and how it gets there whole or not at all, a file or a folder."""
 
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..dynamics.errors import OutputExistsError, RecordingError
+from ..dynamics.errors import OutputExistsError, RecordingError, SettingError
 
 # What is at the root of every Zarr hierarchy, of format 3 and 2, and what files it has besides: other metadata and
 # chunks, called by their numbers.
@@ -17,15 +18,22 @@ _OF_ZARR = re.compile(r"zarr\.json|\.zgroup|\.zarray|\.zattrs|\.zmetadata|c|(c\.
 _TRIES, _PAUSE = 20, 0.05
 
 
-def check_output(path: Path, *, as_folder: bool, overwrite: bool) -> None:
-    """Raise OutputExistsError or RecordingError where the output cannot be put at *path*; touch nothing.
+def check_output(
+    path: str | os.PathLike[str], suffixes: Sequence[str] = (), *, overwrite: bool, as_folder: bool = False
+) -> Path:
+    """Return *path* if an output can be put there; touch nothing.
 
-    A folder is replaced only if it is empty, or a Zarr hierarchy that holds nothing else.
+    A folder is replaced only if it is empty, or a Zarr hierarchy that holds nothing else. Raises SettingError for a
+    suffix that is none of *suffixes*, where there are any, OutputExistsError for what is there already and is not
+    replaced, RecordingError for a folder to write in that is not there or is read-only.
     """
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
+    path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise SettingError(f"{path}: nothing is known of the suffix {path.suffix!r}; use {', '.join(suffixes)}")
     if path.is_dir() and not as_folder:
         raise OutputExistsError(f"{path} is a directory; name a file")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
     if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in _ROOTS):
         raise OutputExistsError(f"{path} is a directory of other files, which is not replaced; choose another path")
     foreign = _foreign(path)
@@ -33,16 +41,20 @@ def check_output(path: Path, *, as_folder: bool, overwrite: bool) -> None:
         raise OutputExistsError(f"{path} holds {foreign}, which is not Zarr's; move it away or choose another path")
     if not path.parent.is_dir():
         raise RecordingError(f"{path.parent} is no directory to write {path.name} in; create it first")
+    if not os.access(path.parent, os.W_OK):
+        folder = path.parent.resolve()
+        raise RecordingError(f"{path} cannot be written: the folder {folder} is read-only for you; choose another one")
+    return path
 
 
 @contextmanager
 def replaced_when_done(path: Path) -> Iterator[Path]:
     """Give a draft beside *path* that takes its place at the end, and vanishes when anything goes wrong before.
 
-    Where *path* is a link, what it leads to is replaced.
+    Where *path* is a link, what it leads to is replaced. No two drafts have one name, whichever process makes them.
     """
     path = path.resolve()
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    draft = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
     old = draft.with_name(f"{draft.name}.old")
     try:
         yield draft

@@ -64,6 +64,37 @@ def test_dry_run_trains_and_writes_nothing(run):
     assert list(Path().iterdir()) == []
 
 
+def test_a_dry_run_that_does_not_fit_or_has_no_folder_fails(run):
+    result = run("record", "geometry", "--dry-run", "--steps", 10**15)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith("it DOES NOT FIT\n")
+    fails(run("record", "geometry", "--dry-run", "-o", "nowhere/run.h5"), 1, "nowhere", "create it")
+    fails(run("record", "geometry", "--dry-run", "-o", "."), 1, "directory")
+
+
+def test_a_dry_run_leaves_what_is_there(recorded):
+    assert recorded("record", "geometry", "--dry-run").exit_code == 0
+
+
+def test_what_diverged_is_told_wherever_it_is_looked_at(run):
+    result = run("record", "geometry", "--steps", 30, "--set", "lr=1e30")
+    assert (result.exit_code, result.stdout) == (0, "geometry.h5\n")
+    with dyn.open("geometry.h5") as recording:
+        step = recording.diverged_at
+    assert step is not None
+    told = f"dyn: geometry.h5 diverged at step {step}"
+    assert result.stderr.splitlines()[-1] == told
+    assert f"diverged     at step {step}\n" in run("info", "geometry.h5").stdout
+    assert json.loads(run("info", "geometry.h5", "--json").stdout)["diverged_at"] == step
+    assert f"diverged at step {step}" in run("watch", "--once", "geometry.h5").stdout
+    short = ["--seconds", 0.5, "--fps", 4, "--size", "320x180"]
+    for command in (["plot", "-o", "a.svg"], ["animate", *short], ["report"]):
+        result = run(command[0], "geometry.h5", *command[1:])
+        assert result.exit_code == 0
+        assert result.stderr.splitlines()[-1] == told
+    assert f"diverged at step {step}" in Path("geometry.html").read_text()
+
+
 def test_force_replaces_a_recording(recorded):
     assert recorded("record", "geometry", "--steps", 5, "--force").exit_code == 0
     with dyn.open("geometry.h5") as recording:
@@ -107,6 +138,14 @@ def test_jumps_in_words(recorded):
     fails(recorded("jumps", "geometry.h5", "--instance", 2), 2, "instance=2", "no ensemble")
 
 
+def test_jumps_of_what_was_logged(recorded):
+    result = recorded("jumps", "geometry.h5", "--signal", "loss")
+    assert (result.exit_code, result.stdout) == (0, "loss, 0 jumps\n")
+    assert recorded("jumps", "geometry.h5", "--signal", "loss", "--json").stdout == "[]\n"
+    fails(recorded("jumps", "geometry.h5", "--signal", "zzz"), 2, "unknown signal 'zzz'", "loss")
+    fails(recorded("jumps", "geometry.h5", "--signal", "loss", "--parameter", "W"), 2, "--parameter W", "--signal")
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_plot(recorded, suffix):
     result = recorded("plot", "geometry.h5", "levels", "-o", f"levels.{suffix}")
@@ -140,7 +179,10 @@ def test_animate(recorded, suffix):
         (["info", "."], 1, ["directory"]),
         (["plot", "nothing.h5"], 1, ["nothing.h5", "does not exist"]),
         (["animate", "nothing.h5"], 1, ["nothing.h5", "does not exist"]),
-        (["dance"], 2, ["'dance'", "dyn --help"]),
+        (["dance"], 2, ["'dance'", "known: animate", "dyn --help"]),
+        (["inof"], 2, ["'inof'", "did you mean info?"]),
+        (["info", "--jsn", "x.h5"], 2, ["'--jsn'", "did you mean --json?"]),
+        (["record", "geometry", "--lr", "3"], 2, ["--lr", "--set lr=VALUE"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

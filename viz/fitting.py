@@ -116,7 +116,19 @@ def is_planar(recording: "Recording") -> bool:
 def is_one_small_run(recording: "Recording") -> bool:
     """Whether regimes can be told from it."""
     shape = _shape(recording)
-    return len(shape) >= 2 and len(recording) > 2 and shape[-1] * shape[-2] <= _MOST_ELEMENTS
+    is_small = len(shape) >= 2 and len(recording) > 2 and shape[-1] * shape[-2] <= _MOST_ELEMENTS
+    return is_small and _finite_rows(recording) > 2
+
+
+def _finite_rows(recording: "Recording") -> int:
+    """Return how many rows there are until one model diverged; of several, others may go on."""
+    step = recording.diverged_at if len(_shape(recording)) == 2 else None
+    return len(recording) if step is None else int((recording.step[:] < step).sum())
+
+
+def where_it_diverged(recording: "Recording") -> str:
+    """Return at which step it diverged; nothing where it did not."""
+    return "" if recording.diverged_at is None else f": it diverged at step {recording.diverged_at:,}"
 
 
 def is_phase_diagram(recording: "Recording") -> bool:
@@ -143,7 +155,8 @@ def is_small_toy_model(recording: "Recording") -> bool:
     settings, shape = settings_of(recording), _shape(recording)
     if not (settings and shape) or settings.get("model", "toy") != "toy" or len(recording) < 3:
         return False
-    return {"W", "b"} <= set(recording.parameters) and (shape[-2] + 1) * shape[-1] <= MOST_CURVATURES
+    is_small = {"W", "b"} <= set(recording.parameters) and (shape[-2] + 1) * shape[-1] <= MOST_CURVATURES
+    return is_small and _finite_rows(recording) == len(recording)
 
 
 def has_sets_in_a_plane(recording: "Recording") -> bool:

@@ -165,6 +165,7 @@ KINDS: Mapping[str, Kind] = {
             summary="the regimes of one run of a small matrix, and what it forms in them",
             module=".figures.regimes",
             fits=fitting.is_one_small_run,
+            hint=fitting.where_it_diverged,
             shows=("geometry",),
             gives_way_to=("ensemble-dynamics",),
             options=("parameter", "instance"),
@@ -189,6 +190,7 @@ KINDS: Mapping[str, Kind] = {
             summary=f"the Hessian of a toy model of up to {MOST_CURVATURES} parameters over training",
             module=".figures.spectrum",
             fits=fitting.is_small_toy_model,
+            hint=fitting.where_it_diverged,
             options=("parameter", "instance"),
         ),
         Kind(

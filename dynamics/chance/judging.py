@@ -71,6 +71,13 @@ def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> V
     return _verdict(case, named, moves)
 
 
+def as_random(W: np.ndarray) -> list[Polytope]:
+    """Return all features of W (m, n) as one group without a shape."""
+    D, norm, _ = measure(np.asarray(W, dtype=np.float64))
+    case = _Case(np.asarray(W, dtype=np.float64), D, norm, np.zeros(len(D), bool), 0.0)
+    return [_part(case, AS_RANDOM, np.arange(len(D)))]
+
+
 def _is_evidence(moves: Moves | None) -> bool:
     """Return whether the features moved to where they are, and rest there, as far as that is known."""
     return moves is None or (moves.any and moves.rests)
@@ -128,7 +135,7 @@ def _beyond(case: _Case) -> list[Polytope]:
     if 1 < len(represented) <= _MOST_SEARCHED:
         unit = case.unit[:, represented]
         levels = {name: case.log_level + math.log(share) for name, share in _OF_SHAPES.items()}
-        found = search(unit.T @ unit, len(unit), levels)
+        found = search(unit.T @ unit, len(unit), levels, excess=_excess(unit))
     parts = [_part(case, each.name, represented[list(each.features)]) for each in found]
     worth_it = len(represented) <= _MOST_TOGETHER or found or case.far_out.any() or not case.is_random
     if not worth_it or len(case.D) > _MOST_NAMED:
@@ -136,6 +143,17 @@ def _beyond(case: _Case) -> list[Polytope]:
     identified = _identified(case)
     together = _together(case, identified)
     return _disjoint(together, parts) if together else _disjoint(parts, [*_alone(case, identified), *_dedicated(case)])
+
+
+def _excess(unit: np.ndarray) -> float:
+    """Return m times the excess kurtosis of the cosines of columns with such entries in any order, (3 - β)².
+
+    β is the kurtosis of the entries, 3 on the sphere and 1.8 of an even distribution. Where it is greater, the columns
+    keep to the axes, which is no chance.
+    """
+    m = len(unit)
+    kurtosis = float((unit**4).sum(axis=0).mean()) * (m + 2)
+    return (3 - min(3.0, max(1.0, kurtosis))) ** 2
 
 
 def _identified(case: _Case) -> list[Polytope]:
@@ -220,7 +238,7 @@ def _part(case: _Case, name: str, features: np.ndarray) -> Polytope:
     confidence = 0.0
     if shape is not None:
         rank = shape.rank
-        residual = difference(cosines, shape.cosines, match(cosines, shape.cosines))
+        residual = difference(cosines, shape.cosines, match(cosines, shape.cosines, shape.kinds))
         confidence = max(0.0, 1 - residual / MATCHES)
     return Polytope(
         features=tuple(features.tolist()),

@@ -1,7 +1,7 @@
 """Groups of features that no chance would make, found among all others: every group of the small shapes is tried."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,15 +33,19 @@ def sought(name: str) -> Pattern:
     return pattern_of(next(shape for shape in shapes(_SIZES[name]) if shape.name == name))
 
 
-def search(cosines: np.ndarray, m: int, log_levels: dict[str, float]) -> list[Found]:
+def search(cosines: np.ndarray, m: int, log_levels: dict[str, float], *, excess: float = 0.0) -> list[Found]:
     """Return the groups whose chance is below a shape's level, the rarest first; no feature is in two.
 
-    log_levels has the logarithm of the level for each of the shapes SOUGHT that is to be found.
+    log_levels has the logarithm of the level for each of the shapes SOUGHT that is to be found. *excess* is that of the
+    kurtosis of cosines over that of directions on the sphere, times m: entries of an even distribution, as layers are
+    initialised with, make large cosines more common, by exp(excess m cos⁴ / 24) for each.
 
     Shapes: cosines (n, n) between features in m ≥ 3 dimensions. Every group is tried up to about a hundred features;
     of more, where too many groups are begun, those are followed that begin best.
     """
     found = [each for name, level in log_levels.items() for each in _of_shape(sought(name), cosines, m, level)]
+    found = [_corrected(each, cosines, m * excess) for each in found]
+    found = [each for each in found if each.log_chance < log_levels[each.name]]
     chosen: list[Found] = []
     taken: set[int] = set()
     for each in sorted(found, key=lambda each: each.log_chance):
@@ -49,6 +53,13 @@ def search(cosines: np.ndarray, m: int, log_levels: dict[str, float]) -> list[Fo
             chosen.append(each)
             taken.update(each.features)
     return chosen
+
+
+def _corrected(found: Found, cosines: np.ndarray, excess: float) -> Found:
+    """Return a group with its chance by the first term of Edgeworth's expansion."""
+    inner = cosines[np.ix_(found.features, found.features)]
+    more = excess * float(np.triu(inner**4, 1).sum()) / 24
+    return replace(found, log_chance=min(0.0, found.log_chance + more))
 
 
 def _of_shape(pattern: Pattern, cosines: np.ndarray, m: int, log_level: float) -> Iterator[Found]:

@@ -6,8 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..levels import BETWEEN, LEVELS, TOLERANCE, UNKNOWN, Level, level_indices
-from ..polytopes.identification import Polytope, summary
+from ..levels import BETWEEN, LEVELS, UNKNOWN, level_indices
+from ..polytopes.identification import Polytope
+from ..polytopes.wholes import summary, word_of
 from .motion import Moves
 
 # What features are called that have no shape.
@@ -42,7 +43,7 @@ class Verdict:
     @cached_property
     def names(self) -> dict[int, str]:
         """The shape that each feature is in, of those that are in any."""
-        return {feature: part.name for part in self.shaped for feature in part.features}
+        return {feature: word_of(part) for part in self.shaped for feature in part.features}
 
     @property
     def form(self) -> str:
@@ -80,12 +81,12 @@ class Verdict:
         }
 
     def levels(self) -> dict[str, int]:
-        """Count the features by what may be said of their D: levels, with the shape where there is one, highest first.
+        """Count the features by what may be said of their D: levels, highest first.
 
         Those that are as at random, that never moved, or that are between the levels come last.
         """
-        told = [self._level(feature, level) for feature, level in enumerate(level_indices(self.D, TOLERANCE).tolist())]
-        order = [*(label for level in LEVELS for label in _labels(level)), BETWEEN, self._no_level, NEVER_MOVED, UNKNOWN]
+        told = [self._level(feature, level) for feature, level in enumerate(level_indices(self.D).tolist())]
+        order = [*(level.words for level in LEVELS), BETWEEN, self._no_level, NEVER_MOVED, UNKNOWN]
         return {name: told.count(name) for name in order if name in told}
 
     @property
@@ -105,21 +106,16 @@ class Verdict:
         if group == NEVER_MOVED:
             return NEVER_MOVED
         if group == MISSING:
-            return _labels(LEVELS[-1])[1]
+            return LEVELS[-1].words
         if not self.is_beyond[feature]:
             return self._no_level
         if level < 0:
             return BETWEEN
-        return _labels(LEVELS[level])[group == LEVELS[level].polytope]
+        return LEVELS[level].words
 
     @cached_property
     def _groups(self) -> dict[int, str]:
         return {feature: part.name for part in self.parts for feature in part.features}
-
-
-def _labels(level: Level) -> tuple[str, str]:
-    """Return a level as a number, and with its shape."""
-    return level.label, f"{level.label} ({level.polytope})"
 
 
 def _known(value: float) -> float | None:

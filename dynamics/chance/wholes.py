@@ -54,7 +54,7 @@ def group_of(polytope: Polytope, cosines: np.ndarray) -> Group | None:
     if len(features) == 1:
         return Group((int(features[0]),), None)
     pattern = pattern_of(shape)
-    vertices = match(cosines[np.ix_(features, features)], shape.cosines)
+    vertices = match(cosines[np.ix_(features, features)], shape.cosines, shape.kinds)
     feature_at = dict(zip(vertices.tolist(), features.tolist(), strict=True))
     return Group(tuple(feature_at[vertex] for vertex in pattern.order), pattern)
 

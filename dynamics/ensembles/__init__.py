@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from ...faces import face
 
 if TYPE_CHECKING:
+    from .gathering import Model
     from .intervals import IntervalEstimate, mean_of, median_of, wilson
-    from .many_models import EnsembleDynamics, Formed, Model, Occupancy, ensemble_dynamics
+    from .many_models import EnsembleDynamics, Formed, Occupancy, ensemble_dynamics
     from .one_ensemble import EnsembleSummary, summarise
     from .survival import Survival, kaplan_meier
 
@@ -29,8 +30,9 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
+        ".gathering": ["Model"],
         ".intervals": ["IntervalEstimate", "wilson", "mean_of", "median_of"],
-        ".many_models": ["EnsembleDynamics", "Formed", "Model", "Occupancy", "ensemble_dynamics"],
+        ".many_models": ["EnsembleDynamics", "Formed", "Occupancy", "ensemble_dynamics"],
         ".one_ensemble": ["EnsembleSummary", "summarise"],
         ".survival": ["Survival", "kaplan_meier"],
     },

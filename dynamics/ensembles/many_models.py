@@ -8,30 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..chance.verdict import AS_RANDOM
-from ..levels import LEVELS, occupancy
+from ..jumps.detection import Jump
+from ..levels import LEVELS
+from ..polytopes.identification import Polytope
+from .gathering import FEWEST_ROWS, Gathered, Model
 from .intervals import LEVEL, IntervalEstimate, mean_interval, mean_of, median_of, wilson
 
 if TYPE_CHECKING:
-    from ..jumps import Jump
     from .survival import Survival
 
-# Fewer rows hold no two plateaus with a jump between them.
-FEWEST_ROWS = 6
 # Short trajectories are compared with the levels together, since each comparison has its price: so many rows at a time.
 _ROWS_TOGETHER = 1024
-
-
-class Model(NamedTuple):
-    """One model: its dimensionalities (T, n) and its loss (T,), or None without one; and its last weights W (m, n)."""
-
-    dimensionality: np.ndarray
-    loss: np.ndarray | None
-    W: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +38,10 @@ class Occupancy:
     high: np.ndarray
 
     def at_end(self) -> dict[str, IntervalEstimate]:
-        """Return the share at each level in the last row, by the name of its polytope."""
+        """Return the share at each level in the last row, by its number, such as ``1/2``."""
         ends = (values[-1].tolist() for values in (self.mean, self.low, self.high))
         return {
-            level.polytope: IntervalEstimate(*each) for level, each in zip(LEVELS, zip(*ends, strict=True), strict=True)
+            level.label: IntervalEstimate(*each) for level, each in zip(LEVELS, zip(*ends, strict=True), strict=True)
         }
 
 
@@ -78,7 +69,7 @@ class EnsembleDynamics:
     models: int
     failed: int
     step: np.ndarray
-    jumps: tuple[tuple["Jump", ...], ...] | None
+    jumps: tuple[tuple[Jump, ...], ...] | None
     watched: np.ndarray
     occupancy: Occupancy
     polytopes: dict[str, Formed]
@@ -136,7 +127,7 @@ class EnsembleDynamics:
         return median_of(self.jump_sizes, self.level)
 
     @property
-    def _jumps(self) -> tuple[tuple["Jump", ...], ...]:
+    def _jumps(self) -> tuple[tuple[Jump, ...], ...]:
         if self.jumps is None:
             raise ValueError(f"jumps need trajectories of {FEWEST_ROWS} rows or more, got {len(self.step)}")
         return self.jumps
@@ -167,92 +158,30 @@ def ensemble_dynamics(
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
     steps = np.asarray(step)
-    gathered, left = _Gathered(steps, is_told), iter(models)
+    gathered, left, features = Gathered(steps, is_told=is_told), iter(models), 0
     while together := list(islice(left, max(1, _ROWS_TOGETHER // max(1, len(steps))))):
         gathered.add(together)
-    mean = np.where(gathered.count[:, None] > 0, gathered.mean, np.nan)
-    low, high = mean_interval(mean, gathered.deviation, gathered.count[:, None], level, (0.0, 1.0))
+        features = together[0].W.shape[1]
+    watched, shares = gathered.watched, gathered.shares
+    low, high = mean_interval(shares.mean, shares.deviation(1), shares.count[:, None], level, (0.0, 1.0))
+    ends = [_shares_by_name(model.polytopes, features) for model in watched if model.polytopes is not None]
     return EnsembleDynamics(
-        models=len(gathered.watched),
-        failed=gathered.failed,
+        models=len(watched),
+        failed=len(gathered.models) - len(watched),
         step=steps,
-        jumps=tuple(gathered.jumps) if len(steps) >= FEWEST_ROWS else None,
-        watched=np.array(gathered.watched),
-        occupancy=Occupancy(mean, low, high),
-        polytopes=_formed(gathered.ends, level),
+        jumps=tuple(model.jumps for model in watched) if len(steps) >= FEWEST_ROWS else None,
+        watched=np.array([model.until for model in watched]),
+        occupancy=Occupancy(shares.mean, low, high),
+        polytopes=_formed(ends, level),
         level=level,
     )
 
 
-class _Gathered:
-    """What is kept of each model, and sums over them."""
-
-    def __init__(self, step: np.ndarray, is_told: Callable[[Model], bool] | None):
-        self.step = step
-        self._is_told = is_told
-        self.jumps: list[tuple[Jump, ...]] = []
-        self.watched: list[float] = []
-        self.ends: list[dict[str, float]] = []
-        self.failed = 0
-        self.count = np.zeros(len(step))
-        self.mean = np.zeros((len(step), len(LEVELS)))
-        self._squares = np.zeros((len(step), len(LEVELS)))
-
-    @property
-    def deviation(self) -> np.ndarray:
-        """The standard deviation over the models, (T, levels); NaN for fewer than two."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.sqrt(self._squares / np.where(self.count > 1, self.count - 1, np.nan)[:, None])
-
-    def add(self, models: Sequence[Model]) -> None:
-        found = [D for model in models if len(D := self._add_one(model))]
-        if not found:
-            return
-        shares = occupancy(np.concatenate(found) if len(found) > 1 else found[0]) / found[0].shape[1]
-        for each in np.split(shares, np.cumsum([len(D) for D in found])[:-1]):
-            self._add_shares(each)
-
-    def _add_one(self, model: Model) -> np.ndarray:
-        """Take in a model's jumps and its end; return the rows (rows, n) until which it is finite."""
-        from ..jumps import detect_jumps
-
-        D = np.asarray(model.dimensionality)
-        if len(D) != len(self.step):
-            raise ValueError(f"a model has {len(D)} rows for the {len(self.step)} of step; give one row for each step")
-        finite = np.isfinite(D).all(axis=1)
-        rows = len(D) if finite.all() else int(finite.argmin())
-        if not rows:
-            self.failed += 1
-            return D[:0]
-        self.watched.append(float(self.step[rows - 1]))
-        is_whole = rows == len(D) and bool(np.isfinite(model.W).all())
-        if is_whole and self._is_told is not None and not self._is_told(model):
-            self.jumps.append(())
-            self.ends.append({AS_RANDOM: 1.0})
-            return np.full_like(D, np.nan)
-        if len(D) >= FEWEST_ROWS:
-            loss = None if model.loss is None else np.asarray(model.loss)[:rows]
-            self.jumps.append(tuple(detect_jumps(D[:rows], loss, self.step[:rows])))
-        if is_whole:
-            self.ends.append(_shares_by_name(model.W))
-        return D[:rows]
-
-    def _add_shares(self, shares: np.ndarray) -> None:
-        """Take in the shares (rows, levels) of one model, by Welford's recurrence."""
-        rows = slice(len(shares))
-        self.count[rows] += 1
-        away = shares - self.mean[rows]
-        self.mean[rows] += away / self.count[rows, None]
-        self._squares[rows] += away * (shares - self.mean[rows])
-
-
-def _shares_by_name(W: np.ndarray) -> dict[str, float]:
+def _shares_by_name(polytopes: Sequence[Polytope], features: int) -> dict[str, float]:
     """Return the share of the features in polytopes of each name."""
-    from ..polytopes import identify
-
     shares: dict[str, float] = {}
-    for polytope in identify(W):
-        shares[polytope.name] = shares.get(polytope.name, 0.0) + len(polytope.features) / W.shape[1]
+    for polytope in polytopes:
+        shares[polytope.name] = shares.get(polytope.name, 0.0) + len(polytope.features) / features
     return shares
 
 

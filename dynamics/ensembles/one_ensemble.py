@@ -3,16 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..chance.verdict import AS_RANDOM
-from ..levels import LEVELS, occupancy
+from ..jumps.detection import Jump
+from ..levels import LEVELS, TOLERANCE
+from ..motion.alignment import Alignment, align_runs
+from ..polytopes.identification import Polytope
+from ..polytopes.wholes import MISSING, word_of
+from .gathering import Gathered, Model
 
-if TYPE_CHECKING:
-    from ..jumps import Jump
-    from ..motion.alignment import Alignment
+# How a member ends whose parameters are not finite.
+DIVERGED = "diverged"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,17 +24,18 @@ class EnsembleSummary:
 
     step (T,) are the steps of the rows; jumps holds the jumps of each member. occupancy (T, levels) is the share of the
     features at each of *levels*, the mean over the members, and spread (T, levels) its standard deviation over them;
-    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name;
+    what is missing to 1 is between levels. polytopes counts, for each member, the polytopes that it ended with by name,
+    of one whose W is not finite just "diverged";
     alignments bring the end of each member onto that of the *reference*, and their residuals tell how unlike they are.
     """
 
     step: np.ndarray
-    jumps: tuple[tuple["Jump", ...], ...]
+    jumps: tuple[tuple[Jump, ...], ...]
     levels: tuple[str, ...]
     occupancy: np.ndarray
     spread: np.ndarray
     polytopes: tuple[Counter[str], ...]
-    alignments: tuple["Alignment", ...]
+    alignments: tuple[Alignment, ...]
     reference: int
 
     @property
@@ -52,7 +56,7 @@ def summarise(
     *,
     step: Any = None,
     reference: int = 0,
-    tolerance: float = 0.02,
+    tolerance: float = TOLERANCE,
     is_told: Sequence[bool] | None = None,
 ) -> EnsembleSummary:
     """Return the jumps, the levels and the final polytopes of every member of an ensemble, aligned with one of them.
@@ -63,39 +67,33 @@ def summarise(
     the features, which costs n³ for each member.
 
     Shapes: dimensionality (T, k, n), loss (T, k), W the last row's (k, m, n), step (T,), by default the rows' numbers.
-    is_told says of each member whether it is beyond chance; of those that are not neither jumps, levels nor polytopes are
-    told. By default all are. *reference* is the member that the others are aligned with, and *tolerance* how near a level counts as at it.
+    *reference* is the member that the others are aligned with, and *tolerance* how near a level counts as at it.
+    is_told says of each member whether it is beyond chance; of any other neither jumps, levels nor polytopes are told.
     Raises ValueError where the shapes do not agree, k is 0, or there is no such member.
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
-    from ..jumps import detect_jumps
-    from ..motion.alignment import align_runs
-    from ..polytopes import identify
-
     rows, members = _checked_shape(dimensionality, loss, W)
     if not 0 <= reference < members:
         raise ValueError(f"reference={reference} is not one of the {members} members, which count from 0")
     step = np.arange(rows) if step is None else np.asarray(step)
-    shares = _Moments((rows, len(LEVELS)))
-    jumps, polytopes, alignments = [], [], []
+    finite = np.isfinite(W).all(axis=(1, 2))
+    # What diverged has no direction to be brought onto another's.
+    ends = np.where(finite[:, None, None], W, 0.0)
+    alignments, k = [], 0
+    gathered = Gathered(step, tolerance, None if is_told is None else lambda _: is_told[k])
     for k in range(members):
-        D = dimensionality[:, k]
-        alignments.append(align_runs(np.asarray(W[k]), np.asarray(W[reference])))
-        if is_told is not None and not is_told[k]:
-            shares.add(np.zeros((rows, len(LEVELS))))
-            jumps.append(())
-            polytopes.append(Counter([AS_RANDOM]))
-            continue
-        shares.add(occupancy(D, tolerance) / D.shape[1])
-        jumps.append(tuple(detect_jumps(D, loss=np.asarray(loss[:, k]), step=step)))
-        polytopes.append(Counter(_names(identify(np.asarray(W[k])))))
+        gathered.add([Model(dimensionality[:, k], np.asarray(loss[:, k]), np.asarray(W[k]))])
+        alignments.append(align_runs(ends[k], ends[reference]))
     return EnsembleSummary(
         step=step,
-        jumps=tuple(jumps),
-        levels=tuple(level.polytope for level in LEVELS),
-        occupancy=shares.mean,
-        spread=shares.deviation,
-        polytopes=tuple(polytopes),
+        jumps=tuple(model.jumps if model else () for model in gathered.models),
+        levels=tuple(level.label for level in LEVELS),
+        occupancy=gathered.shares.mean,
+        spread=gathered.shares.deviation(),
+        polytopes=tuple(
+            Counter([DIVERGED]) if model is None or model.polytopes is None else _count(model.polytopes)
+            for model in gathered.models
+        ),
         alignments=tuple(alignments),
         reference=reference,
     )
@@ -113,29 +111,9 @@ def _checked_shape(dimensionality: Any, loss: Any, W: Any) -> tuple[int, int]:
     return batch[0], batch[1]
 
 
-def _names(polytopes: Sequence[Any]) -> list[str]:
-    """Return one name for each polytope; features that are not represented are no polytope, and count one by one."""
-    return [
-        name
-        for polytope in polytopes
-        for name in [polytope.name] * (len(polytope.features) if polytope.name == "not represented" else 1)
-    ]
-
-
-class _Moments:
-    """Mean and standard deviation of arrays that come one at a time, by Welford's recurrence."""
-
-    def __init__(self, shape: tuple[int, ...]):
-        self.mean = np.zeros(shape)
-        self._squares = np.zeros(shape)
-        self._count = 0
-
-    def add(self, sample: np.ndarray) -> None:
-        self._count += 1
-        away = sample - self.mean
-        self.mean += away / self._count
-        self._squares += away * (sample - self.mean)
-
-    @property
-    def deviation(self) -> np.ndarray:
-        return np.sqrt(self._squares / self._count)
+def _count(polytopes: Sequence[Polytope]) -> Counter[str]:
+    """Count the polytopes by name; features that are not represented are no polytope, and count one by one."""
+    counts = Counter[str]()
+    for polytope in polytopes:
+        counts[word_of(polytope)] += len(polytope.features) if polytope.name == MISSING else 1
+    return counts

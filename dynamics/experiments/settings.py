@@ -1,10 +1,13 @@
-"""The settings of an experiment: read from text, and held to what they can mean."""
+"""The settings of an experiment: read from text, and held to what they can mean.
+
+An experiment is any dataclass with these settings here; ``Experiment``, which has them checked, stands above.
+"""
 
 import math
 import re
 import typing
-from dataclasses import Field, fields
-from typing import Any, ClassVar, Protocol
+from dataclasses import fields
+from typing import Any
 
 from ..errors import SettingError, unknown_name
 
@@ -23,24 +26,7 @@ _POWER_LAW = re.compile(r"\s*([0-9.eE+-]+)\s*\^\s*i\s*")
 _KINDS = {int: "a whole number", float: "a number", str: "text", tuple: "a comma-separated list", type(None): "none"}
 
 
-class HasSettings(Protocol):
-    """What is read of an experiment here; its fields are its settings."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    model: str
-    n_features: int
-    sets: int
-    batch_size: int
-    nonlinearity: str | tuple[str, ...]
-    importance: float | tuple[float, ...] | str
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Everything that can be set, by name."""
-        ...
-
-
-def parse_settings(experiment: HasSettings, assignments: tuple[str, ...]) -> dict[str, Any]:
+def parse_settings(experiment: Any, assignments: tuple[str, ...]) -> dict[str, Any]:
     """Read ``KEY=VALUE`` texts as settings of *experiment*; raises SettingError naming the text and the way out."""
     kinds = _kinds(experiment)
     settings = {}
@@ -55,7 +41,7 @@ def parse_settings(experiment: HasSettings, assignments: tuple[str, ...]) -> dic
     return settings
 
 
-def check_settings(experiment: HasSettings) -> None:
+def check_settings(experiment: Any) -> None:
     """Hold every setting of *experiment* to its type and range; raises SettingError naming the first that fails."""
     for name, kinds in _kinds(experiment).items():
         _check_value(name, getattr(experiment, name), kinds)
@@ -66,7 +52,7 @@ def check_settings(experiment: HasSettings) -> None:
         _check_other_model(experiment)
 
 
-def _check_other_model(experiment: HasSettings) -> None:
+def _check_other_model(experiment: Any) -> None:
     """Hold what is not a toy model to the settings that mean something to it."""
     if experiment.nonlinearity != "relu":
         raise SettingError(f"nonlinearity={experiment.nonlinearity!r} is for model=toy, not {experiment.model}")
@@ -92,7 +78,7 @@ def expand_importance(importance: float | tuple[float, ...] | str, n_features: i
     return (float(importance),) * n_features
 
 
-def _kinds(experiment: HasSettings) -> dict[str, tuple[type, ...]]:
+def _kinds(experiment: Any) -> dict[str, tuple[type, ...]]:
     """Return the types each setting may have: (int,) or (float, tuple, str), with the elements of a list implied."""
     hints = typing.get_type_hints(type(experiment))
     settings = experiment.settings

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Blocks enough to tell jumps apart that lie a hundredth of the run from each other.
-_BLOCKS = 512
+BLOCKS = 512
 # So many rows are filled at a time, and so many of so many columns are summed: they stay in the cache.
 _PIECE = 2**14
 _HIGH, _WIDE = 2**15, 32
@@ -60,7 +60,7 @@ def condense(signal: np.ndarray) -> Blocks:
     Each column is summed by itself in double precision, so that its means are the same beside any others.
     """
     rows, features = signal.shape
-    size = max(1, -(-rows // _BLOCKS))
+    size = max(1, -(-rows // BLOCKS))
     count = rows // size
     means = np.empty((features, count))
     high = max(1, min(count, _HIGH // size))

@@ -15,10 +15,13 @@ class Jump:
     """One event: the features that leave their plateaus for others at the same time, between the steps start and end.
 
     features are in order; before, after and sigmas (k,) hold for each of them the values of its plateaus where its
-    change begins and ends, and the size of the change in units of its standard error. loss_change is the change of the
-    loss across the event, loss_sigmas that in units of its standard error. loss_lag tells how many steps later than
-    the features the loss changes; it is negative where the loss leads, and NaN where no change of the loss near the
-    event is its own. All three are NaN without a loss.
+    change begins and ends, and the size of the change in units of its standard error.
+
+    loss_change is the loss at the end of the event less that at its start, both without noise; where the loss has a
+    ramp of its own near the event, that is within the two ends. loss_error is its standard error, loss_sigmas its size
+    in units of that, and loss_factor how many times as large the loss is at the end, NaN where it may be 0 or less at
+    one of them. loss_lag tells how many steps later than the features the loss changes; it is negative where the loss
+    leads, and NaN where no change of the loss near the event is its own. All five are NaN without a loss.
     """
 
     start: int | float
@@ -30,6 +33,8 @@ class Jump:
     loss_change: float
     loss_sigmas: float
     loss_lag: float
+    loss_error: float = np.nan
+    loss_factor: float = np.nan
 
     @property
     def sharpness(self) -> float:
@@ -106,4 +111,6 @@ def _jump(event: Sequence[FeatureChange], span: tuple[int, int], loss: LossChang
         loss_change=loss.change,
         loss_sigmas=loss.sigmas,
         loss_lag=loss.lag,
+        loss_error=loss.error,
+        loss_factor=loss.factor,
     )

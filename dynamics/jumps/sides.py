@@ -63,7 +63,7 @@ def look(y: np.ndarray, step: np.ndarray, span: tuple[float, float], bounds: tup
         after=float(y[right].mean() + drift * back),
         drifted=_drifted(y, step, (left, right), _beside(span, bounds, _FAR)),
         spread=float(residual.std()),
-        error=float(max(noise, _lasting_noise(residual)) * np.sqrt(1 / left.size + 1 / right.size + reach**2)),
+        error=float(max(noise, lasting_noise(residual)) * np.sqrt(1 / left.size + 1 / right.size + reach**2)),
     )
 
 
@@ -113,7 +113,7 @@ def _line(t: np.ndarray, y: np.ndarray, noise: float) -> tuple[float, float]:
     return (float(t @ y) / moment, noise / np.sqrt(moment)) if moment else (0.0, np.inf)
 
 
-def _lasting_noise(residual: np.ndarray) -> float:
+def lasting_noise(residual: np.ndarray) -> float:
     """Return the noise as it counts in averages, √(variance (1 + ρ) / (1 - ρ)), with ρ from one block to the next."""
     count = residual.size
     power = float(residual @ residual)

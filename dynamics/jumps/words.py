@@ -1,17 +1,17 @@
 """What happened, in words: one line for a jump."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..levels import nearest_level
+from ..levels import level_indices, nearest_level
 from .detection import Jump
 
-# Plateaus are means over many rows, but minibatches and neighbours that wait for their own jump keep them off a level.
-_NEAR = 0.04
-# More standard errors than that say no more: the loss is as good as without noise.
-_SURE = 1000
-# Of more than that no jump of a signal without noise needs to be told.
+# A third digit of a change shows beyond so many standard errors, and beyond so many more these do not show.
+_THREE, _SURE = 100, 1000
+# A change by this factor is told as a factor too.
+_LARGE = 2
+# Beyond so many times the noise no more is to be told, and up to so many a digit behind the point.
 _NOISELESS, _ROUND = 1000, 9.95
 # More features than that are counted instead of listed.
 _MOST_LISTED = 8
@@ -27,15 +27,16 @@ def describe_jump(
     """Return a jump in words: its steps, what rises and falls from where to where, and what the loss does.
 
     Such as "steps 1560-1720: features 3, 17 rise 0.21 → 0.50 (digon), 5 falls 0.31 → 0.02 (not represented);
-    loss -0.0012 (9 sigma)". Features that go the same way to the same level are told together, with their means.
-
-    *shapes* says which shapes there are, by feature, and a level then has the name of its polytope only where the
-    feature is in one; None stands for a signal of which no more is known than its levels. *against_chance* is the size
-    of the jump in units of what chance scatters, and is told beside its size in units of the noise of the rows.
+    loss -0.0012 ± 0.0001". Features that go the same way to the same level and shape are told together, with their
+    means. *shapes* has the polytope that a feature is in after the jump, where it is in any: D alone does not tell.
+    *against_chance* is the size of the jump in units of what chance scatters, and is told beside its size in units of
+    the noise of the rows.
     """
-    names = [_level_name(after, feature, shapes) for feature, after in zip(jump.features, jump.after, strict=True)]
+    names = [_name(jump, k, shapes or {}) for k in range(len(jump.features))]
     moves = ", ".join(_describe_group(jump, group, names[group[0]]) for group in _groups(jump, names))
-    size = f" ({_times(against_chance)} × chance, {_times(jump.sigmas.max())} × noise)" if np.isfinite(against_chance) else ""
+    size = ""
+    if np.isfinite(against_chance):
+        size = f" ({_times(against_chance)} × chance, {_times(float(jump.sigmas.max()))} × noise)"
     return f"steps {jump.start:g}-{jump.end:g}: {moves}{size}{_describe_loss(jump, loss_name)}"
 
 
@@ -45,15 +46,30 @@ def _times(size: float) -> str:
     return f"{size:.1f}" if size < _ROUND else f"{size:.0f}"
 
 
-def _groups(jump: Jump, names: list[str]) -> Iterable[list[int]]:
-    """Return which features, by their place in the jump, go the same way and end at a level of the same name."""
-    groups: dict[tuple[bool, str], list[int]] = {}
+def describe_signal_jump(jump: Jump, columns: Sequence[str], loss_name: str = "loss") -> str:
+    """Return a jump of any signal in words; *columns* are the names of its features, which have no levels.
+
+    Such as "steps 1560-1720: test_acc rises 0.12 → 0.98; loss -0.0012 ± 0.0001".
+    """
+    moves = [
+        f"{column} {'rises' if after > before else 'falls'} {before:.3g} → {after:.3g}"
+        for column, before, after in zip(columns, jump.before, jump.after, strict=True)
+    ]
+    if len(moves) > _MOST_LISTED:
+        moves = [*moves[:_MOST_LISTED], f"and {len(moves) - _MOST_LISTED} more"]
+    return f"steps {jump.start:g}-{jump.end:g}: {', '.join(moves)}{_describe_loss(jump, loss_name)}"
+
+
+def _groups(jump: Jump, names: Sequence[str]) -> Iterable[list[int]]:
+    """Return which features, by their place in the jump, go the same way and end at the same level, of one name."""
+    groups: dict[tuple[bool, str, int], list[int]] = {}
+    levels = level_indices(jump.after).tolist()
     for k, (before, after, name) in enumerate(zip(jump.before, jump.after, names, strict=True)):
-        groups.setdefault((bool(after < before), name), []).append(k)
+        groups.setdefault((bool(after < before), name, levels[k]), []).append(k)
     return [groups[key] for key in sorted(groups)]
 
 
-def _describe_group(jump: Jump, group: list[int], level: str) -> str:
+def _describe_group(jump: Jump, group: list[int], name: str) -> str:
     features = [jump.features[k] for k in group]
     many = len(features) > 1
     who = f"{len(features)} features" if len(features) > _MOST_LISTED else ", ".join(map(str, features))
@@ -61,15 +77,13 @@ def _describe_group(jump: Jump, group: list[int], level: str) -> str:
         who = f"feature{'s' if many else ''} {who}"
     before, after = float(np.mean(jump.before[group])), float(np.mean(jump.after[group]))
     verb = ("rise" if after > before else "fall") + ("" if many else "s")
-    return f"{who} {verb} {before:.2f} → {after:.2f}{f' ({level})' if level else ''}"
+    return f"{who} {verb} {before:.2f} → {after:.2f}{f' ({name})' if name else ''}"
 
 
-def _level_name(value: float, feature: int, shapes: Mapping[int, str] | None) -> str:
-    level = nearest_level(value, _NEAR)
-    if level is None:
-        return ""
-    is_there = shapes is None or not level.dimensionality or shapes.get(feature) == level.polytope
-    return level.polytope if is_there else ""
+def _name(jump: Jump, place: int, shapes: Mapping[int, str]) -> str:
+    """Return what one feature is in after a jump, or what its D itself means, or nothing."""
+    level = nearest_level(jump.after[place])
+    return shapes.get(jump.features[place], level.word if level else "")
 
 
 def _describe_loss(jump: Jump, name: str) -> str:
@@ -79,5 +93,12 @@ def _describe_loss(jump: Jump, name: str) -> str:
     # Within the jump itself there is nothing to tell.
     if np.isfinite(jump.loss_lag) and abs(jump.loss_lag) > (jump.end - jump.start) / 2:
         lag = f", {abs(jump.loss_lag):.0f} steps {'later' if jump.loss_lag > 0 else 'earlier'}"
-    sigmas = f"{abs(jump.loss_sigmas):.0f}" if abs(jump.loss_sigmas) <= _SURE else f"over {_SURE}"
-    return f"; {name} {jump.loss_change:+.2g} ({sigmas} sigma{lag})"
+    return f"; {name} {_describe_change(jump)}{lag}"
+
+
+def _describe_change(jump: Jump) -> str:
+    """Return the change of the loss with its standard error where that shows, and as a factor where that is large."""
+    sigmas, factor = abs(jump.loss_change) / jump.loss_error if jump.loss_error else np.inf, jump.loss_factor
+    error = f" ± {jump.loss_error:.1g}" if sigmas <= _SURE else ""
+    is_large = np.isfinite(factor) and not 1 / _LARGE < factor < _LARGE
+    return f"{jump.loss_change:+.{3 if sigmas >= _THREE else 2}g}{error}{f', × {factor:.2g}' if is_large else ''}"

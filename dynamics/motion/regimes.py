@@ -1,13 +1,15 @@
 """The regimes of a run: the stretches of learning in each of which one kind of geometric change goes on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from ..polytopes.identification import NEGLIGIBLE, identify, summary
+from ..geometry.measures import dimensionality
+from ..polytopes.identification import NEGLIGIBLE, identify
+from ..polytopes.wholes import summary
 from ..signals import Signal, sliceable
 from .affine import Motion, angle_and_axis, transformation
 from .feature_sets import find_sets
@@ -137,8 +139,16 @@ def _change(W0: np.ndarray, W1: np.ndarray, set_: tuple[int, ...]) -> Change:
         motion=transformation(W0, W1, set_, flat=FLAT),
         length=(_length(X0), _length(X1)),
         dimensions=(_dimensions(X0), _dimensions(X1)),
-        form=(summary(identify(X0)), summary(identify(X1))),
+        form=(_form(W0, set_), _form(W1, set_)),
     )
+
+
+def _form(W: np.ndarray, set_: tuple[int, ...]) -> str:
+    """Return what a set forms by itself; a single feature has a dimension to itself where no other shares it."""
+    parts = identify(W[:, list(set_)])
+    if len(set_) == 1:
+        parts = [replace(parts[0], dimensionality=float(dimensionality(W)[set_[0]]))]
+    return summary(parts)
 
 
 def _kind(lasting: Sequence[Change]) -> str:

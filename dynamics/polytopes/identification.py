@@ -1,7 +1,6 @@
 """Which polytopes the features form: the components of the feature graph, each compared with the catalogue."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +12,9 @@ from .shapes import Shape, shapes
 
 # A feature shorter than this share of the others is not represented.
 NEGLIGIBLE = 0.3
+# Nor is one shorter than this that only spoils the polytope the others form: in a plane, what finds no room beside a
+# pentagon ends at 0.25 to 0.29, with D = 0.03, on either side of the first threshold as chance has it.
+_WEAK = 0.5
 # Orthogonal features of trained models are up to 0.24 off, and of 3 % noise up to 0.2; a pentagon's pairs are at 0.31.
 ORTHOGONAL = 0.3
 # The root-mean-square error of the cosines up to which a component has a polytope's name.
@@ -54,7 +56,8 @@ def identify(W: np.ndarray) -> list[Polytope]:
     compared with the catalogue by its cosines alone, so that norms, rotations, reflections and the order of the
     features play no part. A tegum product, such as the octahedron, comes as its several components. A component that
     is no polytope of the catalogue is *unnamed*. The features shorter than 0.3 of the typical norm √(Σ|W_i|⁴ / Σ|W_i|²)
-    come last, as one group, *not represented*, of rank 0.
+    come last, as one group, *not represented*, of rank 0; so do those shorter than 0.5 without which the others of a
+    component form a polytope, and with which they form none.
 
     Where the strongest cosine between two groups is below 0.3, it may be noise or the edge of a simplex with many
     vertices. Those groups are one or two by what leaves the lesser sum of squared differences between the cosines and
@@ -72,9 +75,11 @@ def identify(W: np.ndarray) -> list[Polytope]:
     features = _Features.of(W)
     threshold = NEGLIGIBLE * typical_norm(features.norm)
     represented = features.norm > threshold
-    found = [_describe(features, group) for group in _components(features.unit, np.flatnonzero(represented))]
-    missing = np.flatnonzero(~represented)
+    groups = _without_weak(features, _components(features.unit, np.flatnonzero(represented)), threshold)
+    found = [_describe(features, group) for group in groups]
+    missing = np.setdiff1d(np.arange(W.shape[1]), np.concatenate([*groups, []]))
     if missing.size:
+        threshold = threshold * (_WEAK / NEGLIGIBLE if represented[missing].any() else 1)
         confidence = 1 - features.norm[missing].max() / threshold if threshold else 1.0
         found.append(_measured(features, missing, name="not represented", rank=0, confidence=confidence))
     return found
@@ -92,17 +97,6 @@ class _Features(NamedTuple):
     def of(cls, W: np.ndarray) -> "_Features":
         D, norm, _ = measure(W)
         return cls(W, W / np.where(norm == 0, 1, norm), norm, D)
-
-
-def summary(polytopes: Sequence[Polytope]) -> str:
-    """Return what the features form in words, such as ``3 × digon, triangle, 20 features not represented``."""
-    names = [polytope.name for polytope in polytopes if polytope.name != "not represented"]
-    counts = {name: names.count(name) for name in names}
-    told = [name if count == 1 else f"{count} × {name}" for name, count in counts.items()]
-    missing = sum(len(polytope.features) for polytope in polytopes if polytope.name == "not represented")
-    if missing:
-        told.append(f"{missing} feature{'s' * (missing > 1)} not represented")
-    return ", ".join(told)
 
 
 def typical_norm(norm: np.ndarray) -> float:
@@ -140,6 +134,22 @@ def _components(unit: np.ndarray, represented: np.ndarray) -> list[np.ndarray]:
     return sorted(parts[-1].groups, key=lambda group: group[0])
 
 
+def _without_weak(features: "_Features", groups: list[np.ndarray], threshold: float) -> list[np.ndarray]:
+    """Return the groups, without the weak features of those that have a name without them alone."""
+    kept = []
+    for group in groups:
+        strong = group[features.norm[group] > threshold * _WEAK / NEGLIGIBLE]
+        parts = _components(features.unit, strong) if len(strong) < len(group) else []
+        spoiled = bool(parts) and _is_unnamed(features, group) and not any(_is_unnamed(features, p) for p in parts)
+        kept += parts if spoiled else [group]
+    return sorted(kept, key=lambda group: group[0])
+
+
+def _is_unnamed(features: "_Features", group: np.ndarray) -> bool:
+    unit = features.unit[:, group]
+    return _nearest(unit.T @ unit) is None
+
+
 def _join(cosines: np.ndarray, left: _Part, right: _Part, *, splits: bool) -> _Part:
     """Make one group of two parts or, where they may be orthogonal and are nearer to that, leave them two."""
     one, two = np.concatenate(left.groups), np.concatenate(right.groups)
@@ -157,7 +167,7 @@ def _nearest(cosines: np.ndarray) -> tuple[Shape, float] | None:
     for shape in shapes(len(cosines)):
         # Most are ruled out by their values alone, which costs little.
         if difference(cosines, shape.cosines) <= TOLERANCE:
-            residual = difference(cosines, shape.cosines, match(cosines, shape.cosines))
+            residual = difference(cosines, shape.cosines, match(cosines, shape.cosines, shape.kinds))
             found += [(shape, residual)] if residual <= TOLERANCE else []
     return min(found, key=lambda pair: pair[1], default=None)
 

@@ -85,8 +85,8 @@ def plant(plan: Plan, seed: int = 0) -> Trajectory:
     clean = levels[0] + _drift(plan, step, rng)
     expected = np.full(plan.rows, 1 + drops.sum())
     for (start, end), change, drop in zip(ramps, np.diff(levels, axis=0), drops, strict=True):
-        clean = clean + _share(plan, start, end)[:, None] * change
-        expected = expected - _share(plan, start + plan.lag, end + plan.lag) * drop
+        clean = clean + share_done(plan, start, end)[:, None] * change
+        expected = expected - share_done(plan, start + plan.lag, end + plan.lag) * drop
     jumps = tuple(
         PlantedJump(step[start].item(), step[end].item(), who, before[list(who)], after[list(who)], -float(drop))
         for (start, end), who, before, after, drop in zip(ramps, movers, levels, levels[1:], drops, strict=False)
@@ -146,7 +146,7 @@ def _smallest_jumps(levels: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(smallest), smallest, 0.5)
 
 
-def _share(plan: Plan, start: int, end: int) -> np.ndarray:
+def share_done(plan: Plan, start: int, end: int) -> np.ndarray:
     """Return the share (T,) of a jump that is done at each row."""
     share = np.clip((np.arange(plan.rows) - start) / (end - start), 0, 1)
     return share if plan.shape == "linear" else share * share * (3 - 2 * share)
@@ -194,6 +194,10 @@ class PlantedRegime:
         if self.reflected:
             matrix[:, i] *= -1
         return self.scale**share * matrix
+
+
+# Its name in 0.1.0.
+Regime = PlantedRegime
 
 
 def move(W: np.ndarray, regimes: Sequence[PlantedRegime]) -> np.ndarray:

@@ -20,8 +20,6 @@ import numpy as np
 from ..errors import SettingError
 from ..experiments.experiment import Experiment
 from ..theory.population import expected_gradient, expected_loss
-from .loop import build_model
-from .models import instance_seed
 
 # Each further feature triples the cost of a step and asks for more steps; beyond, minibatches are as fast.
 MOST_FEATURES = 3
@@ -60,12 +58,16 @@ def steps_of(experiment: Experiment) -> int:
     return _STEPS_PER_FEATURE * max(1, experiment.n_features - 1)
 
 
-def train_on_population(experiment: Experiment) -> Ensemble:
+def train_on_population(experiment: Experiment, *, steps: int | None = None) -> Ensemble:
     """Train every instance of an experiment on E_x[Σ_i I_i (x_i - ReLU(W^T W x + b)_i)²], from the usual first weights.
 
+    steps: how many, by default steps_of(experiment); the rate falls to zero within them, however few.
     Raises SettingError where is_exact() is false.
     Source: Toy Models of Superposition, "Superposition as a Phase Change".
     """
+    # Whoever plans a sweep asks what can be trained here, and shall not wait for torch.
+    from .models import instance_seed
+
     if not is_exact(experiment):
         raise SettingError(
             f"{experiment.name!r} with n_features={experiment.n_features}, correlation={experiment.correlation}, "
@@ -77,7 +79,7 @@ def train_on_population(experiment: Experiment) -> Ensemble:
     importance = np.broadcast_to(experiment.loss_weights(), (*members, experiment.n_features))
     W, b = (_Annealed(first, share) for first, share in zip(_first(experiment), (1.0, _BIAS_SHARE), strict=True))
     rng = np.random.default_rng(instance_seed(experiment.seed, _NOISE_STREAM))
-    steps = steps_of(experiment)
+    steps = steps_of(experiment) if steps is None else steps
     for k in range(steps):
         rate, noise = _RATE * (1 - k / steps), _NOISE * max(0.0, 1 - k / steps / _QUIET_FROM)
         gradient = expected_gradient(W.value, b.value, density, importance)
@@ -88,6 +90,8 @@ def train_on_population(experiment: Experiment) -> Ensemble:
 
 def _first(experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
     """Return the first weights and biases, with an axis of instances also where there is one model."""
+    from .loop import build_model
+
     # On the CPU, whatever device the training on minibatches would use.
     model = build_model(experiment.with_settings(device="cpu"))
     W, b = (model.get_parameter(name).detach().double().numpy() for name in ("W", "b"))

@@ -15,7 +15,7 @@ from ...dynamics.errors import SettingError, unknown_name
 from ..file.compression import is_compressed
 from ..file.feature_major import is_feature_major
 from ..file.hdf5 import dataset_at, is_sweep
-from ..reading.recording import Recording, open_recording
+from ..reading.recording import Recording, open_recording, snapshot_of
 from ..reading.series import Series, patiently
 from ..sweeps.sweep import arrays_of
 from .contents import Array, Block, Contents
@@ -114,33 +114,33 @@ def _chunk_rows(recording: Recording, path: str) -> int:
     """Return how many rows are read together, as those of a compressed chunk, or of one with one element only."""
 
     def look() -> int:
-        dataset = recording.node(path)
+        dataset = snapshot_of(recording).node(path)
         if not isinstance(dataset, h5py.Dataset) or dataset.chunks is None:
             return 1
         return dataset.chunks[0] if is_compressed(dataset) or is_feature_major(dataset.chunks) else 1
 
-    return patiently(recording, look)
+    return patiently(snapshot_of(recording), look)
 
 
 def _axes(recording: Recording, path: str, ndim: int) -> tuple[str, ...]:
     """Return the names of an array's axes, those without a name after the array."""
 
     def look() -> list[str]:
-        dataset: Any = recording.node(path)
+        dataset: Any = snapshot_of(recording).node(path)
         # What was not written yet has no place in the file.
         dimensions = [] if dataset is None else list(dataset.dims)[1:]
         return [dimension[0].name.removeprefix("/") if len(dimension) else "" for dimension in dimensions]
 
     unnamed = [f"{path.replace('/', '.')}.axis{k}" for k in range(ndim - 1)]
-    return ("step", *(name or other for name, other in zip_longest(patiently(recording, look), unnamed)))
+    return ("step", *(name or other for name, other in zip_longest(patiently(snapshot_of(recording), look), unnamed)))
 
 
 def _root(recording: Recording) -> dict[str, Any]:
     def look() -> dict[str, Any]:
-        root = recording.node("/")
+        root = snapshot_of(recording).node("/")
         return {} if root is None else _plain(root.attrs)
 
-    return patiently(recording, look)
+    return patiently(snapshot_of(recording), look)
 
 
 def _of_dataset(file: h5py.File, name: str) -> Array:

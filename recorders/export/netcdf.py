@@ -6,12 +6,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ..file.hdf5 import BARE_DIMENSION
 from .contents import Array, Contents, blocks
 from .names import without_complex
 
 _BLOCK_BYTES = 2**24
 # How netCDF-4 marks an axis that has a length and no values.
-_BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 
 
 def write(contents: Contents, path: Path) -> None:
@@ -79,7 +79,7 @@ def _dataset(file: h5py.File, array: Array) -> h5py.Dataset:
     dataset = group.create_dataset(array.path.rpartition("/")[2], array.shape, array.dtype)
     for k, (axis, size) in enumerate(zip(array.axes, array.shape, strict=True)):
         if axis not in file:
-            file.create_dataset(axis, (size,), np.float32).make_scale(_BARE_DIMENSION % size)
+            file.create_dataset(axis, (size,), np.float32).make_scale(BARE_DIMENSION % size)
         scale = file[axis]
         assert isinstance(scale, h5py.Dataset)
         dataset.dims[k].attach_scale(scale)

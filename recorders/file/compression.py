@@ -1,10 +1,14 @@
-"""The compressions that a recording's arrays may have: HDF5's own, and those of the extra [compression]."""
+"""The compressions that a recording's arrays may have: HDF5's own, and those of the extra [compression].
 
-from typing import Any
+The command line names them, so that HDF5 is loaded where it is used only.
+"""
 
-import h5py
+from typing import TYPE_CHECKING, Any
 
 from ...dynamics.errors import MissingExtraError, unknown_name
+
+if TYPE_CHECKING:
+    import h5py
 
 # gzip is read by every HDF5; the others need a plugin. Bytes are shuffled, since those of like weight resemble each
 # other from row to row, which those of one number do not.
@@ -31,13 +35,15 @@ def filters_of(compression: str) -> dict[str, Any]:
     return {**plugin, "shuffle": True}
 
 
-def is_compressed(dataset: h5py.Dataset) -> bool:
+def is_compressed(dataset: "h5py.Dataset") -> bool:
     """Whether the values go through any filter on their way to the file."""
     return dataset.id.get_create_plist().get_nfilters() > 0
 
 
-def make_readable(dataset: h5py.Dataset) -> None:
+def make_readable(dataset: "h5py.Dataset") -> None:
     """Load the plugins for HDF5 if *dataset* needs one; raises MissingExtraError where they are not installed."""
+    import h5py
+
     settings = dataset.id.get_create_plist()
     codes = [settings.get_filter(k)[0] for k in range(settings.get_nfilters())]
     if all(h5py.h5z.filter_avail(code) for code in codes):

@@ -13,7 +13,7 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ..ring.channels import Channel, stored_channels
 from ..ring.layout import NAN
-from .hdf5 import FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at
+from .hdf5 import BARE_DIMENSION, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at
 from .journal import discard
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
@@ -21,7 +21,6 @@ from .journal import discard
 _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
 # All the first chunks together; many channels have smaller ones.
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
-_BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 
 
 def create_file(
@@ -138,5 +137,5 @@ def _dimension(file: h5py.File, name: str, size: int) -> h5py.Dataset:
     """Return the dimension scale of that name, in the way of netCDF-4; the first use makes it."""
     if name not in file:
         scale = file.create_dataset(name, shape=(size,), dtype=np.float32)
-        scale.make_scale(_BARE_DIMENSION % size)
+        scale.make_scale(BARE_DIMENSION % size)
     return dataset_at(file, name)

@@ -7,6 +7,8 @@ from h5py.h5i import dec_ref
 
 # Both HDF5 1.14 and 2 read and write this version, and it allows reading while writing.
 LIBVER = ("v110", "v110")
+# How netCDF-4 calls a dimension without values, and so long it is.
+BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 GROUPS = ("scalars", "parameters", "features", "probes")
 
 

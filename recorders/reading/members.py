@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ...dynamics.signals import MOST_BYTES
+from .indexing import as_slice, indexed
 from .series import Series
 
 
@@ -45,11 +46,12 @@ class Member(NDArrayOperatorsMixin):
         return len(self._series)
 
     def __getitem__(self, key: Any) -> Any:
-        key = key if isinstance(key, tuple) else (key,)
-        if not all(isinstance(part, int | np.integer | slice) for part in key) or len(key) > self.ndim:
-            return np.asarray(self)[key]
-        rows, *rest = key or (slice(None),)
-        return self._series[(rows, self._instance, *rest)]
+        return indexed(key, self.shape, self._read)
+
+    def _read(self, wanted: list[range]) -> np.ndarray:
+        """Return the values at these positions of every axis."""
+        rows, *rest = map(as_slice, wanted)
+        return self._series[(rows, slice(self._instance, self._instance + 1), *rest)][:, 0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype=dtype)

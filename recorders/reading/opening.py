@@ -1,5 +1,6 @@
 """Opening the file of a recording for reading, in whatever state it is."""
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,8 @@ def open_file(path: Path) -> h5py.File:
         raise RecordingError(f"{path} is a directory; name a recording, such as {path / 'run.h5'}")
     if path.stat().st_size == 0:
         raise RecordingError(f"{path} is empty; it is no recording")
+    if not os.access(path, os.R_OK):
+        raise RecordingError(f"{path} cannot be read: you have no permission")
     if not h5py.is_hdf5(path):
         raise RecordingError(f"{path} is not an HDF5 file, so it is no recording")
     # While a change is put into the file, it may be shorter than its superblock says.

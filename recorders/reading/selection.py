@@ -2,16 +2,21 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError, unknown_name
 from ...dynamics.experiments import EXPERIMENTS
+from .divergence import first_row_of_member
 from .members import Member
 from .opening import catalogue_entry
 from .recording import Recording
 from .series import Series
+
+# By which loss a training is told, the first that there is: that of the population, or that of the minibatches.
+LOSSES = ("expected_loss", "loss")
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,20 @@ class Selection:
         values = self.recording.scalars[name][:]
         return values if np.isfinite(values).any() else None
 
+    def told_loss(self) -> tuple[str | None, np.ndarray | None]:
+        """Return the loss that a training is told by, its name and its values; None where none was logged."""
+        losses = ((name, values) for name in LOSSES if (values := self.loss(name)) is not None)
+        return next(losses, (None, None))
+
+    @cached_property
+    def diverged_at(self) -> int | None:
+        """The first step at which what is shown is not finite; of an ensemble only the member's matrix is asked."""
+        step = self.recording.diverged_at
+        if step is None or self.instance is None:
+            return step
+        row = first_row_of_member(self.weights, self.instance) if self.has_weights else None
+        return None if row is None else int(self.recording.step[row])
+
     @property
     def experiment(self) -> dict[str, Any]:
         """The settings of the catalogue's experiment; empty for any other training."""
@@ -85,6 +104,12 @@ class Selection:
     @property
     def heading(self) -> str:
         """What the experiment is about: its title in the catalogue, where its sizes are those of the catalogue."""
+        step = self.recording.diverged_at
+        who = "" if self.instance is None else " an instance"
+        return self._subject if step is None else f"{self._subject};{who} diverged at step {step:,}"
+
+    @property
+    def _subject(self) -> str:
         settings = self.experiment
         if not settings:
             return self.recording.path.stem
@@ -95,7 +120,11 @@ class Selection:
 
     @property
     def title(self) -> str:
-        """What the picture shows, in one line."""
+        """What the picture shows, in one line, and where it diverged."""
+        return self._shown if self.diverged_at is None else f"{self._shown}, diverged at step {self.diverged_at:,}"
+
+    @property
+    def _shown(self) -> str:
         settings = self.experiment
         if not settings:
             return f"{self.recording.path.stem}: {self.parameter}"

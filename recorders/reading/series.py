@@ -14,6 +14,7 @@ from ...dynamics.errors import RecordingError, unknown_name
 from ..file.compression import make_readable
 from ..file.feature_major import FeatureMajor, is_feature_major
 from ..ring.layout import NAN
+from .indexing import as_slice, indexed
 
 T = TypeVar("T")
 
@@ -97,6 +98,12 @@ class Series(NDArrayOperatorsMixin):
         return None if dataset is None else dataset.chunks
 
     @property
+    def fill_value(self) -> Any:
+        """What stands in a row in which nothing was recorded."""
+        dataset = self._dataset()
+        return _absent(self.dtype) if dataset is None else dataset.fillvalue
+
+    @property
     def attrs(self) -> dict[str, Any]:
         """What is noted of the array, such as the dtype it had in the model."""
         own = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
@@ -107,21 +114,7 @@ class Series(NDArrayOperatorsMixin):
         return self._rows
 
     def __getitem__(self, key: Any) -> Any:
-        key = key if isinstance(key, tuple) else (key,)
-        if not all(isinstance(part, int | np.integer | slice) for part in key) or len(key) > self.ndim:
-            return np.asarray(self)[key]
-        # HDF5 slices forwards only; it reads what is asked for, and the turning is left to NumPy.
-        forward, turn = [], []
-        for part, size in zip(key or (slice(None),), self.shape, strict=False):
-            if isinstance(part, slice):
-                wanted = range(size)[part]
-                turn.append(slice(None, None, -1 if wanted.step < 0 else 1))
-                forward.append(wanted[::-1] if wanted.step < 0 else wanted)
-            else:
-                index = _checked(int(part), size)
-                turn.append(0)
-                forward.append(range(index, index + 1))
-        return self._read(forward)[tuple(turn)]
+        return indexed(key, self.shape, self._read)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self[:])
@@ -154,7 +147,7 @@ class Series(NDArrayOperatorsMixin):
 
     def _read(self, wanted: list[range]) -> np.ndarray:
         """Return the values at these positions of the first axes."""
-        rows, rest = wanted[0], tuple(_slice(each) for each in wanted[1:])
+        rows, rest = wanted[0], tuple(as_slice(each) for each in wanted[1:])
         filed = min(self._source.filed, self._rows)
         first = range(rows.start, min(rows.stop, filed), rows.step)
         parts = [self._read_whole(first, rest)] if len(first) or not len(rows) else []
@@ -181,7 +174,7 @@ class Series(NDArrayOperatorsMixin):
             elements = [range(size)[part] for part, size in zip(parts, sizes, strict=True)]
             return self._feature_major(dataset).read(rows, elements)
         if dataset is not None:
-            return dataset[(_slice(rows), *rest)]
+            return dataset[(as_slice(rows), *rest)]
         sample = self._sample[:0][(slice(None), *rest)]
         return np.full((len(rows), *sample.shape[1:]), _absent(sample.dtype), sample.dtype)
 
@@ -194,7 +187,7 @@ class Series(NDArrayOperatorsMixin):
     def _read_tail(self, rows: range, rest: tuple[slice, ...]) -> np.ndarray:
         values = self._source.tail(self._path)
         if values is not None:
-            return values[(_slice(rows), *rest)]
+            return values[(as_slice(rows), *rest)]
         # What is derived from rows comes up when they are written.
         sample = self._sample
         full = np.broadcast_to(_absent(sample.dtype), (len(rows), *sample.shape[1:]))
@@ -221,13 +214,3 @@ def patiently(source: Source, look: Callable[[], T]) -> T:
 
 def _absent(dtype: np.dtype) -> Any:
     return NAN if dtype.kind in "fc" else 0
-
-
-def _slice(wanted: range) -> slice:
-    return slice(wanted.start, wanted.stop, wanted.step) if wanted else slice(0, 0)
-
-
-def _checked(index: int, size: int) -> int:
-    if not -size <= index < size:
-        raise IndexError(f"index {index} is out of range for {size}")
-    return index % size

@@ -16,7 +16,7 @@ from ..file.drafts import created, draft_beside, put_on_disk, remove_stale
 from ..file.hdf5 import dataset_at
 from ..file.journal import discard
 from ..reading.opening import check_format, open_file
-from ..reading.recording import Recording, open_recording
+from ..reading.recording import Recording, open_recording, snapshot_of
 from ..reading.series import Series
 from ..ring.lock import is_held
 from ..ring.paths import check_path, ring_path
@@ -91,7 +91,7 @@ def _put_in_place(draft: Path, path: Path) -> None:
 
 
 def _is_compact(recording: Recording, compression: str | None) -> bool:
-    root = recording.node("/")
+    root = snapshot_of(recording).node("/")
     return (
         root is not None
         and "compacted" in root.attrs
@@ -105,7 +105,7 @@ def _is_compact(recording: Recording, compression: str | None) -> bool:
 
 def _chosen(recording: Recording, compression: str | None) -> str:
     """Return the compression that was asked for, or else that of the recording."""
-    root = recording.node("/")
+    root = snapshot_of(recording).node("/")
     if compression is None and root is not None:
         return str(root.attrs.get("compacted", "none"))
     return compression or "none"
@@ -169,7 +169,7 @@ def _copy(series: Series, piece: Piece, dataset: h5py.Dataset) -> int:
 
 def _ending(recording: Recording) -> dict[str, Any]:
     """Return the attributes that repairing a recording would set; none for one that was closed in order."""
-    root = recording.node("/")
+    root = snapshot_of(recording).node("/")
     if root is None or root.attrs["status"] != "recording":
         return {}
     ring = Ring.open(ring_path(recording.path))

@@ -11,9 +11,8 @@ import numpy as np
 from ..file.compression import is_compressed
 from ..file.feature_major import chunk_rows, is_feature_major
 from ..file.hdf5 import dataset_at
-from ..reading.recording import Recording
+from ..reading.recording import Recording, snapshot_of
 from ..reading.series import Series
-from ..ring.layout import NAN
 from .chunking import Piece, compact_chunks
 
 # What HDF5 itself notes of dimension scales, and of those that use them.
@@ -34,7 +33,7 @@ def arrays_of(recording: Recording) -> dict[str, Series]:
 
 def make_skeleton(recording: Recording, file: h5py.File, filters: Mapping[str, Any]) -> None:
     """Make in an empty file what the recording's file has but for its rows, and room for all of those."""
-    source, arrays = recording.node("/"), arrays_of(recording)
+    source, arrays = snapshot_of(recording).node("/"), arrays_of(recording)
     assert isinstance(source, h5py.Group)
     _copy_attributes(source, file)
     # The scale of the rows comes first, which the others refer to.
@@ -126,7 +125,7 @@ def _make_array(
         maxshape=(None, *(size or None for size in series.shape[1:])),
         chunks=chunks,
         dtype=series.dtype,
-        fillvalue=series.dtype.type(NAN) if floats else None,
+        fillvalue=series.dtype.type(series.fill_value) if floats else None,
         **settings,
     )
 

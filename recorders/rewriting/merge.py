@@ -17,6 +17,7 @@ from ..file.store import Store
 from ..reading.recording import open_recording
 from ..ring.channels import Block, array_channel, check_channels, row_bytes
 from ..ring.derived import with_features
+from ..ring.layout import NAN, is_absent
 from ..ring.paths import check_path, ring_path
 from .shards import RankRows, by_rank, whole_parameters
 
@@ -109,10 +110,12 @@ class Merger:
         for name, rank in self._probes.items():
             arrays[f"probes/{name}"] = rank.read(rank.recording.probes[name], rows)
         if self._logging:
-            losses = np.full((len(rows), len(self._ranks)), np.nan)
+            losses = np.full((len(rows), len(self._ranks)), NAN)
             for k in self._logging:
                 losses[:, k] = self._ranks[k].read(self._ranks[k].recording.scalars["loss"], rows)
-            scalars["loss"] = losses[:, self._logging].mean(axis=1)
+            known = losses[:, self._logging]
+            # The mean of what one of them did not log is no loss of NaN.
+            scalars["loss"] = np.where(is_absent(known).any(axis=1), NAN, known.mean(axis=1))
             arrays.setdefault(f"probes/{_LOSSES}", losses)
         return Block(first.read(first.recording.step, rows), first.read(first.recording.time, rows), scalars, arrays)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
-from ..reading.recording import Recording
+from ..reading.recording import Recording, snapshot_of
 from ..reading.series import Series
 from ..ring.channels import Channel
 
@@ -61,7 +61,7 @@ class RankRows:
     def channel(self, group: Literal["parameters", "probes"], name: str) -> Channel:
         """Return the channel of an array that this rank recorded."""
         series: Series = getattr(self.recording, group)[name]
-        dataset: Any = self.recording.node(f"{group}/{name}")
+        dataset: Any = snapshot_of(self.recording).node(f"{group}/{name}")
         axes = tuple(dimension[0].name.removeprefix("/") for dimension in list(dataset.dims)[1:])
         return Channel(group, name, series.shape[1:], series.dtype, series.dtype, axes, None, series.attrs)
 
@@ -174,7 +174,7 @@ def _spans(places: np.ndarray, gap: int, most: int) -> Iterator[np.ndarray]:
 
 
 def _attributes(recording: Recording) -> dict[str, Any]:
-    root = recording.node("/")
+    root = snapshot_of(recording).node("/")
     return {} if root is None else dict(root.attrs)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from struct import pack, unpack
 
 import numpy as np
 
@@ -14,7 +15,9 @@ PAGE = 4096
 LARGE = 2**16
 
 MAGIC = b"DYNRING2"
-NAN = float("nan")
+# What stands where nothing was recorded: a NaN that no arithmetic begins with, so that a loss of NaN is told from it.
+_ABSENT = 0x7FF8_0000_0064_796E
+NAN = unpack("<d", pack("<Q", _ABSENT))[0]
 # The header's words, 8 bytes each, and after them the names of the scalars, what a writer says of its end, the schema.
 _NAMES = ("magic", "header", "capacity", "tail", "state", "waited", "skipped", "names", "message", "schema", "final")
 WORDS = {name: 8 * k for k, name in enumerate(_NAMES)}
@@ -86,6 +89,11 @@ class RowLayout:
         """Return the layout that schema() described."""
         entry = json.loads(schema)
         return cls(entry["token"], entry["room"], tuple(Channel.from_dict(each) for each in entry["channels"]))
+
+
+def is_absent(values: np.ndarray) -> np.ndarray:
+    """Return where nothing was recorded among numbers (float64), of whatever shape; a NaN that was recorded is none."""
+    return np.asarray(values, np.float64).view(np.uint64) == _ABSENT
 
 
 def rows_within(channels: Sequence[Channel], room: int, *, most_bytes: int, most_rows: int) -> int:

@@ -3,18 +3,14 @@
 from collections.abc import Container
 from pathlib import Path
 
-from ...dynamics.errors import OutputExistsError, RecordingError
+from ...dynamics.errors import OutputExistsError
+from ..outputs import check_output
 from .lock import is_held
 
 
 def check_path(path: Path, *, overwrite: bool) -> None:
     """Raise OutputExistsError or RecordingError where no recording can be put at *path*; touch nothing."""
-    if path.is_dir():
-        raise OutputExistsError(f"{path} is a directory; name a file for the recording")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
-    if not path.parent.is_dir():
-        raise RecordingError(f"{path.parent} is no directory to write {path.name} in; create it first")
+    check_output(path, overwrite=overwrite)
     if is_held(ring_path(path)):
         raise OutputExistsError(f"{path} is being recorded at this moment; close its recorder or choose another path")
 

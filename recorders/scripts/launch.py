@@ -16,8 +16,8 @@ from ...dynamics.experiments import EXPERIMENTS
 ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
 _DISABLE = str(Path("torch", "_dynamo", "eval_frame.py"))
-# The package's root, whichever folder of it a frame lies in.
-_OURS = str(Path(__file__).parents[2]) + os.sep
+# Where our frames lie. A checkout's root is not ours as a whole: an environment may lie in it.
+_OURS = tuple(str(Path(__file__).parents[2] / folder) + os.sep for folder in ("recorders", "dynamics", "commands"))
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from ...dynamics.errors import SettingError
 from ..ring.paths import free_path
-from ..writing.cost import room_for_rows
+from ..writing.cost import price_is_told, room_for_rows
 from .losses import Account, Ledger, replaced
 
 if TYPE_CHECKING:
+    from ..reading.recording import Recording
     from ..step.recorder import Recorder
 
 # A recording keeps its model in memory until the end; a script that trains one model after another must not run out.
@@ -71,7 +72,7 @@ class Tracking:
         for path, recorder in self._recorders.items():
             try:
                 with open_recording(recorder.path) as recording:
-                    lines.append(f"{path}: {len(recording):,} rows, {recording.status}")
+                    lines.append(f"{path}: {len(recording):,} rows, {recording.status}{_divergence(recording)}")
             except OSError as error:
                 lines.append(str(error))
         return lines
@@ -128,7 +129,8 @@ class Tracking:
         options = {**self._options, "config": {**self._options.get("config", {}), **about}}
         options["select"] = options.get("select") or owned.select
         # torch comes to the optimizer's own hooks after the global ones: the recorder's fire in this very step.
-        recorder = attach(owned.model, optimizer, self._folder / path, **options)
+        with price_is_told():
+            recorder = attach(owned.model, optimizer, self._folder / path, **options)
         self._recorders[path] = recorder
         account.log = lambda loss: recorder.log(loss=loss)
         size = room_for_rows(recorder.bytes_per_row, recorder.path.parent)
@@ -144,6 +146,13 @@ class Tracking:
         beside = self._path.with_name(f"{self._path.stem}.{label}{self._path.suffix}")
         overwrite = self._options.get("overwrite", False)
         return free_path(beside, folder=self._folder, taken=self._recorders, overwrite=overwrite)
+
+
+def _divergence(recording: "Recording") -> str:
+    from ..reading.divergence import diverged_to_the_end
+
+    step = diverged_to_the_end(recording)
+    return "" if step is None else f", diverged at step {step:,}"
 
 
 def _ignore(_: Any) -> None:

@@ -1,3 +1,3 @@
-from .hotpath import PythonHotPath
+from .state import PythonHotPath
 
 class HotPath(PythonHotPath): ...

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.ensembles.one_ensemble import EnsembleSummary, summarise
+from ...dynamics.polytopes.wholes import in_words
 from ..reading.members import Members
 from ..reading.recording import Recording
-from ..reading.selection import Selection, select
+from ..reading.selection import LOSSES, Selection, select
 from ..text import ShownAsText
 from .judging import are_told
 
@@ -26,6 +27,7 @@ class EnsembleStory(ShownAsText):
     members: int
     looked_at: int
     summary: EnsembleSummary
+    diverged_at: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -44,13 +46,17 @@ class EnsembleStory(ShownAsText):
             "looked_at": self.looked_at,
             "outcomes": outcomes,
             "levels": levels,
+            "diverged_at": self.diverged_at,
             "jump_times": [times.tolist() for times in self.summary.jump_times],
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.parameter}, the ends of {self.looked_at} of {self.members} instances"]
+        lines = (
+            [] if self.diverged_at is None else [f"{self.parameter}, an instance diverged at step {self.diverged_at}"]
+        )
+        lines += [f"{self.parameter}, the ends of {self.looked_at} of {self.members} instances"]
         for found, count in self.summary.outcomes.most_common():
-            lines.append(f"  {count:4d}: {', '.join(f'{many} × {name}' for name, many in found)}")
+            lines.append(f"  {count:4d}: {in_words(dict(found))}")
         return "\n".join([*lines, self._jumps])
 
     @property
@@ -76,13 +82,16 @@ def tell_ensemble(recording: Recording, parameter: str | None = None) -> Ensembl
     last = selection.weights[-1, :looked_at]
     W = last.swapaxes(-1, -2) if selection.weights.attrs["features"] == "rows" else last
     is_told = are_told(recording, selection.parameter, looked_at)
-    summary = summarise(Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step, is_told=is_told)
-    return EnsembleStory(selection.parameter, members, looked_at, summary)
+    summary = summarise(
+        Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step, is_told=is_told
+    )
+    return EnsembleStory(selection.parameter, members, looked_at, summary, recording.diverged_at)
 
 
 def _losses(selection: Selection, looked_at: int) -> Members | np.ndarray:
     """Return the loss of each member, (T, k), the population loss if there is one; NaN where none was recorded."""
-    for name in ("expected_loss_of_instance", "loss_of_instance"):
-        if name in selection.recording.probes:
-            return Members(selection.recording.probes[name], looked_at)
+    for name in LOSSES:
+        of_instance = selection.recording.probes.get(f"{name}_of_instance")
+        if of_instance is not None:
+            return Members(of_instance, looked_at)
     return np.broadcast_to(np.nan, (len(selection.recording), looked_at))

@@ -16,6 +16,7 @@ from ...dynamics.geometry import measure
 from ...dynamics.jumps import Jump
 from ...dynamics.levels import count_levels
 from ...dynamics.polytopes import identify
+from ...dynamics.polytopes.wholes import shapes_of
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 
@@ -25,14 +26,14 @@ _ELEMENTS, _JUMPS = 1000, 100
 
 @dataclass(frozen=True, eq=False)
 class ToldJump:
-    """A jump that is beyond chance, with the shapes that its features are in after it, None where that is not known.
+    """A jump that is beyond chance, with the shapes that its features are in after it, as far as that is known.
 
     against_chance is how far D goes that goes farthest, in units of the scatter of D of random directions of the same
     lengths; NaN where the matrix was not recorded.
     """
 
     jump: Jump
-    shapes: dict[int, str] | None
+    shapes: dict[int, str]
     against_chance: float
 
 
@@ -66,11 +67,6 @@ def are_told(recording: Recording, parameter: str, members: int) -> list[bool]:
     return [verdict is None or verdict.says_more for verdict in verdicts]
 
 
-def names_levels(selection: Selection, verdict: Verdict | None) -> bool:
-    """Return whether levels have the names of their polytopes: where there is one, and in the catalogue's experiments."""
-    return verdict is None or (verdict.says_more and bool(verdict.names or selection.experiment))
-
-
 def share_of(recording: Recording) -> float:
     """Return the share of the chance of a false name that each matrix of a recording has."""
     matrices = sum(math.prod(each["dimensionality"].shape[1:-1]) for each in recording.features.values())
@@ -83,12 +79,7 @@ def levels_of(recording: Recording, parameter: str, instance: int | None = None)
     if verdict is not None:
         return verdict.levels()
     D = recording.features[parameter]["dimensionality"][-1]
-    return plain(count_levels(D if instance is None else D[instance]))
-
-
-def plain(levels: dict[str, int]) -> dict[str, int]:
-    """Return counts of levels by their numbers alone, since no shape is known."""
-    return {name.split(" (")[0]: count for name, count in levels.items()}
+    return count_levels(D if instance is None else D[instance])
 
 
 def may_have_levels(recording: Recording, parameter: str) -> bool:
@@ -112,12 +103,13 @@ def told_jumps(selection: Selection, jumps: Sequence[Jump], verdict: Verdict | N
     are whose dimensionalities are beyond chance where the jump begins or ends, at a level for all rows together.
     """
     if verdict is None:
-        return [ToldJump(jump, None, math.nan) for jump in jumps]
+        return [ToldJump(jump, {}, math.nan) for jump in jumps]
     told = []
     for jump in jumps:
         rows = [int(np.searchsorted(selection.step, step)) for step in (jump.start, jump.end)]
         if verdict.says_more or any(_is_beyond(selection, row) for row in rows):
-            shapes = _shapes_at(selection, rows[1], verdict) if len(jumps) <= _JUMPS else verdict.names
+            shapes = _shapes_at(selection, rows[1], len(jumps)) if verdict.says_more and len(told) < _JUMPS else {}
+            shapes = {feature: shapes[feature] for feature in jump.features if feature in shapes}
             told.append(ToldJump(jump, shapes, _against_chance(selection, jump, rows)))
     return told
 
@@ -138,16 +130,19 @@ def _is_beyond(selection: Selection, row: int) -> bool:
     return of_row(D, norm, _dimensions(selection), log_level)
 
 
-def _shapes_at(selection: Selection, row: int, verdict: Verdict) -> dict[int, str]:
-    """Return the shape that each feature is in at a row, or comes to be in at last."""
-    if selection.elements > _ELEMENTS or not verdict.says_more:
-        return verdict.names
-    W = selection.weights_at(slice(row, row + 1))[0]
+def _shapes_at(selection: Selection, row: int, looked_at: int) -> dict[int, str]:
+    """Return the shape that each feature is in at one of so many rows that are *looked_at*.
+
+    Of a matrix too large to look at it often there is none.
+    """
+    if selection.elements > _ELEMENTS:
+        return {}
+    W = selection.weights_at(slice(row, row + 1))[0].astype(np.float64)
     if not np.isfinite(W).all():
-        return verdict.names
-    share = share_of(selection.recording) * OF_ROWS / len(selection.step)
+        return {}
+    share = share_of(selection.recording) * OF_ROWS / looked_at
     parts = judge(W, share=share).shaped if can_decide(*W.shape) else identify(W)
-    return verdict.names | {feature: part.name for part in parts if part.rank for feature in part.features}
+    return shapes_of(parts)
 
 
 def _against_chance(selection: Selection, jump: Jump, rows: Sequence[int]) -> float:

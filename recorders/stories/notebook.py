@@ -17,7 +17,6 @@ _WIDTH, _UPPER, _LOWER, _GAP, _MARGIN = 520, 150, 60, 10, 34
 _ROWS, _FEATURES = 300, 60
 # Features that end below this dimensionality are faint.
 _REPRESENTED = 0.1
-_LOSSES = ("expected_loss", "loss")
 # Labels of levels that lie nearer to the one above than this would touch it.
 _APART = 0.06
 # Hues that are this far apart stay apart, however many there are.
@@ -93,8 +92,7 @@ def _loss(selection: Selection) -> list[str]:
 
     It goes through the rows in which a loss was logged, at most 300 of them.
     """
-    known = (values for name in _LOSSES if (values := selection.loss(name)) is not None)
-    values = next(known, None)
+    _, values = selection.told_loss()
     if values is None:
         return []
     known = np.flatnonzero(np.isfinite(values))

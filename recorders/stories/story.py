@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,15 @@ from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
 from ...dynamics.motion.words import describe, name_features
 from ...dynamics.polytopes import Polytope, summary
+from ...dynamics.polytopes.wholes import word_of
+from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
 from .ensemble_story import EnsembleStory, tell_ensemble
-from .judging import ToldJump, told_jumps, verdict_on
+from .judging import told_jumps, verdict_on
 
 # The population loss tells more than that of the minibatches, where it was recorded.
-_LOSSES = ("expected_loss", "loss")
 # Regimes are slow, and so many rows tell them as all do. Of matrices with more elements, or more features, nobody wants
 # to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
@@ -32,10 +34,13 @@ class Story(ShownAsText):
 
     loss is the name of the loss that was looked at, None where there is none. polytopes are those of the last row,
     None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
-    Both are None where the features were recorded without the matrix.
+    Both are None where the features were recorded without the matrix. shapes has for each jump what its features are in
+    at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
+    regimes and jumps are those before it; is_unknown says that no row has a dimensionality.
 
-    Only what is beyond chance is told: verdict, None where it is not known, says what that is and what is said of all
-    else. told has for each jump the shapes that it leads to, and its size against chance.
+    Only what is beyond chance is told: verdict, None where it is not known, says what that is, and what is said of all
+    else. against_chance has the size of each jump in units of the scatter of D of random directions, NaN where that is
+    not known.
     """
 
     path: str
@@ -45,47 +50,55 @@ class Story(ShownAsText):
     polytopes: list[Polytope] | None
     regimes: list[Regime] | None
     jumps: list[Jump]
+    shapes: list[dict[int, str]] = field(default_factory=list)
+    diverged_at: int | None = None
+    is_unknown: bool = False
     verdict: Verdict | None = None
-    told: list[ToldJump] = field(default_factory=list)
+    against_chance: list[float] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
-        told = {name: _plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss")}
+        told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss", "diverged_at")}
         document = told | {
-            name: None if things is None else [_plain(asdict(each)) for each in things]
+            name: None if things is None else [plain(asdict(each)) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
-        for jump, each in zip(document["jumps"], self.told, strict=False):
-            jump["against_chance"] = _plain(each.against_chance)
+        for jump, size in zip(document["jumps"], self.against_chance, strict=False):
+            jump["against_chance"] = plain(size)
         return document | {"chance": None if self.verdict is None else self.verdict.as_dict()}
 
     @property
     def jump_lines(self) -> str:
         """The jumps in words, one a line under a heading."""
         head = f"{len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
-        if self._is_chance:
-            head = f"{head}; {self.verdict.words}"
+        if self.is_unknown:
+            head += ": its dimensionality is not a number in any row"
+        elif self.diverged_at is not None:
+            head += f" before it diverged at step {self.diverged_at}"
+        elif self.verdict is not None and not self.verdict.says_more:
+            head += f"; {self.verdict.words}"
         return "\n".join([f"{self._whose}, {head}", *(f"  {words}" for words in self.jump_words)])
 
     @property
     def jump_words(self) -> list[str]:
         """Each jump in words."""
         name = (self.loss or "loss").replace("_", " ")
-        told = self.told or [ToldJump(jump, None, math.nan) for jump in self.jumps]
-        return [describe_jump(each.jump, name, shapes=each.shapes, against_chance=each.against_chance) for each in told]
-
-    @property
-    def _is_chance(self) -> bool:
-        return self.verdict is not None and not self.verdict.says_more
+        told = zip_longest(self.jumps, self.shapes, self.against_chance, fillvalue=None)
+        return [
+            describe_jump(jump, name, shapes=shapes, against_chance=math.nan if size is None else size)
+            for jump, shapes, size in told
+        ]
 
     def __str__(self) -> str:
         parts = []
-        if self._is_chance:
+        if self.diverged_at is not None:
+            parts.append(f"{self._whose}, diverged at step {self.diverged_at}")
+        if self.verdict is not None and not self.verdict.says_more:
             parts.append(f"{self._whose}, {self.verdict.words}")
         elif self.polytopes is not None:
             form = summary(self.polytopes) if self.verdict is None else self.verdict.form
             parts.append(f"{self._whose}, at last {form}")
-            parts += [f"  {each.name}: {name_features(each.features)}" for each in self.polytopes if each.rank]
+            parts += [f"  {word_of(each)}: {name_features(each.features)}" for each in self.polytopes if each.rank]
         if self.regimes:
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
@@ -115,8 +128,7 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     Raises RecordingError where there is nothing to tell, SettingError for a parameter or instance that is not there.
     """
     selection = select(recording, parameter, instance)
-    losses = ((name, values) for name in _LOSSES if (values := selection.loss(name)) is not None)
-    loss, values = next(losses, (None, None))
+    loss, values = selection.told_loss()
     step = selection.step
     verdict = verdict_on(selection)
     told = told_jumps(selection, detect_jumps(selection.dimensionality, values, step), verdict)
@@ -125,16 +137,20 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
         parameter=selection.parameter,
         instance=selection.instance,
         loss=loss,
-        polytopes=_polytopes(verdict),
+        polytopes=list(verdict.parts) if verdict is not None and len(verdict.D) <= _FEATURES else None,
         regimes=_regimes(selection, step, values, verdict),
         jumps=[each.jump for each in told],
+        shapes=[each.shapes for each in told],
+        diverged_at=selection.diverged_at,
+        is_unknown=_is_unknown(selection),
         verdict=verdict,
-        told=told,
+        against_chance=[each.against_chance for each in told],
     )
 
 
-def _polytopes(verdict: Verdict | None) -> list[Polytope] | None:
-    return list(verdict.parts) if verdict is not None and len(verdict.D) <= _FEATURES else None
+def _is_unknown(selection: Selection) -> bool:
+    D = selection.dimensionality
+    return bool(np.isnan(D[:1]).all()) and all(np.isnan(values).all() for _, values in pieces(D))
 
 
 def _regimes(
@@ -147,17 +163,22 @@ def _regimes(
         return []
     chosen = slice(None, None, max(1, rows // _ROWS))
     W = selection.weights_at(chosen)
-    if not np.isfinite(W).all():
+    known = np.isfinite(W).all(axis=(1, 2))
+    if not known.all():
+        chosen = slice(None, int(np.argmin(known)) * chosen.step, chosen.step)
+        W = W[: int(np.argmin(known))]
+    if len(W) < _FEWEST_ROWS:
         return None
     sets = selection.sets
     groups = None if sets is None else [np.flatnonzero(sets == k).tolist() for k in range(int(sets.max()) + 1)]
     return find_regimes(W, None if loss is None else loss[chosen], step[chosen], groups)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return *value* as JSON can hold it; None stands for a number that is not finite."""
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: plain(each) for name, each in value.items()}
     if isinstance(value, np.ndarray | tuple | list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,31 +1,25 @@
 """What a recording holds, in a few lines or as one document."""
 
+import math
 from dataclasses import asdict, dataclass
 from itertools import starmap
 from typing import Any
 
-import numpy as np
-
 from ...dynamics.levels import LEVELS
+from ..reading.divergence import last_logged
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
-from ..reading.series import Series
 from ..text import ShownAsText, readable
 from .judging import levels_of
 
-# A scalar's last value is sought from the end, in so many rows at a time.
-_TAIL = 4096
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
 _MOST_LISTED = 20
-_LEVELS = {level.label for level in LEVELS}
+_LEVELS = {level.words for level in LEVELS}
 
 
 @dataclass(frozen=True)
 class Summary(ShownAsText):
-    """A recording in short; levels counts the features of each parameter by the level they are at last.
-
-    That is told of features that chance would not have put there; of the others it says what is so.
-    """
+    """A recording in short; levels counts the features of each parameter by the energy level they are at last."""
 
     path: str
     status: str
@@ -41,15 +35,21 @@ class Summary(ShownAsText):
     scalars: dict[str, float | None]
     probes: dict[str, tuple[int, ...]]
     levels: dict[str, dict[str, int]]
+    diverged_at: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return asdict(self)
+        """Return what JSON can hold; None stands for a number that is not finite."""
+        scalars = {
+            name: value if value is None or math.isfinite(value) else None for name, value in self.scalars.items()
+        }
+        return asdict(self) | {"scalars": scalars}
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}"]
         if self.rows:
             lines.append(f"steps        {self.first_step} to {self.last_step} in {self.seconds:.1f} s")
+        if self.diverged_at is not None:
+            lines.append(f"diverged     at step {self.diverged_at}")
         lines.append(f"created      {self.created} by {self.software}")
         if self.experiment:
             lines.append(f"experiment   {self.experiment}")
@@ -83,18 +83,11 @@ def summarize(recording: Recording) -> Summary:
         bytes=recording.path.stat().st_size,
         experiment=catalogue_entry(recording.config).get("name"),
         parameters={name: series.shape[1:] for name, series in recording.parameters.items()},
-        scalars={name: _last_known(series) for name, series in recording.scalars.items()},
+        scalars={name: last_logged(series) for name, series in recording.scalars.items()},
         levels=_levels(recording) if rows else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
+        diverged_at=recording.diverged_at,
     )
-
-
-def _last_known(series: Series) -> float | None:
-    for stop in range(len(series), 0, -_TAIL):
-        values = series[max(0, stop - _TAIL) : stop]
-        if (known := values[np.isfinite(values)]).size:
-            return float(known[-1])
-    return None
 
 
 def _levels(recording: Recording) -> dict[str, dict[str, int]]:
@@ -110,8 +103,7 @@ def _levels(recording: Recording) -> dict[str, dict[str, int]]:
 
 
 def _told(level: str, count: int) -> str:
-    is_level = level.split()[0] in _LEVELS
-    return f"{count} at {level}" if is_level else f"{count} {level}"
+    return f"{count} at {level}" if level in _LEVELS else f"{count} {level}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

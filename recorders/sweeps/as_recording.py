@@ -141,7 +141,8 @@ def write_recording(sweep: Sweep, path: Path, *, progress: Progress = iter) -> N
     blocks = (_block(sweep, steps, slice(start, start + part)) for start in starts)
     first = next(blocks)
     channels = [_channel(name, values[0]) for name, values in first.channels.items()]
-    create_file(path, channels, first.scalars, config=json.dumps(_config(sweep)), token=uuid.uuid4().hex)
+    token, attributes = uuid.uuid4().hex, {"sweep": sweep.path.name}
+    create_file(path, channels, first.scalars, config=json.dumps(_config(sweep)), token=token, attributes=attributes)
     store = Store(path)
     for block in chain([first], blocks):
         store.append(with_features(block, channels)[0])

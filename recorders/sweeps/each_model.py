@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from ...dynamics.ensembles.many_models import Model
+from ...dynamics.ensembles.gathering import Model
 from ...dynamics.errors import RecordingError, unknown_name
 from ...dynamics.experiments.experiment import COLUMNS, ROWS
 from ...dynamics.geometry.measures import dimensionality
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
-from ..reading.selection import select
+from ..reading.selection import LOSSES, select
 from ..reading.series import Series
 from .as_recording import FEATURES
 from .sweep import Sweep
@@ -22,7 +22,6 @@ from .sweep import Sweep
 # So much of an array is read at a time.
 _BYTES = 2**25
 # The loss of each model; the population loss says more than that of the minibatches.
-_LOSSES = ("expected_loss", "loss")
 
 
 class Models(NamedTuple):
@@ -58,7 +57,7 @@ def _of_sweep(sweep: Sweep, parameter: str | None) -> Models:
     name = known[0] if parameter is None else parameter
     if name not in known:
         raise unknown_name("parameter with features", name, known)
-    loss = next((each for each in _LOSSES if each in sweep.names), None)
+    loss = next((each for each in LOSSES if each in sweep.names), None)
     leading = len(sweep.axes) + 1
     matrices = _each(sweep.dataset(name), leading)
     losses = _each(sweep.dataset(loss), leading) if loss else repeat(None)
@@ -101,7 +100,7 @@ def _of_recording(recording: Recording, parameter: str | None) -> Models:
     D = recording.features[name]["dimensionality"]
     if len(D.shape) != 3:
         raise RecordingError(f"{recording.path} is of one model; record several with --set n_instances=20, or sweep")
-    loss = next((each for each in _LOSSES if f"{each}_of_instance" in recording.probes), None)
+    loss = next((each for each in LOSSES if f"{each}_of_instance" in recording.probes), None)
     losses = _instances(recording.probes[f"{loss}_of_instance"]) if loss else repeat(None)
     last = _features_as_columns(W[-1], W.attrs["features"])
     points = grid_of(recording)

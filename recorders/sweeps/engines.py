@@ -7,12 +7,23 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from joblib import cpu_count, parallel_config
+from joblib import Parallel, cpu_count, delayed, parallel_config
 
 from ...dynamics.errors import MissingExtraError, RecordingError, SettingError, unknown_name
+from ..interrupts import interrupts_held_back
 
 # How many seconds a cluster may take to answer, and to have its first worker.
 _PATIENCE = 30
+
+
+def start_workers(job: Callable[[], object]) -> None:
+    """Have the engine start its workers now, with a *job*; Ctrl-C is for the one who hands out the work, not for them.
+
+    What a terminal sends reaches every process; workers would each end with a traceback of their own. The job loads
+    what the work will need: loky ends a worker whose memory grows much after its first job.
+    """
+    with interrupts_held_back():
+        Parallel()([delayed(job)()])
 
 
 @contextmanager
@@ -65,7 +76,8 @@ def _dask(address: str | None, workers: int | None) -> Iterator[None]:
     if address:
         _check_address(address)
     try:
-        client = Client(address, timeout=_PATIENCE) if address else Client(**here)
+        with interrupts_held_back():
+            client = Client(address, timeout=_PATIENCE) if address else Client(**here)
     except (OSError, ValueError) as error:
         raise RecordingError(f"no dask scheduler answers at address={address!r}: {error}") from error
     with client:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 from ...dynamics.errors import SettingError
@@ -48,6 +48,16 @@ class SweepPlan:
     def shape(self) -> tuple[int, ...]:
         """How many points there are along each axis."""
         return tuple(map(len, self.axes))
+
+    @property
+    def models(self) -> int:
+        """How many models are trained, at all points."""
+        return prod(self.shape) * self.repeat
+
+    def __str__(self) -> str:
+        points = "1 point" if prod(self.shape) == 1 else f"{prod(self.shape):,} points"
+        models = "1 model" if self.models == 1 else f"{self.models:,} models"
+        return f"{self.experiment.name}, {models} at {points}"
 
     def cut(self) -> tuple[list[SweepTask], list[Failure]]:
         """Return the tasks, and the points whose settings do not go together."""

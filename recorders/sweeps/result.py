@@ -1,7 +1,6 @@
 """The result of a sweep: one HDF5 file in the way of netCDF-4, with the settings as coordinates."""
 
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from ...dynamics.errors import RecordingError
 from ...dynamics.training.evaluation import evaluation_of
 from ...dynamics.training.fused import is_fusible
 from ..file.hdf5 import LIBVER, SWEEP_FORMAT, SWEEP_FORMAT_VERSION, dataset_at, is_sweep
+from ..outputs import replaced_when_done
 from .plan import Failure, SweepPlan
 from .sweep import arrays_of
 from .task_files import SealedFolder
@@ -38,9 +38,9 @@ def write_result(
     stands at points that no task has sealed, and pads smaller models where they have different sizes. Nothing in it
     depends on when or by whom it was made. Raises RecordingError where it cannot be written.
     """
-    draft, diverged = path.with_name(f".{path.name}.{os.getpid()}"), 0
+    diverged = 0
     try:
-        with h5py.File(draft, "w", libver=LIBVER) as file:
+        with replaced_when_done(path) as draft, h5py.File(draft, "w", libver=LIBVER) as file:
             file.attrs.update(_attributes(plan, failures))
             for axis in plan.axes:
                 _scale(file, axis.name, axis.values)
@@ -48,11 +48,8 @@ def write_result(
             for task in tasks:
                 diverged += _place(file, plan, task, folder.read(task.name))
             _name_axes(file, plan)
-        draft.replace(path)
     except OSError as error:
         raise RecordingError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
     return diverged
 
 

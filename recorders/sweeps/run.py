@@ -16,7 +16,7 @@ from ...dynamics.training.loop import check_device
 from ..experiment import one_thread
 from ..ring.lock import hold
 from ..ring.paths import check_path
-from .engines import engine
+from .engines import engine, start_workers
 from .plan import Failure, SweepPlan
 from .result import is_result_of, write_result
 from .task_files import SealedFolder
@@ -140,9 +140,14 @@ def _run(tasks: Sequence[SweepTask], folder: SealedFolder, tell: Callable[[int],
         folder.fail(task.name, f"its worker died: {reason}")
 
 
+def _be_ready() -> None:
+    """Do nothing; whoever is to do it has loaded this module, and torch with it."""
+
+
 def _broke(parallel: Parallel, jobs: Iterable[Any]) -> str:
     """Run jobs; return what broke the engine, each having errors of its own for workers that die, or nothing."""
     try:
+        start_workers(_be_ready)
         parallel(jobs)
     except RecordingError as error:
         # ray puts a traceback in front.

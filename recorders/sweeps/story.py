@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
-from ...dynamics.ensembles.many_models import FEWEST_ROWS
+from ...dynamics.ensembles.gathering import FEWEST_ROWS
 from ...dynamics.errors import RecordingError, SettingError
 from ..text import ShownAsText, readable
 from .as_recording import Progress

@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.errors import RecordingError
+from ..outputs import replaced_when_done
 
 
 class SealedFolder:
@@ -85,20 +85,16 @@ class SealedFolder:
     def _write(self, path: Path, write: Callable[[BufferedWriter], object]) -> None:
         """Write a file that is there with all its content or not at all, whenever the process or the machine dies."""
         self.make()
-        draft = self.path / f".{path.name}.{uuid.uuid4().hex}"
         try:
-            with draft.open("wb") as file:
+            with replaced_when_done(path) as draft, draft.open("wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(path)
         except OSError as error:
             raise RecordingError(
                 f"{self.path} cannot be written: {error.strerror or error}; what is sealed there is kept, "
                 "and the same command goes on with it"
             ) from error
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 def _check_result(file: Path) -> None:

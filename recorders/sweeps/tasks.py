@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ...dynamics.experiments.experiment import Experiment
-from ...dynamics.training.evaluation import evaluation_of
-from ...dynamics.training.fused import FusedTraining, is_fusible
-from ...dynamics.training.loop import Training
-from ...dynamics.training.models import instance_seed
 from ...dynamics.training.on_population import train_on_population
+
+if TYPE_CHECKING:
+    from ...dynamics.training.loop import Training
 
 # What models are trained on: the exact population loss, or minibatches of samples.
 Way = Literal["population", "samples"]
@@ -54,6 +53,9 @@ class SweepTask:
         if self.way == "population":
             W, b, loss = train_on_population(self._seeded)
             return {"W": W, "b": b, "expected_loss": loss}
+        # A plan is made of tasks, and shall not wait for torch.
+        from ...dynamics.training.evaluation import evaluation_of
+
         rows, steps = _rows(self._seeded, every=self.experiment.every if self.recorded else None)
         arrays = rows | evaluation_of(self.experiment)(self._seeded)(rows)
         if not self.recorded:
@@ -63,6 +65,8 @@ class SweepTask:
     @property
     def _seeded(self) -> Experiment:
         """The experiment with a seed of its own, or models at the same place of two tasks would begin alike."""
+        from ...dynamics.training.models import instance_seed
+
         words = np.frombuffer(sha256(_text(self.experiment).encode()).digest()[:16], dtype="<u4")
         return self.experiment.with_settings(seed=instance_seed(*map(int, words)) % 2**32)
 
@@ -71,14 +75,22 @@ def _text(experiment: Experiment) -> str:
     return json.dumps(experiment.settings, sort_keys=True)
 
 
+def training_of(experiment: Experiment) -> "Training":
+    """Return the training on samples of an experiment, by the fused step where it takes one."""
+    from ...dynamics.training.fused import FusedTraining, is_fusible
+    from ...dynamics.training.loop import Training
+
+    return (FusedTraining if is_fusible(experiment) else Training)(experiment)
+
+
 def _rows(experiment: Experiment, *, every: int | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Train on samples; return the parameters before every so many steps and at the end, (rows, …), and their steps."""
-    training = (FusedTraining if is_fusible(experiment) else Training)(experiment)
+    training = training_of(experiment)
     taken = [(k, _parameters(training)) for k, _ in enumerate(training) if every and k % every == 0]
     taken.append((len(training), _parameters(training)))
     steps, rows = zip(*taken, strict=True)
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}, np.array(steps)
 
 
-def _parameters(training: Training) -> Mapping[str, Any]:
+def _parameters(training: "Training") -> Mapping[str, Any]:
     return {name: p.detach().cpu().numpy().copy() for name, p in training.model.named_parameters()}

@@ -1,14 +1,17 @@
 """What a glance at a running recording reads: its end, and a few rows of all the rest, however long it is."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ...dynamics.chance.verdict import AS_RANDOM
 from ...dynamics.levels import LEVELS, TOLERANCE, count_levels, level_indices
+from ..reading.divergence import ends_diverged, last_logged
 from ..reading.recording import Recording
 from ..reading.series import Series
-from ..stories.judging import may_have_levels, plain
+from ..stories.judging import may_have_levels
 
 # The scalars' last values are sought in this many rows, and the speed is that of the last seconds of them.
 _TAIL = 4096
@@ -18,10 +21,19 @@ _LOSS_ROWS = 2000
 _FEATURE_NUMBERS = 2**17
 _FEATURE_ROWS = 400
 _PARAMETERS = 4
+# A larger parameter is not asked at every look whether it is finite.
+_ROW_BYTES = 2**24
 _SCALARS = 24
 # A feature has come to rest at a level when this many rows that are looked at, one after another, find it there.
 _REST = 10
 _CHANGES = 4
+# A feature leaves the level where it rests for another one that is within reach of both when it is as near to it.
+_NEAR = TOLERANCE / 6
+
+_VALUES = np.array([float(level.dimensionality) for level in LEVELS])
+
+# A row of a sample, the feature, and its levels before and after, −1 before the first.
+Move = tuple[int, tuple[int, ...], int, int]
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,7 @@ class Glance:
     other_scalars: int = 0
     features: dict[str, FeatureGlance] = field(default_factory=dict)
     other_features: int = 0
+    diverged_at: int | None = None
 
 
 def look(recording: Recording, previous: Glance | None = None) -> Glance:
@@ -82,19 +95,23 @@ def look(recording: Recording, previous: Glance | None = None) -> Glance:
     time = recording.time[-_TAIL:]
     scalars, features = recording.scalars, recording.features
     shown = sorted(scalars, key=lambda name: name != "loss")[:_SCALARS]
+    last = {name: _last_logged(scalars[name], name, previous) for name in shown}
+    # Only then is every row read, once.
+    has_diverged = ends_diverged(recording, last.get("loss"), most_bytes=_ROW_BYTES)
     return replace(
         empty,
         step=int(recording.step[-1]),
         seconds=float(time[-1]),
         rate=_rate(time),
         loss=_sample(scalars["loss"], _LOSS_ROWS, previous and previous.loss) if "loss" in scalars else None,
-        scalars={name: _last_known(scalars[name], name, previous) for name in shown},
+        scalars=last,
         other_scalars=len(scalars) - len(shown),
         features={
             name: _look_at_features(recording, name, previous and previous.features.get(name))
             for name in list(features)[:_PARAMETERS]
         },
         other_features=max(0, len(features) - _PARAMETERS),
+        diverged_at=recording.diverged_at if has_diverged else None,
     )
 
 
@@ -110,12 +127,9 @@ def _rate(time: np.ndarray) -> float | None:
     return float((len(lately) - 1) / (lately[-1] - lately[0])) if len(lately) > 1 and lately[-1] > lately[0] else None
 
 
-def _last_known(series: Series, name: str, previous: Glance | None) -> float | None:
-    values = series[-_TAIL:]
-    known = values[np.isfinite(values)]
-    if known.size:
-        return float(known[-1])
-    return previous.scalars.get(name) if previous else None
+def _last_logged(series: Series, name: str, previous: Glance | None) -> float | None:
+    last = last_logged(series, within=_TAIL)
+    return last if last is not None or not previous else previous.scalars.get(name)
 
 
 def _sample(series: Series, most: int, previous: Sample | None) -> Sample:
@@ -133,36 +147,53 @@ def _look_at_features(recording: Recording, name: str, previous: FeatureGlance |
     shape = series.shape[1:]
     most = max(2, min(_FEATURE_ROWS, _FEATURE_NUMBERS // max(1, int(np.prod(shape)))))
     sample = _sample(series, most, previous and previous.sample)
-    counts = count_levels(series[-1])
-    if name not in recording.parameters:
-        return FeatureGlance(shape, counts, _latest_changes(recording, sample), sample)
-    if not may_have_levels(recording, name):
-        return FeatureGlance(shape, {AS_RANDOM: sum(counts.values())}, [], sample)
-    # Which shapes there are takes longer than a glance.
-    return FeatureGlance(shape, plain(counts), _latest_changes(recording, sample), sample)
+    if name in recording.parameters and not may_have_levels(recording, name):
+        return FeatureGlance(shape, {AS_RANDOM: math.prod(shape)}, [], sample)
+    rests, moves = _rests(sample.values)
+    changes = [
+        LevelChange(
+            int(recording.step[row * sample.stride]),
+            feature,
+            LEVELS[before].label if before >= 0 else None,
+            LEVELS[after].label,
+        )
+        for row, feature, before, after in moves[-_CHANGES:]
+    ]
+    lately = series[-_REST:]
+    return FeatureGlance(shape, count_levels(_steadied(lately, rests)), changes, sample)
 
 
-def _latest_changes(recording: Recording, sample: Sample) -> list[LevelChange]:
-    """Find the features that came to rest at another level than before, the latest last."""
-    settled = _settled(level_indices(sample.values, TOLERANCE))
-    rows, *features = (found[-_CHANGES:].tolist() for found in np.nonzero(settled[1:] != settled[:-1]))
-    changes = []
-    for row, *feature in zip(rows, *features, strict=True):
-        before, after = (int(settled[(k, *feature)]) for k in (row, row + 1))
-        step = int(recording.step[(row + 1) * sample.stride])
-        from_level = LEVELS[before].label if before >= 0 else None
-        changes.append(LevelChange(step, tuple(feature), from_level, LEVELS[after].label))
-    return changes
+def _rests(D: np.ndarray) -> tuple[np.ndarray, list[Move]]:
+    """Return the level at which each feature is at rest at last, and the moves from one to another, the latest last.
+
+    It is at rest where so many rows, one after another, are within reach of a level. Between two levels that are within
+    reach of each other noise decides which is nearer: it has moved from one to the next when the mean says so.
+    """
+    rests, moves = np.full(D.shape[1:], -1), []
+    if len(D) < _REST:
+        return rests, moves
+    windows = sliding_window_view(D, _REST, axis=0)
+    mean = windows.mean(axis=-1)
+    found = level_indices(mean, TOLERANCE)
+    farthest = np.abs(windows - _VALUES[found][..., None]).max(axis=-1)
+    is_at_rest = (found >= 0) & (farthest <= TOLERANCE)
+    for row in range(len(mean)):
+        leaves = is_at_rest[row] & (found[row] != rests) & ((rests < 0) | ~_stays(mean[row], rests))
+        # Where a feature is from the beginning it has not come to.
+        for feature in map(tuple, np.argwhere(leaves).tolist() if row else []):
+            moves.append((row, feature, int(rests[feature]), int(found[(row, *feature)])))
+        rests = np.where(leaves, found[row], rests)
+    return rests, moves
 
 
-def _settled(levels: np.ndarray) -> np.ndarray:
-    """Return the level at which each feature last came to rest, row by row, −1 before the first; same shape (T, …)."""
-    rows = np.arange(len(levels)).reshape(-1, *[1] * (levels.ndim - 1))
-    changed = levels[1:] != levels[:-1]
-    edge = np.ones((1, *levels.shape[1:]), bool)
-    starts, ends = np.concatenate([edge, changed]), np.concatenate([changed, edge])
-    first = np.maximum.accumulate(np.where(starts, rows, 0), axis=0)
-    last = np.minimum.accumulate(np.where(ends, rows, len(levels))[::-1], axis=0)[::-1]
-    rests = (levels >= 0) & (last - first >= _REST - 1)
-    latest = np.maximum.accumulate(np.where(rests, rows, -1), axis=0)
-    return np.where(latest >= 0, np.take_along_axis(levels, np.maximum(latest, 0), axis=0), -1)
+def _stays(D: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Return whether a feature of dimensionality D is still at its *level*, and not as good as at another."""
+    there = np.abs(D - _VALUES[level]) <= TOLERANCE
+    nearest = level_indices(np.asarray(D), _NEAR)
+    return there & ((nearest < 0) | (nearest == level))
+
+
+def _steadied(lately: np.ndarray, rests: np.ndarray) -> np.ndarray:
+    """Return the last row of D, with the level's own in place of what is still at its level; (rows, …) -> (…)."""
+    stays = (rests >= 0) & _stays(lately.mean(axis=0), rests)
+    return np.where(stays, _VALUES[rests], lately[-1])

@@ -1,5 +1,6 @@
 """A glance at a recording, drawn in lines of text."""
 
+import math
 import unicodedata
 from bisect import bisect_right
 from itertools import accumulate
@@ -64,8 +65,9 @@ def _cells(sign: str) -> int:
 
 
 def _state(glance: Glance, quiet: float) -> str:
+    diverged = "" if glance.diverged_at is None else f", diverged at step {glance.diverged_at:,}"
     waiting = f", no new row for {quiet:.0f} s" if quiet >= _PATIENCE and glance.status == "recording" else ""
-    return f": {glance.status}{waiting}, {glance.rows:,} rows, {readable(glance.bytes)}"
+    return f": {glance.status}{diverged}{waiting}, {glance.rows:,} rows, {readable(glance.bytes)}"
 
 
 def _progress(glance: Glance) -> str:
@@ -78,14 +80,18 @@ def _progress(glance: Glance) -> str:
 def _draw_loss(glance: Glance, width: int) -> list[str]:
     if glance.loss is None:
         return []
-    last = _number(glance.scalars.get("loss"))
-    line, scale = _sparkline(glance.loss, width - len(f"loss  {last}"))
+    value = glance.scalars.get("loss")
+    last = _number(value)
+    line, scale = _sparkline(glance.loss, value, width - len(f"loss  {last}"))
     return ["", f"loss {line} {last}", *([f"     {scale}"] if scale else [])]
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _sparkline(sample: Sample, columns: int) -> tuple[str, str]:
-    """Return the mean of each part of *sample* as a block, and what the lowest and the highest block stand for."""
+def _sparkline(sample: Sample, last: float | None, columns: int) -> tuple[str, str]:
+    """Return the mean of each part of *sample* as a block, and what the lowest and the highest block stand for.
+
+    The *last* value, which stands beside it, lies in that range.
+    """
     values = np.where(np.isfinite(sample.values), sample.values, np.nan)
     known = values[~np.isnan(values)]
     if not known.size:
@@ -94,11 +100,19 @@ def _sparkline(sample: Sample, columns: int) -> tuple[str, str]:
     values = np.log(values) if logarithmic else values
     parts = np.array_split(values, min(columns, len(values)))
     means = np.array([np.mean(part[~np.isnan(part)]) if not np.isnan(part).all() else np.nan for part in parts])
-    low, high = np.nanmin(means), np.nanmax(means)
+    shown = np.append(means, _on_scale(last, logarithmic=logarithmic))
+    low, high = np.nanmin(shown), np.nanmax(shown)
     heights = (means - low) / (high - low or 1) * (len(_BLOCKS) - 1)
     line = "".join(" " if np.isnan(height) else _BLOCKS[round(height)] for height in heights)
     ends = (float(np.exp(end) if logarithmic else end) for end in (low, high))
     return line, f"{' to '.join(map(_number, ends))}{', logarithmic' if logarithmic else ''}"
+
+
+def _on_scale(value: float | None, *, logarithmic: bool) -> float:
+    """Return where a value lies on the scale, NaN where it has no place there."""
+    if value is None or not math.isfinite(value) or (logarithmic and value <= 0):
+        return math.nan
+    return math.log(value) if logarithmic else value
 
 
 def _draw_features(name: str, features: FeatureGlance, width: int) -> list[str]:

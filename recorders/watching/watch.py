@@ -8,23 +8,33 @@ from typing import TextIO
 
 from ...dynamics.errors import SettingError
 from ..reading.recording import Recording, open_recording
+from ..text import encodable
 from .glance import Glance, look
+from .keys import Wait, stopped_by_q
 from .screen import draw, draw_line
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _CLEAR_SCREEN, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[2J\x1b[H", "\x1b[K", "\x1b[J"
 
 
-def watch(path: str | os.PathLike[str], *, interval: float = 1.0, stream: TextIO, until_done: bool = True) -> None:
+def watch(
+    path: str | os.PathLike[str],
+    *,
+    interval: float = 1.0,
+    stream: TextIO,
+    keyboard: TextIO | None = None,
+    until_done: bool = True,
+) -> None:
     """Show the recording at *path* on *stream*, every *interval* seconds until it is finished.
 
     On a terminal the view is drawn in place; elsewhere each look is one line. until_done=False looks once.
+    q on the *keyboard*, where that is a terminal, ends it.
     Raises SettingError for an interval that is no time, RecordingError for what is no recording.
     """
     if not (math.isfinite(interval) and interval > 0):
         raise SettingError(f"interval={interval} is no time to wait; give seconds, more than 0")
-    with open_recording(path) as recording:
-        looks = _looks(recording, interval if until_done else None)
+    with open_recording(path) as recording, stopped_by_q(keyboard if until_done else None) as wait:
+        looks = _looks(recording, interval if until_done else None, wait)
         if _is_terminal(stream):
             _draw_in_place(looks, stream)
         else:
@@ -40,13 +50,12 @@ def render(recording: Recording, *, width: int, previous: Glance | None = None) 
     return draw(look(recording, previous), width=width)
 
 
-def _looks(recording: Recording, interval: float | None) -> Iterator[tuple[Glance, float]]:
+def _looks(recording: Recording, interval: float | None, wait: Wait) -> Iterator[tuple[Glance, float]]:
     """Yield looks at *recording* until it is finished, and for how long it had got no new row at each."""
     glance = look(recording)
     news = time.monotonic()
     yield glance, 0.0
-    while interval is not None and glance.status == "recording":
-        time.sleep(interval)
+    while interval is not None and glance.status == "recording" and not wait(interval):
         before, glance = glance, look(recording.refresh(), glance)
         if glance.rows != before.rows:
             news = time.monotonic()
@@ -63,7 +72,10 @@ def _draw_in_place(looks: Iterator[tuple[Glance, float]], stream: TextIO) -> Non
                 drawn, size = 0, _size(stream)
                 _write(stream, _CLEAR_SCREEN)
             # The last column stays free: what a terminal does after writing there differs.
-            lines = _cropped(draw(glance, width=size.columns - 1, quiet=quiet), size.lines - 1)
+            width = size.columns - 1
+            lines = _cropped(draw(glance, width=width, quiet=quiet), size.lines - 1)
+            # In ASCII an ellipsis takes three.
+            lines = [encodable(line, stream)[:width] for line in lines]
             back = f"\x1b[{drawn}F" if drawn else ""
             frame = "".join(f"{line}{_CLEAR_LINE}\n" for line in lines)
             _write(stream, f"{back}{frame}{_CLEAR_BELOW}")
@@ -92,7 +104,5 @@ def _size(stream: TextIO) -> os.terminal_size:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    # A terminal that knows no such signs shows question marks.
-    encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding))
+    stream.write(encodable(text, stream))
     stream.flush()

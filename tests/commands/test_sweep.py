@@ -1,6 +1,8 @@
 """The command dyn sweep: one result, one line for an error, and an exit code of its own for a part that failed."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,8 @@ def _in_folder(tmp_path, monkeypatch):
 def test_a_sweep_prints_its_result(capsys):
     assert run("phase-2x1", *FEW) == 0
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("phase-2x1-sweep.h5\n", "")
+    assert printed.out == "phase-2x1-sweep.h5\n"
+    assert printed.err == "dyn: sweep of phase-2x1, 12 models at 6 points\n"
     with Sweep("phase-2x1-sweep.h5") as sweep:
         assert sweep["W"].shape == (2, 3, 2, 1, 2)
         assert "population" in sweep.training
@@ -43,7 +46,10 @@ def test_a_part_that_fails_is_told(capsys):
     assert run("geometry", "--over", "sets=2,4", *SHORT) == 3
     printed = capsys.readouterr()
     assert printed.out == "geometry-sweep.h5\n"
-    assert printed.err == "dyn: failed at sets=4: sets=4 does not divide n_features=6 evenly\n"
+    assert (
+        printed.err.splitlines(keepends=True)[-1]
+        == "dyn: failed at sets=4: sets=4 does not divide n_features=6 evenly\n"
+    )
 
 
 def test_models_that_diverge_are_told_of_and_are_no_failure(capsys):
@@ -51,7 +57,10 @@ def test_models_that_diverge_are_told_of_and_are_no_failure(capsys):
     assert run("geometry", "--over", "lr=1e-3,1e39", *SHORT, "--repeat", "2") == 0
     printed = capsys.readouterr()
     assert printed.out == "geometry-sweep.h5\n"
-    assert printed.err == "dyn: 2 models diverged; `dyn info geometry-sweep.h5` says at which points\n"
+    assert (
+        printed.err.splitlines(keepends=True)[-1]
+        == "dyn: 2 models diverged; `dyn info geometry-sweep.h5` says at which points\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,9 +77,40 @@ def test_models_that_diverge_are_told_of_and_are_no_failure(capsys):
 def test_a_mistake_is_one_line(arguments, code, message, capsys):
     assert run(*arguments) == code
     printed = capsys.readouterr().err
-    assert message in printed
-    assert printed.count("\n") == 1
+    errors = [line for line in printed.splitlines() if not line.startswith("dyn: sweep of ")]
+    assert len(errors) == 1
+    assert message in errors[0]
     assert not list(Path().iterdir())
+
+
+def test_a_dry_run_trains_and_writes_nothing(capsys):
+    assert run("phase-2x1", *FEW, "--dry-run") == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    first, price = printed.err.splitlines()
+    assert first == "dyn: sweep of phase-2x1, 12 models at 6 points"
+    assert price.startswith("phase-2x1-sweep.h5: 12 models in 1 tasks, about ")
+    assert " on 1 worker; " in price
+    assert price.endswith("free, it fits")
+    assert not list(Path().iterdir())
+
+
+def test_a_dry_run_that_does_not_fit_or_has_no_folder_fails(capsys, monkeypatch):
+    monkeypatch.setattr("dyn.recorders.sweeps.cost.free_bytes", lambda _: 100)
+    assert run("phase-2x1", *FEW, "--dry-run") == 1
+    assert capsys.readouterr().err.endswith("100 bytes free, it DOES NOT FIT\n")
+    assert run("phase-2x1", *FEW, "--dry-run", "-o", "nowhere/a.h5") == 1
+    assert capsys.readouterr().err.startswith("dyn: nowhere is no directory")
+
+
+def test_it_speaks_before_torch_is_loaded():
+    code = """
+import sys
+from dyn.recorders.sweeps.paper import plan_sweep
+str(plan_sweep("geometry", ["lr=0.1,0.2"])), str(plan_sweep("phase-2x1"))
+sys.exit("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
 def test_an_existing_result_is_kept(capsys):

@@ -37,8 +37,17 @@ def test_a_missing_extra_names_its_installation():
     [
         ("stpes", "unknown setting 'stpes'; did you mean steps?"),
         ("zzz", "unknown setting 'zzz'; known: steps, density"),
+        ("STEPS", "unknown setting 'STEPS'; did you mean steps?"),
+        # The beginning of a name is near, and what shares a few letters with it is not.
+        ("den", "unknown setting 'den'; did you mean density?"),
+        ("desert", "unknown setting 'desert'; known: steps, density"),
         ("", "unknown setting ''; known: steps, density"),
     ],
 )
 def test_an_unknown_name_has_its_way_out(name, message):
     assert str(unknown_name("setting", name, iter(["steps", "density"]))) == message
+
+
+def test_of_many_names_some_are_shown():
+    message = str(unknown_name("parameter", "zzz", [f"layers.{k}.weight" for k in range(3000)]))
+    assert message.endswith("layers.19.weight and 2980 more")

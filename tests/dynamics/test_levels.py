@@ -32,7 +32,7 @@ def test_the_nearest_within_the_tolerance_wins(value, label):
     assert level.label == label
 
 
-@pytest.mark.parametrize("value", [0.45, 0.6, 0.71, 0.9, 0.03, 1.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0.45, 0.6, 0.71, 0.9, 0.035, 1.1, float("nan"), float("inf")])
 def test_between_levels_there_is_none(value):
     assert nearest_level(value) is None
 

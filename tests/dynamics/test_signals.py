@@ -35,7 +35,7 @@ def few_bytes(monkeypatch):
     """A function that gives the stripes and the pieces of every analysis room for so many bytes."""
 
     def give(most_bytes: int) -> None:
-        for place in ("jumps.changes.stripes", "stripes.stripes"):
+        for place in ("jumps.changes.stripes", "signals.stripes"):
             monkeypatch.setattr(f"dyn.dynamics.{place}", partial(stripes, most_bytes=most_bytes))
         monkeypatch.setattr("dyn.dynamics.motion.regime_signals.pieces", partial(pieces, most_bytes=most_bytes))
         monkeypatch.setattr("dyn.dynamics.levels._TILE_BYTES", most_bytes)

@@ -19,7 +19,7 @@ from dyn.recorders.reading.recording import Recording
 
 @pytest.fixture(scope="session")
 def geometry(tmp_path_factory):
-    """The geometry experiment until the octahedron is there."""
+    """The geometry experiment until each set is a triad, before they twist to an octahedron."""
     path = tmp_path_factory.mktemp("recordings") / "geometry.h5"
     experiment = EXPERIMENTS["geometry"].with_settings(steps=3_000, batch_size=256, evaluation_size=256)
     with dyn.open(record_experiment(experiment, path)) as recording:

@@ -4,7 +4,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from dyn.dynamics.errors import OutputExistsError, RecordingError, SettingError
-from dyn.viz.output import check_output, replaced_when_done, save_figure
+from dyn.recorders.outputs import check_output, replaced_when_done
+from dyn.viz.output import save_figure
 
 
 @pytest.mark.parametrize(

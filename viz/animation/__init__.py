@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.errors import SettingError
+from ...recorders.outputs import check_output
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import select
-from ..output import check_output
 from ..playback.clock import steps_of_frames
 from ..playback.footage import Footage
 from .grid import MOST_RUNS

@@ -72,9 +72,15 @@ def titles(runs: Sequence[Footage]) -> tuple[str, list[str]]:
         first = runs[0].selection
         settings = first.experiment
         title = settings.get("title") or f"{first.recording.path.stem}: {first.parameter}"
-        return title, [_member(run) for run in runs]
-    names = [", ".join(filter(None, (run.selection.recording.path.stem, _member(run)))) for run in runs]
+        return title, [_named(_member(run), run) for run in runs]
+    names = [_named(run.selection.recording.path.stem, run, _member(run)) for run in runs]
     return f"{len(runs)} runs, at the same step each", names
+
+
+def _named(name: str, run: Footage, *more: str) -> str:
+    """Return what a run is called, and where it diverged."""
+    step = run.selection.diverged_at
+    return ", ".join(filter(None, (name, *more, "" if step is None else f"diverged at step {step:,}")))
 
 
 def _member(run: Footage) -> str:

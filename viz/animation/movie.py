@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.errors import MissingExtraError, SettingError
-from ..output import replaced_when_done
+from ...recorders.outputs import replaced_when_done
 from .gif import MOST_FPS, open_gif
 from .stills import check_stills, open_stills
 

@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
+from ...recorders.interrupts import interrupts_held_back
 from ...recorders.reading.recording import open_recording
 from ..playback.footage import Footage, FootageSource
 from .scene import Scene, Take
@@ -58,7 +59,8 @@ def _started(runs: Sequence[Footage], take: Take, workers: int) -> Iterator[list
             receiver, sender = context.Pipe(duplex=False)
             frames = range(k, len(take.steps), workers)
             processes.append(context.Process(target=_work, args=(sources, take, frames, sender), daemon=True))
-            processes[-1].start()
+            with interrupts_held_back():
+                processes[-1].start()
             connections.append(receiver)
             # The only other end is the worker's then, and its death is noticed.
             sender.close()

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...dynamics.ensembles.one_ensemble import EnsembleSummary
 from ...dynamics.levels import LEVELS
+from ...dynamics.polytopes.wholes import MISSING, in_words
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import select
 from ...recorders.stories.ensemble_story import tell_ensemble
@@ -92,8 +93,8 @@ def _name_ends(ax: Axes, ends: Sequence[str]) -> None:
 
 def _name_end(found: Sequence[tuple[str, int]]) -> str:
     """Return the polytopes of one run in words, a line for what is not represented."""
-    formed = ", ".join(f"{count} × {name}" for name, count in found if name != "not represented")
-    missing = dict(found).get("not represented", 0)
+    formed = in_words({name: count for name, count in found if name != MISSING})
+    missing = dict(found).get(MISSING, 0)
     return "\n".join([formed] * bool(formed) + [f"{missing} not represented"] * bool(missing))
 
 
@@ -101,6 +102,7 @@ def _draw_shares(ax: Axes, summary: EnsembleSummary) -> None:
     """Draw the share of the features at each level that is ever occupied, with its spread over the runs."""
     rows = np.unique(np.linspace(0, len(summary.step) - 1, _ROWS).astype(int))
     step, mean, deviation = (values[rows] for values in (summary.step, summary.occupancy, summary.spread))
+    found = {name for names in summary.polytopes for name in names}
     occupied = [k for k in range(len(LEVELS)) if mean[:, k].max() > _RARE]
     for number, k in enumerate(occupied):
         colour, stroke = PALETTE[k % len(PALETTE)], _STROKES[number % len(_STROKES)]
@@ -110,7 +112,9 @@ def _draw_shares(ax: Axes, summary: EnsembleSummary) -> None:
     ax.set_ylim(-0.06, 1.02)
     ax.set_ylabel("share of features")
     for k, place in zip(occupied, spread([float(mean[-1, k]) for k in occupied], _LABEL_GAP), strict=True):
-        _write_at_margin(ax, f"{LEVELS[k].label}  {LEVELS[k].polytope}", place, PALETTE[k % len(PALETTE)])
+        _write_at_margin(
+            ax, f"{LEVELS[k].label}  {LEVELS[k].name_among(found)}".rstrip(), place, PALETTE[k % len(PALETTE)]
+        )
 
 
 def _write_at_margin(ax: Axes, text: str, place: float, colour: str = "#444444") -> None:

@@ -1,7 +1,7 @@
 """The levels figure: every feature's dimensionality over training, the loss underneath."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from ...dynamics.chance import Verdict
 from ...dynamics.levels import LEVELS
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
-from ...recorders.stories.judging import names_levels, told_jumps, verdict_on
+from ...recorders.stories.judging import told_jumps, verdict_on
 from ..parts.curves import TRANSIENT, Scale, decimate, loss_scale, outline, trend
 from ..parts.jump_marks import draw_jumps, key_of, label_curves
 from ..parts.panels import write_notes
@@ -26,7 +26,6 @@ _TITLE_LETTERS = 84
 # Below this step a logarithmic axis is linear, since row 0 has to be on it.
 _LINEAR_UP_TO = 10
 # What the jumps are compared with: the population loss tells more than that of the minibatches.
-_TRACKED = ("expected_loss", "loss")
 # Stretches of the axis that give their least and greatest value, two for each pixel column; and when there are so many
 # points that lines would be slow, one.
 _BINS = 2000
@@ -76,31 +75,35 @@ def plot_levels(
 
 def _mark_jumps(panels: Sequence[Axes], selection: Selection, verdict: Verdict | None) -> list[str]:
     """Mark the jumps on the panels, with the title above the marks, and return the key to them if they are numbers."""
-    name = next((each for each in _TRACKED if selection.loss(each) is not None), "loss")
+    name, loss = selection.told_loss()
     step, D = selection.step, selection.dimensionality
-    jumps = [each.jump for each in told_jumps(selection, detect_jumps(D, selection.loss(name), step), verdict)]
+    jumps = [each.jump for each in told_jumps(selection, detect_jumps(D, loss, step), verdict)]
     marks = draw_jumps(panels, jumps)
     label_curves(panels[0], jumps, step, D)
     panels[0].set_title(escaped(textwrap.fill(selection.title, _TITLE_LETTERS)), pad=marks.height)
-    return key_of(jumps, name.replace("_", " ")) if marks.are_numbers else []
+    return key_of(jumps, (name or "loss").replace("_", " ")) if marks.are_numbers else []
 
 
 def _caption(selection: Selection, verdict: Verdict | None) -> str:
     colours = "grey if it ends without a dimension" if selection.sets is None else "in the colour of its set"
-    share = f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
     if verdict is not None and not verdict.says_more:
-        return f"{share}itself: 1 alone. What is drawn chance would show too: {verdict.words}."
+        return (
+            f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
+            f"itself: 1 where it shares with none. What is drawn chance would show too: {verdict.words}."
+        )
     return (
-        f"{share}itself: 1 alone, 1/2 in an antipodal pair (a digon), 0 where it is not represented. Shaded: jumps between "
-        "the levels, with the numbers of the features."
+        f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
+        "itself: 1 where it shares with none, 1/2 where two share alike, 0 where it is not represented. A polytope is "
+        "named beside its level where the directions form one at the end. Shaded: jumps between the levels, with the "
+        "numbers of the features."
     )
 
 
 def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> Verdict | None:
     """Draw D of every feature and the level lines; unrepresented features are faint, and what moves most is on top.
 
-    Levels have the names of polytopes where there is one. Where all is as chance would have it there are no levels, but
-    a line where the D of random directions is. Return what may be said of the features.
+    Where all is as chance would have it there are no levels, but a line where the D of random directions is. Return what
+    may be said of the features.
     """
     step, D = selection.step, selection.dimensionality
     first = step[0] if ax.get_xscale() != "log" else _first_positive(step)
@@ -120,7 +123,7 @@ def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> Verdic
     if verdict is not None and not verdict.says_more:
         _draw_line(ax, verdict.at_random, "at random" if names else "")
     else:
-        draw_level_lines(ax, names=names and names_levels(selection, verdict))
+        draw_level_lines(ax, set(verdict.names.values() if verdict else ()) if names else None)
     return verdict
 
 
@@ -151,11 +154,16 @@ def _linestyles(colours: list[str]) -> list[str]:
     return styles if max(seen.values(), default=0) <= len(_STROKES) else ["-"] * len(colours)
 
 
-def draw_level_lines(ax: Axes, *, names: bool = True) -> None:
-    """Draw the energy levels as lines, labelled at the right margin with their numbers and, if asked, their names."""
+def draw_level_lines(ax: Axes, found: Container[str] | None = ()) -> None:
+    """Draw the energy levels as lines, labelled at the right margin with their numbers.
+
+    Beside a number stands its polytope where that was *found* among the directions of the features, and what 1 and 0
+    themselves mean; nothing where *found* is None.
+    """
     values = [float(level.dimensionality) for level in LEVELS]
     for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True):
-        _draw_line(ax, value, f"{level.label}  {level.polytope}" if names else level.label, place)
+        text = f"{level.label}  {'' if found is None else level.name_among(found)}".rstrip()
+        _draw_line(ax, value, text, place)
 
 
 def _draw_line(ax: Axes, value: float, text: str, place: float | None = None) -> None:

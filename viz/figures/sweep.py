@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from ...dynamics.ensembles.gathering import FEWEST_ROWS
 from ...dynamics.ensembles.intervals import LEVEL, fewest_for
-from ...dynamics.ensembles.many_models import FEWEST_ROWS
 from ...dynamics.errors import RecordingError
 from ...dynamics.levels import LEVELS
 from ...recorders.file.hdf5 import is_sweep
@@ -178,6 +178,7 @@ def _draw_levels(host: SubFigure, points: Sequence[PointStatistics]) -> None:
     """Draw for each point the share of the features at each level over the steps."""
     panels = host.subplots(1, len(points), sharey=True, squeeze=False)[0]
     means = np.stack([point.dynamics.occupancy.mean for point in points])
+    found = {name for point in points for name in point.dynamics.polytopes}
     levels = [k for k in range(len(LEVELS)) if np.nanmax(means[..., k]) > RARE]
     for ax, point in zip(panels, points, strict=True):
         step, occupancy = point.dynamics.step, point.dynamics.occupancy
@@ -185,7 +186,7 @@ def _draw_levels(host: SubFigure, points: Sequence[PointStatistics]) -> None:
             colour, stroke = PALETTE[k % len(PALETTE)], STROKES[k % len(STROKES)]
             band = occupancy.low[:, k], occupancy.high[:, k]
             ax.fill_between(step, *band, color=colour, alpha=0.2, linewidth=0)
-            label = f"{LEVELS[k].label}  {plain_name(LEVELS[k].polytope)}"
+            label = f"{LEVELS[k].label}  {plain_name(LEVELS[k].name_among(found))}".rstrip()
             ax.plot(step, occupancy.mean[:, k], color=colour, linestyle=stroke, linewidth=1.4, label=label)
         ax.set_xlim(step[0], max(step[-1], step[0] + 1))
         ax.set_ylim(-0.03, 1.03)

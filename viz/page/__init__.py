@@ -11,9 +11,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ...recorders.outputs import check_output, replaced_when_done
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import select
-from ..output import check_output, replaced_when_done
 from .data import page_data
 
 PAGE_SUFFIXES = (".html",)

@@ -9,8 +9,7 @@ import numpy as np
 from ...dynamics.chance import Verdict
 from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
-from ...recorders.reading.selection import Selection
-from ...recorders.stories.judging import names_levels
+from ...recorders.reading.selection import LOSSES, Selection
 from ...recorders.stories.story import Story
 from ..parts.style import FAINT, REPRESENTED, spread
 from ..playback.captions import head_of, tell_jump
@@ -32,7 +31,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
     """
     run = Footage(selection)
     frames = keyframes(run)
-    losses = {name: selection.loss(name) for name in ("expected_loss", "loss")}
+    losses = {name: selection.loss(name) for name in LOSSES}
     return {
         "title": selection.title,
         "caption": _caption(run),
@@ -43,7 +42,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
         "isFlat": run.m < 3,
         "isLine": run.m == 1,
         "frames": _frames(frames, run.step),
-        "levels": _levels(selection, run.story.verdict),
+        "levels": _levels(run.story.verdict),
         "dimensionality": _curves(dimensionality_curves(run.step, selection.dimensionality)),
         "loss": _curves(loss_curves(run.step, losses)),
         "marks": _marks(run.story),
@@ -69,14 +68,22 @@ def _frames(frames: Keyframes, step: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _levels(selection: Selection, verdict: Verdict | None) -> list[dict[str, Any]]:
-    """Return the levels, with names where there are polytopes; where all is at random, only where D is then."""
+def _levels(verdict: Verdict | None) -> list[dict[str, Any]]:
+    """Return the levels as numbers, each with the name of its polytope where that is there.
+
+    Where all is as chance would have it, there is only a line where the D of random directions is.
+    """
     if verdict is not None and not verdict.says_more:
-        return [{"value": verdict.at_random, "place": verdict.at_random, "label": "random", "name": "directions"}]
-    has_names = names_levels(selection, verdict)
+        return [{"value": verdict.at_random, "place": verdict.at_random, "label": "at random", "name": ""}]
+    found = set(verdict.names.values() if verdict else ())
     values = [float(level.dimensionality) for level in LEVELS]
     return [
-        {"value": value, "place": place, "label": level.label, "name": level.polytope if has_names else ""}
+        {
+            "value": value,
+            "place": place,
+            "label": level.label,
+            "name": level.name_among(found),
+        }
         for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True)
     ]
 

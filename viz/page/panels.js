@@ -65,7 +65,7 @@ class Panel {
     for (const label of this.plot.over.querySelectorAll(".level")) label.remove();
     for (const { place, label, name } of this.levels) {
       const text = made("span", label, { class: "level" });
-      text.append(made("i", `  ${name}`));
+      if (name) text.append(made("i", `  ${name}`));
       text.style.top = `${this.plot.valToPos(place, "y")}px`;
       this.plot.over.append(text);
     }

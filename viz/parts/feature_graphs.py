@@ -42,9 +42,9 @@ def draw_feature_graph(ax: Axes, W: np.ndarray) -> None:
     ax.text(0.5, -0.04, _words(polytopes), transform=ax.transAxes, ha="center", va="top", fontsize=7, color=INK)
 
 
-def forms_polytopes(W: np.ndarray) -> bool:
-    """Return whether some features of W share their dimensions as a polytope of the catalogue, and not by chance."""
-    return any(len(each.features) > 1 for each in judge(W).shaped)
+def names_in(W: np.ndarray) -> set[str]:
+    """Return the names of the polytopes of the catalogue as which some features of W share their dimensions, not by chance."""
+    return {each.name for each in judge(W).shaped if len(each.features) > 1}
 
 
 def _frame(ax: Axes, places: np.ndarray) -> None:

@@ -8,9 +8,8 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError
 from ...recorders.reading.recording import Recording
-from ...recorders.reading.selection import Selection, select
+from ...recorders.reading.selection import LOSSES, Selection, select
 
-_LOSSES = ("expected_loss", "loss")
 # What p is, by how the features go together.
 _DENSITIES = {
     "independent": "p is the probability that a feature is on.",
@@ -91,7 +90,7 @@ def final_matrices(selection: Selection) -> np.ndarray:
 
 def final_losses(recording: Recording) -> np.ndarray | None:
     """Return each member's loss in the last row that has one, (instances,); None where none was recorded."""
-    for name in _LOSSES:
+    for name in LOSSES:
         probe = recording.probes.get(f"{name}_of_instance")
         if probe is not None:
             rows = probe[-2:]

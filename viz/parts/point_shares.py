@@ -23,7 +23,7 @@ _SLANTED = 5
 _RANGE = (-0.03, 1.03)
 _NOTHING, _UNKNOWN = IntervalEstimate(0.0, 0.0, 0.0), IntervalEstimate(np.nan, np.nan, np.nan)
 _SYMBOLS = {"density": "$p$", "importance_extra": "importance"}
-_NAMES = [level.polytope for level in LEVELS]
+_NUMBERS = {name: k for k, level in enumerate(LEVELS) for name in (level.label, level.polytope)}
 
 Shares = dict[str, list[IntervalEstimate]]
 
@@ -38,7 +38,8 @@ def name_of(point: PointStatistics) -> str:
 
 def plain_name(polytope: str) -> str:
     """Return a polytope's name for readers who do not know the word."""
-    return {"digon": "digon (antipodal pair)", "unnamed": "no regular polytope"}.get(polytope, polytope)
+    plain = {"digon": "digon (antipodal pair)", "unnamed": "no known polytope", "6-gon": "hexagon"}
+    return plain.get(polytope, polytope)
 
 
 def formed(points: Sequence[PointStatistics]) -> Shares:
@@ -135,8 +136,8 @@ def _with_bars(estimates: Sequence[IntervalEstimate]) -> tuple[np.ndarray, np.nd
 
 def _number(name: str, shares: Shares) -> int:
     """Return what a name's colour, mark and stroke go by: the same for a level and for its polytope."""
-    names = _NAMES + [other for other in shares if other not in _NAMES]
-    return names.index(name)
+    others = [other for other in shares if other not in _NUMBERS]
+    return _NUMBERS[name] if name in _NUMBERS else len(LEVELS) + others.index(name)
 
 
 def _places(points: Sequence[PointStatistics]) -> tuple[np.ndarray, bool]:

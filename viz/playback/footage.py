@@ -90,7 +90,9 @@ class Footage:
 
     def points(self, W: np.ndarray) -> np.ndarray:
         """Return where the picture shows the features of W (..., m, n); (..., n, 3)."""
-        return np.swapaxes(self._basis @ W, -1, -2)
+        # What diverged is nowhere in the picture.
+        with np.errstate(invalid="ignore"):
+            return np.swapaxes(self._basis @ W, -1, -2)
 
     @cached_property
     def looks(self) -> Look:

@@ -5,7 +5,8 @@ import weakref
 import numpy as np
 import pytest
 
-from dyn.dynamics.ensembles.many_models import Model, ensemble_dynamics
+from dyn.dynamics.ensembles.gathering import Model
+from dyn.dynamics.ensembles.many_models import ensemble_dynamics
 from dyn.dynamics.levels import LEVELS
 from dyn.dynamics.synthetic.trajectories import Plan, plant, tegum_product
 
@@ -81,7 +82,7 @@ def test_occupancy_is_a_mean_over_models_counted_by_hand():
     expected = {"dedicated": (2 / 3, (1 / 3 + 2 / 3) / 2), "digon": (0, 1 / 6), "not represented": (1 / 3, 1 / 3)}
     for name, shares in expected.items():
         np.testing.assert_allclose(found.mean[[50, 300], index(name)], shares, atol=1e-12)
-        assert found.at_end()[name].value == pytest.approx(shares[1])
+        assert found.at_end()[LEVELS[index(name)].label].value == pytest.approx(shares[1])
     # Two models leave 12.7 standard errors, 1/6 each, which is more than shares can be.
     assert (found.low[300, index("digon")], found.high[300, index("digon")]) == (0, 1)
 

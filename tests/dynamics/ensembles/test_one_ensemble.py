@@ -119,3 +119,13 @@ def test_shapes_must_agree(D, loss, W):
 def test_the_reference_is_a_member():
     with pytest.raises(ValueError, match="reference=2 is not one of the 2 members"):
         summarise(np.zeros((9, 2, 5)), np.zeros((9, 2)), np.zeros((2, 3, 5)), reference=2)
+
+
+def test_a_member_that_diverged_ends_as_such():
+    D = np.zeros((10, 3, 5))
+    W = np.stack([DIGONS, np.full((2, 5), np.nan), DIGONS])
+    # One in its last rows, one from the first on.
+    D[8:, 1], D[:, 2] = np.nan, np.nan
+    summary = summarise(D, np.ones((10, 3)), W)
+    assert [dict(each) for each in summary.polytopes[1:]] == [{"diverged": 1}, {"diverged": 1}]
+    assert summary.polytopes[0]["digon"] == 2

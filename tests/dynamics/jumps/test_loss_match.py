@@ -122,3 +122,48 @@ def test_the_error_counts_noise_that_lasts_about_the_jump_alone():
 def test_nothing_is_known_of_a_loss_that_is_not_known():
     (found,) = match(np.full(ROWS.size, np.nan))
     assert np.isnan(found).all()
+
+
+def test_a_loss_that_falls_by_decades_falls_across_a_jump_that_begins_early():
+    # Steep where the jump begins, and almost level where it ends: slopes drawn from both sides would cross.
+    loss = 3 / (1 + ROWS / 10) ** 1.5 + 0.01
+    for span in [(60, 640), (12, 640), (300, 420)]:
+        (found,) = match_loss(loss, ROWS, [span])
+        assert found.change == pytest.approx(loss[span[1]] - loss[span[0]], rel=0.01)
+        assert found.factor == pytest.approx(loss[span[1]] / loss[span[0]], rel=0.01)
+        assert np.isnan(found.lag)
+
+
+@pytest.mark.parametrize("decades", [2, 4])
+def test_noise_that_falls_with_the_loss_is_measured_where_it_counts(decades):
+    loss = 10.0 ** (-decades * ROWS / ROWS.size)
+    noisy = loss * (1 + 0.01 * np.random.default_rng(0).normal(size=ROWS.size))
+    (found,) = match_loss(noisy, ROWS, [(2000, 2400)])
+    assert found.change == pytest.approx(loss[2400] - loss[2000], abs=4 * found.error)
+    assert found.error < 0.01 * loss[2000]
+
+
+def test_rows_without_a_loss_are_left_out():
+    loss = ramp(2000, 2040, 1.0) - 0.001 * ROWS
+    holes = np.where(np.random.default_rng(0).random(ROWS.size) < 0.3, np.nan, loss)
+    # The last row of a recording has none.
+    holes[[2000, 2040, -1]] = np.nan
+    (found,) = match_loss(holes, ROWS, [JUMP])
+    assert found.change == pytest.approx(-1.04, rel=0.02)
+    assert found.lag == pytest.approx(0, abs=3)
+    until_the_end = match_loss(np.where(ROWS[-1] == ROWS, np.nan, loss), ROWS, [(ROWS[-3], ROWS[-1])])
+    assert np.isnan(until_the_end[0].change)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5, 8])
+def test_few_rows_say_what_they_are(rows):
+    (found,) = match_loss(np.linspace(2, 1, rows), np.arange(rows), [(0, rows - 1)])
+    assert found.change == pytest.approx(-1)
+    assert np.isnan(found.lag)
+
+
+def test_a_loss_that_may_be_negative_has_no_factor():
+    (found,) = match(ramp(*JUMP, 1.0))
+    assert np.isnan(found.factor)
+    (above,) = match(3 + ramp(*JUMP, 1.0))
+    assert above.factor == pytest.approx(2 / 3, rel=0.02)

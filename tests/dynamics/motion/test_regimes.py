@@ -66,7 +66,7 @@ def test_the_regimes_of_the_geometry_experiment_are_told_apart(run):
     for change in twist.changes:
         assert change.motion.scale == pytest.approx(1, abs=0.05)
         assert not change.motion.reflected
-    assert octahedron.form == "3 × digon"
+    assert octahedron.form == "octahedron (3 digons)"
     assert octahedron.twist < 5
 
 
@@ -150,7 +150,7 @@ def test_a_regime_is_told_in_words(run):
     assert "features 3-5 stay merged" in merged
     assert "features 0-2 span 1.2 → 3.0 dimensions (merged → 3 × dedicated)" in opening
     assert "the sets turn" in twist
-    assert "at the end 3 × digon; loss 0.0199 → 0.0199" in octahedron
+    assert "at the end octahedron (3 digons); loss 0.0199 → 0.0199" in octahedron
 
 
 def test_of_one_feature_the_words_are_in_the_singular():
@@ -158,6 +158,13 @@ def test_of_one_feature_the_words_are_in_the_singular():
     told = "; ".join(map(describe, find_regimes(W)))
     assert "feature 0 spans 1.0" in told
     assert "feature 0 stays dedicated" in told
+
+
+def test_a_feature_that_shares_its_dimension_is_not_dedicated():
+    # By itself each would have one; the two sets are of one digon.
+    W = np.broadcast_to(np.array([[1.0, -1, 0], [0, 0, 1]]), (50, 2, 3))
+    (told,) = map(describe, find_regimes(W, sets=[[0], [1], [2]]))
+    assert "features 0, 1 stay lone feature; feature 2 stays dedicated; at the end digon, dedicated" in told
 
 
 def test_features_that_stay_the_same_are_told_together():

@@ -5,12 +5,14 @@ import pytest
 
 from dyn.dynamics.geometry.measures import dimensionality
 from dyn.dynamics.levels import LEVELS
+from dyn.dynamics.polytopes.learned import learned
 from dyn.dynamics.polytopes.shapes import LARGEST, shapes, vertices
 
 # A few hundred roundings of double precision.
 EXACT = 1e-12
 
 ALL = [shape for k in range(1, LARGEST + 1) for shape in shapes(k)]
+LEARNED = {name for k in range(1, LARGEST + 1) for name in learned(k)}
 # Rank, and the cosines of a vertex with the others, of the solids.
 SOLIDS = {
     "cube": [-1] + [-1 / 3] * 3 + [1 / 3] * 3,
@@ -20,9 +22,18 @@ SOLIDS = {
 
 
 @pytest.mark.parametrize("shape", ALL, ids=lambda shape: f"{shape.name}, {shape.vertices.shape[1]}")
-def test_vertices_are_alike_and_span_the_rank(shape):
+def test_vertices_have_the_length_1_and_span_the_rank(shape):
     assert np.linalg.matrix_rank(shape.vertices) == shape.rank
     np.testing.assert_allclose(np.diag(shape.cosines), 1, atol=EXACT)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [shape for shape in ALL if shape.name not in LEARNED or shape.name == "rectified 5-cell"],
+    ids=lambda shape: f"{shape.name}, {shape.vertices.shape[1]}",
+)
+def test_vertices_are_alike(shape):
+    assert len(shape.kinds) == 1
     rows = np.sort(shape.cosines, axis=1)
     np.testing.assert_allclose(rows, np.broadcast_to(rows[0], rows.shape), atol=EXACT)
     # Alike vertices that span their space evenly share it evenly.
@@ -57,9 +68,9 @@ def test_the_solids_have_their_angles(name):
 def test_no_two_of_the_catalogue_have_the_same_cosines():
     # A name is given within 0.15, and of two that are, the nearer one.
     for k in range(2, 9):
-        values = [np.sort(shape.cosines[np.triu_indices(k, 1)]) for shape in shapes(k)]
-        for i, one in enumerate(values):
-            for other in values[:i]:
+        values = [(shape.name, np.sort(shape.cosines[np.triu_indices(k, 1)])) for shape in shapes(k)]
+        for i, (name, one) in enumerate(values):
+            for _, other in [each for each in values[:i] if each[0] != name]:
                 assert np.sqrt(np.square(one - other).mean()) > 0.15
 
 

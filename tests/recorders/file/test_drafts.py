@@ -71,7 +71,7 @@ def test_room_that_was_reserved_and_not_used_is_given_back(many, tmp_path):
 
 STOPPED = """
 import sys, time
-from dyn.recorders import compact as module
+from dyn.recorders.rewriting import compact as module
 compare = module._compare
 def stop(draft, *rest):
     print(draft.name, flush=True)

@@ -15,6 +15,7 @@ from dyn.recorders.file.hdf5 import array_paths
 from dyn.recorders.file.store import Store, atomic_change
 from dyn.recorders.file.superblock import lookup3
 from dyn.recorders.reading.opening import open_file
+from dyn.recorders.reading.recording import snapshot_of
 from dyn.recorders.ring.channels import Block, array_channel
 
 PROBE = array_channel("probes", "p", np.zeros(2))
@@ -140,7 +141,7 @@ def test_a_store_that_is_killed_at_any_moment_has_whole_rows(store, path, snapsh
     found = []
     for moment in moments:
         with dyn.open(moment) as recording:
-            found.append(rows_of(recording._file))
+            found.append(rows_of(snapshot_of(recording).file()))
     assert [rows for k, rows in enumerate(found) if k == 0 or rows != found[k - 1]] == known
 
 
@@ -156,7 +157,7 @@ def test_a_store_that_fails_keeps_what_was_committed(store, path, monkeypatch, f
     with pytest.raises((ValueError, RuntimeError, KeyError)):
         store.append(block(3, 5))
     with dyn.open(path) as recording:
-        assert rows_of(recording._file) == [0, 1, 2]
+        assert rows_of(snapshot_of(recording).file()) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("failing", ["_close_live", "_go_live", "_commit"])

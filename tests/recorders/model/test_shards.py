@@ -15,6 +15,7 @@ from torch import nn
 import dyn
 from dyn.dynamics.errors import SettingError
 from dyn.dynamics.geometry.measures import dimensionality
+from dyn.recorders.reading.recording import snapshot_of
 from dyn.recorders.rewriting.merge import merge
 from dyn.recorders.step.recorder import SilentRecorder
 
@@ -89,7 +90,7 @@ def test_each_rank_records_its_shards_and_where_they_belong(folder, load, name):
     for rank, path in enumerate(shards_of(folder, name)):
         gathered = load(f"{name}.{rank}")
         with dyn.open(path) as recording:
-            root = recording.node("/").attrs
+            root = snapshot_of(recording).node("/").attrs
             assert (root["rank"], root["world_size"]) == (rank, 2)
             assert list(recording.parameters) == NAMES
             assert recording.config == {"run": name}

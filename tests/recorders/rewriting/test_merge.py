@@ -14,6 +14,7 @@ from dyn.dynamics.errors import OutputExistsError, RecordingError, SettingError
 from dyn.dynamics.geometry.measures import measure
 from dyn.recorders.file.creation import create_file
 from dyn.recorders.file.store import Store
+from dyn.recorders.reading.recording import snapshot_of
 from dyn.recorders.reading.series import Series
 from dyn.recorders.rewriting.merge import merge
 from dyn.recorders.ring.channels import Block, Channel
@@ -78,7 +79,7 @@ def test_shards_become_the_matrix_with_its_features(both, path):
             np.testing.assert_allclose(values, getattr(expected, quantity), rtol=1e-6)
         assert recording.parameters["W"].attrs == {"features": "columns"}
         np.testing.assert_array_equal(recording.time, np.arange(ROWS) / 10)
-        root: Any = recording.node("/")
+        root: Any = snapshot_of(recording).node("/")
         assert json.loads(root.attrs["merged_from"]) == ["run.rank0.h5", "run.rank1.h5"]
     with h5py.File(path) as file:
         assert file["parameters/W"].dims[1][0].name == "/W.axis0"
@@ -137,7 +138,7 @@ def test_the_rows_are_the_steps_that_every_rank_has(record, path, monkeypatch, b
         assert recording.status == "aborted"
         np.testing.assert_array_equal(recording.step, [0, 2, 3, 5])
         np.testing.assert_array_equal(recording.parameters["W"], W[[0, 2, 3, 5]])
-        root: Any = recording.node("/")
+        root: Any = snapshot_of(recording).node("/")
         assert json.loads(root.attrs["rows_left_out"]) == [2, 1]
 
 

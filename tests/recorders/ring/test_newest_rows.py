@@ -6,6 +6,7 @@ import torch
 
 import dyn
 from dyn.dynamics.geometry.measures import measure
+from dyn.recorders.reading.recording import snapshot_of
 from dyn.recorders.ring.channels import array_channel
 from dyn.recorders.ring.layout import RowLayout
 from dyn.recorders.ring.newest_rows import read_tail
@@ -119,7 +120,7 @@ def test_the_tail_has_features_as_the_file_will(regression, path):
     with dyn.attach(regression.model, regression.optimizer, path) as recorder:
         regression.train(3, recorder)
         with dyn.open(path) as recording:
-            assert (recording.filed, len(recording)) == (0, 3)
+            assert (snapshot_of(recording).filed, len(recording)) == (0, 3)
             for quantity, expected in measure(recording.parameters["weight"][:])._asdict().items():
                 found = recording.features["weight"][quantity]
                 assert (found.shape, found.dtype) == ((3, 3), np.float32)
@@ -133,7 +134,7 @@ def test_bfloat16_is_the_same_in_the_tail_and_in_the_file(path):
     with dyn.attach(model, optimizer, path):
         optimizer.step()
         with dyn.open(path) as recording:
-            assert recording.filed == 0
+            assert snapshot_of(recording).filed == 0
             found = recording.parameters["weight"][0]
     np.testing.assert_array_equal(found, model.weight.detach().float().numpy())
     np.testing.assert_array_equal(dyn.open(path).parameters["weight"][0], found)
@@ -148,7 +149,7 @@ def test_rows_of_the_file_that_are_recorded_again_are_hidden(make_regression, pa
     with dyn.attach(second.model, second.optimizer, path, resume=True) as recorder:
         second.train(3, recorder)
         with dyn.open(path) as recording:
-            assert (recording.filed, recording.status) == (10, "recording")
+            assert (snapshot_of(recording).filed, recording.status) == (10, "recording")
             np.testing.assert_array_equal(recording.step, range(13))
             np.testing.assert_array_equal(recording.scalars["loss"], first.losses + second.losses)
             bias = recording.parameters["bias"]

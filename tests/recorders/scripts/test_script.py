@@ -13,7 +13,7 @@ import dyn
 from dyn.recorders.scripts.launch import Script
 from dyn.recorders.scripts.script import record_script
 
-QUICKSTART = Path(__file__).parents[2] / "examples" / "scripts" / "quickstart.py"
+QUICKSTART = Path(__file__).parents[3] / "examples" / "scripts" / "quickstart.py"
 
 # Numbers that depend on the order of everything random: initial weights, shuffling, workers, dropout.
 WITH_WORKERS = """

@@ -221,7 +221,7 @@ PROGRAM = """
 import sys
 if sys.argv[2] == "without":
     sys.modules["dyn.recorders.step._hotpath"] = None
-import dyn, torch
+import dyn, torch, dyn.recorders.step.state
 torch.manual_seed(0)
 model = torch.nn.Linear(3, 2)
 optimizer = torch.optim.Adam(model.parameters())

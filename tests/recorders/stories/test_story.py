@@ -80,7 +80,24 @@ def test_weights_that_diverged_are_neither_named_nor_an_error(path):
             recorder.step(loss=np.nan)
     with dyn.open(path) as recording:
         story = tell(recording)
-    assert (story.polytopes, story.regimes, story.loss) == (None, None, None)
+    assert (story.polytopes, story.loss, story.diverged_at) == (None, None, 0)
+    # What happened before is told.
+    assert story.regimes is not None
+    assert story.regimes[-1].end <= 20
+    assert str(story).startswith("weight, diverged at step 0\n")
+    assert story.as_dict()["diverged_at"] == 0
+
+
+def test_a_run_without_a_number_is_said_to_be_one(path):
+    model = nn.Linear(2, 1, bias=False)
+    nn.init.constant_(model.weight, np.nan)
+    with dyn.attach(model, None, path) as recorder:
+        for _ in range(5):
+            recorder.step(loss=np.nan)
+    with dyn.open(path) as recording:
+        story = tell(recording)
+    assert story.jump_lines == "weight, 0 jumps: its dimensionality is not a number in any row"
+    assert story.regimes is None
 
 
 def test_a_story_is_a_json_document(recording):
@@ -109,7 +126,8 @@ def test_features_without_their_matrix_tell_of_jumps_only(recording):
     with dyn.open(recording.path) as bare:
         story = tell_all(bare)
         assert (story.polytopes, story.regimes) == (None, None)
-        assert story.jump_lines == whole.jump_lines
+        # D alone does not say which polytope has it.
+        assert story.jump_lines == whole.jump_lines.replace(" (digon)", "")
         assert str(story).startswith("weight, 1 jump\n")
         with pytest.raises(RecordingError, match="has the features of weight, but not weight; record it too"):
             select(bare).weights_at(slice(-1, None))

@@ -1,6 +1,7 @@
 """What a recording holds, in short."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -27,7 +28,7 @@ def recording(tmp_path):
 def test_the_document(recording):
     summary = summarize(recording).as_dict()
     assert (summary["status"], summary["rows"], summary["first_step"], summary["last_step"]) == ("complete", 2, 0, 1)
-    assert summary["levels"] == {"weight": {"1 (dedicated)": 2, "1/2 (digon)": 2, "0 (not represented)": 1}}
+    assert summary["levels"] == {"weight": {"1 (dedicated)": 2, "1/2": 2, "0 (not represented)": 1}}
     # The final row has no loss; the last one known counts.
     assert summary["scalars"]["loss"] == 0.25
     assert summary["bytes"] == recording.path.stat().st_size
@@ -38,7 +39,7 @@ def test_the_words(recording):
     text = str(summarize(recording))
     assert "complete, 2 rows" in text
     assert "3 × 5" in text
-    assert "now 2 at 1 (dedicated), 2 at 1/2 (digon), 1 at 0 (not represented)" in text
+    assert "now 2 at 1 (dedicated), 2 at 1/2, 1 at 0 (not represented)" in text
 
 
 def test_a_recording_without_rows(tmp_path):
@@ -56,3 +57,16 @@ def test_of_many_members_the_text_lists_some_and_the_document_all(recording):
     assert str(summary).count("now 1 at 1 (dedicated)") == 20
     assert "and 10 more; --json has all" in str(summary)
     assert len(summary.as_dict()["levels"]) == 30
+
+
+def test_a_loss_that_diverged_is_the_last_one(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    with dyn.attach(model, None, tmp_path / "run.h5") as recorder:
+        for loss in (3.0, 2.0, math.nan, math.nan):
+            recorder.step(loss=loss)
+    with dyn.open(tmp_path / "run.h5") as recording:
+        summary = summarize(recording)
+    assert "diverged     at step 2\n" in str(summary)
+    assert "scalar       loss  last nan\n" in str(summary)
+    document = json.loads(json.dumps(summary.as_dict(), allow_nan=False))
+    assert (document["diverged_at"], document["scalars"]["loss"]) == (2, None)

@@ -13,7 +13,7 @@ ROUNDS, PAGES = 100, 256
 PROGRAM = f"""
 import resource, sys
 import numpy as np
-from dyn.recorders.sweeps.memory import keep_freed_memory
+from dyn.recorders.sweeps.run import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt

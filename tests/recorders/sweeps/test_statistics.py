@@ -55,7 +55,7 @@ def test_each_point_has_its_own_models(planted):
     assert first.dynamics.polytopes["digon"].features.value == 1
     # One of three models.
     assert second.dynamics.polytopes["digon"].models.value == pytest.approx(1 / 3)
-    assert second.dynamics.occupancy.at_end()["digon"].value == pytest.approx(1 / 3)
+    assert second.dynamics.occupancy.at_end()["1/2"].value == pytest.approx(1 / 3)
 
 
 def test_the_recording_of_a_sweep_tells_the_same(planted):
@@ -109,7 +109,7 @@ def test_a_document_has_no_infinity(planted):
     first, second = told["points"]
     assert second["jumps"]["order"][0]["median"]["value"] is None
     assert first["jumps"]["order"][0]["jumped"] == 3
-    assert first["levels"]["digon"]["value"] == 1
+    assert first["levels"]["1/2"]["value"] == 1
 
 
 def test_some_points_are_enough(planted):

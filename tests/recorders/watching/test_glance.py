@@ -18,7 +18,9 @@ def write(path):
     """Write a recording of given columns, and return it opened."""
     opened = []
 
-    def write(rows: int, *, status: str = "complete", features=None, step=None, time=None, **scalars) -> dyn.Recording:
+    def write(
+        rows: int, *, status: str = "complete", features=None, parameters=None, step=None, time=None, **scalars
+    ) -> dyn.Recording:
         path.unlink(missing_ok=True)
         with h5py.File(path, "w", libver=("v110", "v110")) as file:
             file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, status=status)
@@ -30,6 +32,8 @@ def write(path):
                 file.create_group(name)
             for name, values in scalars.items():
                 file[f"scalars/{name}"] = np.broadcast_to(values, rows).astype(float)
+            for name, values in (parameters or {}).items():
+                file[f"parameters/{name}"] = values
             for name, values in (features or {}).items():
                 file[f"features/{name}/dimensionality"] = np.asarray(values, np.float32)
         opened.append(dyn.open(path))
@@ -59,7 +63,7 @@ def test_what_is_seen(write):
     assert glance.loss is not None
     assert glance.loss.values.tolist() == list(range(500))
     W = glance.features["W"]
-    assert W.counts == {"3/4 (tetrahedron)": 1, "1/2 (digon)": 1, "0 (not represented)": 1}
+    assert W.counts == {"3/4": 1, "1/2": 1, "0 (not represented)": 1}
     assert W.changes == [LevelChange(200, (1,), "0", "1/2"), LevelChange(300, (2,), "0", "3/4")]
 
 
@@ -69,7 +73,8 @@ def test_a_recording_without_rows_losses_or_features(write):
     single = look(write(1))
     assert (single.step, single.rate, single.loss, single.scalars) == (0, None, None, {})
     unknown = look(write(3, loss=[math.nan, math.inf, -math.inf], features={"W": np.full((3, 2), math.nan)}))
-    assert unknown.scalars == {"loss": None}
+    assert unknown.scalars == {"loss": -math.inf}
+    assert unknown.diverged_at == 1
     assert unknown.features["W"].counts == {"not a number": 2}
 
 
@@ -181,3 +186,26 @@ def test_of_many_scalars_and_parameters_a_few_are_read(write):
     assert "loss" in glance.scalars
     assert glance.other_scalars > 10
     assert glance.other_features > 3
+
+
+def test_a_feature_between_neighbouring_levels_changes_once(write):
+    """3/8 and 2/5 are within reach of each other; a feature that noise carries to and fro is at rest at one of them."""
+    rng = np.random.default_rng(0)
+    swing = np.where(np.arange(390) // 30 % 2, 0.006, -0.006)
+    D = np.full((390, 1), 0.3875) + swing[:, None] + 0.001 * rng.standard_normal((390, 1))
+    for rows in range(100, 390, 29):
+        W = look(write(rows, features={"W": D[:rows]})).features["W"]
+        assert W.changes == []
+        assert W.counts == {"3/8": 1}
+    D[300:] = 0.4
+    W = look(write(390, features={"W": D})).features["W"]
+    assert [(each.before, each.after) for each in W.changes] == [("3/8", "2/5")]
+    assert W.counts == {"2/5": 1}
+
+
+def test_where_it_diverged_is_told_from_its_end(write):
+    W = np.ones((50, 2, 3))
+    W[30:] = np.nan
+    recording = write(50, loss=np.r_[np.ones(30), np.full(20, np.nan)], parameters={"W": W})
+    assert look(recording).diverged_at == 29 + 1
+    assert look(write(30, loss=1.0, parameters={"W": W[:30]})).diverged_at is None

@@ -20,7 +20,7 @@ def glance(**seen) -> Glance:
 def test_the_view():
     W = FeatureGlance(
         shape=(3,),
-        counts={"1/2 (digon)": 2, "between levels": 1},
+        counts={"1/2": 2, "between levels": 1},
         changes=[LevelChange(1200, (1,), "0", "1/2"), LevelChange(1300, (2,), None, "1/2")],
         sample=NO_SAMPLE,
     )
@@ -37,7 +37,7 @@ def test_the_view():
         "accuracy 0.9123   lr 0.003   epoch 12   reward -",
         "",
         "W: 3 features by level",
-        f"  1/2 (digon)    {'█' * 40} 2",
+        f"  1/2            {'█' * 40} 2",
         f"  between levels {'█' * 20} 1",
         "  step 1,200: feature 1 from 0 to 1/2",
         "  step 1,300: feature 2 to 1/2",
@@ -79,7 +79,9 @@ def test_silence_is_told_of_when_it_lasts_and_the_recording_does():
     [
         (np.arange(8.0), "▁▂▃▄▅▆▇█", "0 to 7"),
         (2.0 ** np.arange(8), "▁▂▃▄▅▆▇█", "1 to 128, logarithmic"),
-        (np.full(4, 3.0), "▁▁▁▁", "3 to 3"),
+        (np.full(4, 1.5), "▁▁▁▁", "1.5 to 1.5"),
+        # The last one stands beside the line, and lies in its range too.
+        (np.full(4, 3.0), "████", "1.5 to 3"),
         ([1, math.nan, 8, math.inf, 1], "▁ █ ▁", "1 to 8"),
         ([-1, 100], "▁█", "-1 to 100"),
         # Their difference is no number any more.
@@ -101,6 +103,14 @@ def test_each_column_of_the_sparkline_is_a_mean():
     loss[:500] += 10
     line = draw(glance(loss=Sample(1, loss), scalars={"loss": 2.0}), width=30)[3]
     assert line == f"loss {'█' * 11}▄{'▁' * 11} 2"
+
+
+def test_what_diverged_is_told_and_the_last_loss_is_the_last():
+    seen = glance(diverged_at=1200, loss=Sample(1, np.array([3.0, 1.0, math.nan])), scalars={"loss": math.nan})
+    lines = draw(seen, width=90)
+    assert lines[0] == "run.h5: recording, diverged at step 1,200, 5,000 rows, 1.23 MB"
+    assert lines[3] == "loss █▁  nan"
+    assert draw_line(seen).endswith("loss nan")
 
 
 def test_names_cannot_command_the_terminal():

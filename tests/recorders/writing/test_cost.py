@@ -1,11 +1,16 @@
 """What a recording will take, in numbers and in words."""
 
+import logging
 from collections import namedtuple
 
 import pytest
 
+import dyn
+from dyn.dynamics.experiments import EXPERIMENTS
+from dyn.recorders import experiment
+from dyn.recorders.schedule.trigger import Trigger
 from dyn.recorders.text import readable
-from dyn.recorders.writing.cost import Price, room_for_rows
+from dyn.recorders.writing.cost import Price, price_is_told, room_for_rows
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
@@ -66,3 +71,47 @@ def test_readable(size, words):
 def test_a_recording_of_unknown_length_is_warned_where_there_is_little_room(tmp_path, monkeypatch, free, says):
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(10**12, 0, free))
     assert room_for_rows(3000, tmp_path) == says
+
+
+@pytest.fixture
+def logged(regression, tmp_path, monkeypatch, caplog):
+    """Attach with so many bytes free, and return what the log of the package got of it: level and message."""
+
+    def attach(free: int, **options) -> list[tuple[str, str]]:
+        monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(10**15, 0, free))
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="dyn"):
+            dyn.attach(regression.model, regression.optimizer, tmp_path / "run.h5", overwrite=True, **options).close()
+        return [(each.levelname, each.getMessage()) for each in caplog.records if "bytes a row" in each.getMessage()]
+
+    return attach
+
+
+def test_attach_says_the_price_once(logged, tmp_path):
+    ((level, said),) = logged(10**9)
+    # W (4, 3) and b (4,) in single precision, step, time, loss and lr, and three numbers for each of three features.
+    assert (level, said) == ("INFO", f"{tmp_path / 'run.h5'}: 132 bytes a row; 1 GB free, room for 7,575,757 rows")
+
+
+def test_attach_warns_where_it_would_not_fit(logged):
+    ((level, said),) = logged(10**7)
+    assert level == "WARNING"
+    assert "room for 75,757 rows, and 100,000 steps take 100,001 of them: every=… and select=… record less" in said
+    # Sparser rows fit.
+    assert logged(10**7, every=10)[0][0] == "INFO"
+    ((level, said),) = logged(10**4, every=Trigger(sparse=100))
+    assert level == "WARNING"
+    assert "take at least 1,001 of them" in said
+
+
+def test_whoever_says_the_price_keeps_attach_from_it(logged):
+    with price_is_told():
+        assert logged(10**7) == []
+    assert len(logged(10**7)) == 1
+
+
+def test_the_price_of_a_trigger_is_the_least(tmp_path):
+    entry = EXPERIMENTS["geometry"].with_settings(steps=1000)
+    price = experiment.price(entry, tmp_path / "run.h5", every=Trigger(sparse=10))
+    assert "at least 101 rows, at least 21 kB in all" in str(price)
+    assert "least" not in str(experiment.price(entry, tmp_path / "run.h5"))

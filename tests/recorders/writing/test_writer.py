@@ -16,6 +16,7 @@ import pytest
 
 import dyn
 from dyn.dynamics.errors import SettingError
+from dyn.recorders.reading.recording import snapshot_of
 from dyn.recorders.ring.paths import ring_path
 from dyn.recorders.writing.repair import repair
 from dyn.recorders.writing.writer import ProcessWriter
@@ -61,7 +62,7 @@ def train_and_close(run, recorder: dyn.Recorder, steps: int) -> None:
 def wait_for_the_file(path, rows: int) -> None:
     """Wait until so many rows are in the file."""
     deadline = time.monotonic() + 30
-    while dyn.open(path).filed < rows:
+    while snapshot_of(dyn.open(path)).filed < rows:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -203,7 +204,7 @@ def test_a_writer_whose_disk_is_full_ends_the_recording_and_not_the_training(reg
     with dyn.open(path) as recording:
         assert (recording.status, len(recording)) == ("aborted", rows)
         # Some are in the file, and those that had no place there are still in the ring.
-        assert 0 < recording.filed <= rows - small_ring
+        assert 0 < snapshot_of(recording).filed <= rows - small_ring
         np.testing.assert_array_equal(recording.scalars["loss"], regression.losses[:rows])
         loss = regression.loss_of_row(recording, rows - 1)
         assert loss == pytest.approx(regression.losses[rows - 1], rel=1e-6)

@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from dyn.dynamics.ensembles.gathering import Model
 from dyn.dynamics.ensembles.intervals import IntervalEstimate
-from dyn.dynamics.ensembles.many_models import Model, ensemble_dynamics
+from dyn.dynamics.ensembles.many_models import ensemble_dynamics
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.levels import LEVELS
 from dyn.recorders.sweeps.statistics import PointStatistics, statistics_of
@@ -76,7 +77,7 @@ def test_levels_have_a_panel_for_each_point(recording):
     assert [ax.get_title(loc="left") for ax in panels] == ["lr = 0.1", "lr = 0.2"]
     for ax, point in zip(panels, statistics_of(recording).points, strict=True):
         for line in ax.lines:
-            (k,) = [k for k, level in enumerate(LEVELS) if line.get_label().startswith(f"{level.label}  ")]
+            (k,) = [k for k, level in enumerate(LEVELS) if line.get_label().split("  ")[0] == level.label]
             np.testing.assert_array_equal(line.get_ydata(), point.dynamics.occupancy.mean[:, k])
 
 
@@ -102,7 +103,7 @@ def test_ends_alone_have_levels_and_polytopes(written):
     recording = written(ends | {"parameters/W": np.stack([[AFTER] * 4])}, {})
     levels, polytopes = plot_ensemble_dynamics(recording).axes
     assert [text.get_text() for text in polytopes.get_yticklabels()] == ["digon (antipodal pair)"]
-    assert [text.get_text() for text in levels.get_yticklabels()] == ["digon (antipodal pair)"]
+    assert [text.get_text() for text in levels.get_yticklabels()] == ["1/2"]
 
 
 def test_one_model_at_each_point_is_no_ensemble(densities):

@@ -13,7 +13,7 @@ from ....dynamics.geometry.measures import dimensionality
 from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import select
 from ...kinds import check_fits
-from ...parts.feature_graphs import draw_feature_graph, forms_polytopes
+from ...parts.feature_graphs import draw_feature_graph, names_in
 from ...parts.members import DrawnMember, members
 from ...parts.panels import write_notes
 from ...parts.style import INK, PALETTE, escaped, style
@@ -26,7 +26,7 @@ _GRAPHS = 6
 _CAPTION = (
     "Above, each dot is a feature and each point of the curve a model, from dense data at the left to sparse at the "
     "right. The curve is flat where features share dimensions in a regular way. Below, features of some of the models, "
-    "joined where they are not orthogonal: an antipodal pair (digon) is a line, and so on; grey is no regular polytope."
+    "joined where they are not orthogonal: an antipodal pair (digon) is a line, and so on; grey is any other group."
 )
 
 
@@ -34,9 +34,9 @@ def plot_uniform(recording: Recording, ax: Axes | None = None, *, parameter: str
     """Plot dimensions per feature, D* = m / |W|_F², every feature's own D_i, and feature graphs, over 1 / (1 - S).
 
     One point of the curve for each density, at the end of training, with the dimensionality of each feature as a dot
-    and the energy levels as named lines. Below are the feature graphs of up to six of the models, chosen evenly among
-    those that form any regular polytope. Of repeats the one with the least loss is shown. Given *ax*, the upper panel
-    alone is drawn there.
+    and the energy levels as lines, with the names of the polytopes that any model forms. Below are the feature graphs
+    of up to six of the models, chosen evenly among those that form any polytope. Of repeats the one with the least
+    loss is shown. Given *ax*, the upper panel alone is drawn there.
 
     parameter: whose features, by default the first that has any. Raises SettingError where the recording is of another
     kind or lacks the parameter.
@@ -45,10 +45,11 @@ def plot_uniform(recording: Recording, ax: Axes | None = None, *, parameter: str
     check_fits(recording, "uniform")
     shown = sorted(members(recording, parameter), key=lambda member: -(member.density or 0))
     overall = np.array([len(member.W) / np.square(member.W).sum() for member in shown])
-    chosen = _with_polytopes(shown) if ax is None else []
+    names = [names_in(member.W) for member in shown]
+    chosen = _with_polytopes(names) if ax is None else []
     with style():
         figure, curve, graphs = _panels(ax, len(chosen))
-        _draw_curve(curve, shown, overall)
+        _draw_curve(curve, shown, overall, set().union(*names))
         n, m = shown[0].W.shape[::-1]
         name = select(recording).experiment["name"]
         curve.set_title(escaped(f"{name}: n = {n} features in m = {m} dimensions"))
@@ -76,14 +77,14 @@ def _sparsity(member: DrawnMember) -> float:
     return 1 / (member.density or np.nan)
 
 
-def _with_polytopes(shown: Sequence[DrawnMember]) -> list[int]:
-    """Return some of the models that form regular polytopes, evenly spread; of all of them where none does."""
-    named = [k for k, member in enumerate(shown) if forms_polytopes(member.W)] or range(len(shown))
+def _with_polytopes(names: Sequence[set[str]]) -> list[int]:
+    """Return some of the models that form polytopes with names, evenly spread; of all of them where none does."""
+    named = [k for k, found in enumerate(names) if found] or range(len(names))
     return sorted({named[k] for k in np.linspace(0, len(named) - 1, _GRAPHS).round().astype(int)})
 
 
-def _draw_curve(ax: Axes, shown: Sequence[DrawnMember], overall: np.ndarray) -> None:
-    """Draw D* as a curve and every D_i as a dot, with the level lines."""
+def _draw_curve(ax: Axes, shown: Sequence[DrawnMember], overall: np.ndarray, found: set[str]) -> None:
+    """Draw D* as a curve and every D_i as a dot, with the level lines, named where a model forms the polytope."""
     rng = np.random.default_rng(0)
     for member in shown:
         D = dimensionality(member.W)
@@ -95,7 +96,7 @@ def _draw_curve(ax: Axes, shown: Sequence[DrawnMember], overall: np.ndarray) -> 
     ax.set_ylim(-0.03, max(1.06, float(np.nanmax(overall)) * 1.05))
     ax.set_ylabel("dimensions per feature")
     scale_sparsity(ax)
-    draw_level_lines(ax)
+    draw_level_lines(ax, found)
     ax.legend(loc="upper right", fontsize=8)
 
 

@@ -7,6 +7,7 @@ import pytest
 from dyn.dynamics.geometry.measures import dimensionality
 from dyn.dynamics.levels import LEVELS
 from dyn.viz import plot_uniform
+from dyn.viz.parts.feature_graphs import names_in
 
 
 def test_the_curve_and_the_dots_are_those_of_the_last_row(densities):
@@ -22,10 +23,12 @@ def test_the_curve_and_the_dots_are_those_of_the_last_row(densities):
         np.testing.assert_allclose(x, sparsity[k], rtol=0.03)
 
 
-def test_levels_are_named(densities):
+def test_levels_are_numbers_and_have_names_where_a_model_forms_the_polytope(densities):
     ax = plot_uniform(densities).axes[0]
     texts = {text.get_text() for text in ax.texts}
-    assert {f"{level.label}  {level.polytope}" for level in LEVELS} <= texts
+    formed = set().union(*(names_in(W) for W in densities.parameters["W"][-1]))
+    assert {f"{level.label}  {level.name_among(formed)}".rstrip() for level in LEVELS} <= texts
+    assert {"1  dedicated", "0  not represented"} <= texts
 
 
 def test_into_an_axes_of_your_own(densities):

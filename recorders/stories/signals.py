@@ -1,0 +1,91 @@
+"""Jumps of anything that was logged: a scalar such as the test accuracy, a probe by its columns, without a matrix."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...dynamics.errors import RecordingError, SettingError, unknown_name
+from ...dynamics.jumps import Jump, detect_jumps
+from ...dynamics.jumps.words import describe_signal_jump
+from ...dynamics.signals import pieces
+from ..reading.recording import Recording
+from ..reading.selection import LOSSES
+from ..text import ShownAsText
+from .story import plain
+
+# The range of a signal is that of all but so large a share of its values at either end, which may be spikes.
+_TAIL = 0.005
+
+
+@dataclass(frozen=True)
+class SignalStory(ShownAsText):
+    """The jumps of one signal, as jumps.Jump has them: their features are the columns of the signal.
+
+    shape is that of a row, () of a scalar. loss is the name of the loss that was looked at meanwhile, None where there
+    is no other than the signal itself.
+    """
+
+    path: str
+    signal: str
+    shape: tuple[int, ...]
+    loss: str | None
+    jumps: list[Jump]
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        """Return what JSON can hold, a document for each jump; None stands for a number that is not known."""
+        return [
+            {"signal": self.signal, "columns": self._columns(jump.features)} | plain(asdict(jump))
+            for jump in self.jumps
+        ]
+
+    def _columns(self, features: Sequence[int]) -> list[str]:
+        """Return the columns by name, "attention[3, 1]"; a scalar is one column, "test_acc"."""
+        places = [np.unravel_index(k, self.shape) if self.shape else () for k in features]
+        return [f"{self.signal}[{', '.join(map(str, place))}]" if place else self.signal for place in places]
+
+    def __str__(self) -> str:
+        head = f"{self.signal}, {len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
+        name = (self.loss or "loss").replace("_", " ")
+        lines = [describe_signal_jump(jump, self._columns(jump.features), name) for jump in self.jumps]
+        return "\n".join([head, *(f"  {line}" for line in lines)])
+
+
+def tell_signal(recording: Recording, name: str) -> SignalStory:
+    """Return the jumps of the scalar or probe *name*: a column jumps where it goes through a twentieth of its range.
+
+    Rows in which nothing was logged are left out. Raises SettingError for a name that is not there and a probe that
+    holds no real numbers, RecordingError where there are no rows.
+    """
+    known = {**recording.scalars, **recording.probes}
+    if name not in known:
+        raise unknown_name("signal", name, known)
+    if not len(recording):
+        raise RecordingError(f"{recording.path} has no rows yet")
+    shape = tuple(known[name].shape[1:])
+    if known[name].dtype.kind not in "fiub":
+        raise SettingError(f"signal {name!r} holds {known[name].dtype}; choose one of real numbers")
+    values = np.concatenate([each.reshape(len(each), -1) for _, each in pieces(known[name])]).astype(np.float64)
+    rows = np.isfinite(values).any(axis=1)
+    loss = next((each for each in LOSSES if each in recording.scalars and each != name), None)
+    losses = None if loss is None else recording.scalars[loss][:][rows]
+    jumps = _jumps(values[rows], losses, recording.step[:][rows])
+    return SignalStory(str(recording.path), name, shape, loss, jumps)
+
+
+def _jumps(values: np.ndarray, loss: np.ndarray | None, step: np.ndarray) -> list[Jump]:
+    """Return the jumps of *values* (T, k), each column looked at in units of its own range."""
+    span = np.array([_range(column[np.isfinite(column)]) for column in values.T])
+    jumps = detect_jumps(values / span, loss, step)
+    at = [list(jump.features) for jump in jumps]
+    return [
+        replace(jump, before=jump.before * span[k], after=jump.after * span[k])
+        for jump, k in zip(jumps, at, strict=True)
+    ]
+
+
+def _range(known: np.ndarray) -> float:
+    """Return the range of *known* values (k,) without spikes, 1 where they are all alike."""
+    low, high = np.quantile(known, [_TAIL, 1 - _TAIL]) if known.size else (0.0, 0.0)
+    return float(high - low) or float(np.ptp(known) if known.size else 0) or 1.0
