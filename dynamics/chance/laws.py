@@ -12,7 +12,7 @@ import numpy as np
 _STEP, _WIDEST_STEP = 0.7, 0.1
 _LOWEST = -36.0
 # A tail is told at so many points, from the mean down to where an error is rounding; between them it is a power.
-_POINTS, _LEAST_TILT, _MOST_TILT = 96, 1e-3, 1e12
+_POINTS, _LEAST_TILT, _MOST_TILT = 240, 1e-3, 1e12
 # erfc underflows beyond so many standard deviations.
 _FAR = 36.0
 _LITTLE = 1e-300

@@ -47,7 +47,7 @@ def test_how_many_ways_there_are():
 
 
 def test_the_count_is_that_of_all_relabelled_groups():
-    (antiprism,) = [shape for shape in shapes(8) if shape.name == "square antiprism"]
+    antiprism = next(shape for shape in shapes(8) if shape.name == "square antiprism")
     assert math.exp(pattern_of(antiprism).log_labels) == pytest.approx(math.factorial(8) / 16)
 
 
