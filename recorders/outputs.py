@@ -32,6 +32,8 @@ def check_output(
         raise SettingError(f"{path}: nothing is known of the suffix {path.suffix!r}; use {', '.join(suffixes)}")
     if path.is_dir() and not as_folder:
         raise OutputExistsError(f"{path} is a directory; name a file")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OutputExistsError(f"{path} is a device or a pipe, which no file may replace; name a file")
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
     if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in _ROOTS):
