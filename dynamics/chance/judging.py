@@ -53,8 +53,8 @@ def judge(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) -> V
     of its groups together. A dimensionality is beyond chance where random directions of the same lengths have one
     as far out that rarely. Features that never moved have no part in it where others did.
 
-    Where directions alone can hardly decide, in two dimensions or of three features, what identify() finds is also said if
-    the features moved there and rest, or nothing is known of that.
+    Where directions alone can hardly decide, in two dimensions or of three features, what identify() finds is also said
+    if the features moved there and rest, or nothing is known of that.
 
     Raises ValueError as identify() does. Source: closed forms of chance.laws, with Bonferroni's correction.
     """
@@ -195,7 +195,8 @@ def _together(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
 
 def _alone(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
     """Return the groups of the larger shapes that are beyond chance, each by itself."""
-    large = [part for part in identified if len(part.features) > 2 and (part.name == "merged" or part.name not in SOUGHT)]
+    sought = [name for name in SOUGHT if name != "merged"]
+    large = [part for part in identified if len(part.features) > 2 and part.name not in sought]
     cosines = case.unit.T @ case.unit
     log_level = case.log_level + math.log(_OF_OTHERS / max(1, len(large)))
     found = []

@@ -94,10 +94,7 @@ class Pattern:
         *error* is that of error(), in m dimensions. It is the expected number of groups that do, exact as long as
         that is small.
         """
-        if self.size == 2:
-            log_p = log_cosine_above(1 - error, m)
-        else:
-            log_p = self.tail(m).at(error)
+        log_p = log_cosine_above(1 - error, m) if self.size == 2 else self.tail(m).at(error)
         return min(0.0, self.log_count(n) + log_p)
 
     def log_count(self, n: int) -> float:

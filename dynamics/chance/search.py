@@ -80,7 +80,7 @@ def _of_shape(pattern: Pattern, cosines: np.ndarray, m: int, log_level: float) -
 class _Seeker:
     """Makes groups of a pattern larger, vertex by vertex, as long as their errors add up to no more than *most*.
 
-    A cosine that is farther from the shape's than it would be by noise for which the sum is at its limit is passed over.
+    A cosine is passed over that is farther from the shape's than noise would make it for which the sum is at its limit.
     """
 
     def __init__(self, pattern: Pattern, cosines: np.ndarray, m: int, most: float):

@@ -96,8 +96,8 @@ class Verdict:
             return self.words
         # It is the median of those that it is said of.
         others = [part for part in self.parts if part.name in (AS_RANDOM, UNNAMED)]
-        D = [D for part in others for D, i in zip(part.dimensionalities, part.features, strict=True) if not self.is_beyond[i]]
-        return f"{AS_RANDOM if self.is_random else 'at no level'} (median D {median_of(np.array(D)):.2f})"
+        features = [feature for part in others for feature in part.features if not self.is_beyond[feature]]
+        return f"{AS_RANDOM if self.is_random else 'at no level'} (median D {median_of(self.D[features]):.2f})"
 
     def _level(self, feature: int, level: int) -> str:
         if not np.isfinite(self.D[feature]):

@@ -69,9 +69,7 @@ class Gathered:
     is_told says of a model whether it is beyond chance: of any other neither jumps, levels nor polytopes are kept.
     """
 
-    def __init__(
-        self, step: np.ndarray, tolerance: float = TOLERANCE, is_told: Callable[[Model], bool] | None = None
-    ):
+    def __init__(self, step: np.ndarray, tolerance: float = TOLERANCE, is_told: Callable[[Model], bool] | None = None):
         self.step = step
         self._is_told = is_told
         self.models: list[Watched | None] = []

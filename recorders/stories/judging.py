@@ -60,7 +60,8 @@ def are_told(recording: Recording, parameter: str, members: int) -> list[bool]:
     and most rest.
     """
     verdicts = [verdict_of(recording, parameter, k) for k in range(members)]
-    is_small = not can_decide(_dimensions(selection := select(recording, parameter, 0)), selection.dimensionality.shape[-1])
+    first = select(recording, parameter, 0)
+    is_small = not can_decide(_dimensions(first), first.dimensionality.shape[-1])
     moves = [each.moves for each in verdicts if each is not None and each.moves is not None]
     if is_small and any(each.any for each in moves) and 2 * sum(each.rests for each in moves) >= len(moves):
         return [True] * members

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.ensembles.gathering import Model
 from ...dynamics.chance import is_beyond, moves_of
+from ...dynamics.ensembles.gathering import Model
 from ...dynamics.ensembles.intervals import IntervalEstimate
 from ...dynamics.ensembles.many_models import EnsembleDynamics, ensemble_dynamics
 from ...dynamics.ensembles.survival import Survival

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import Collection, LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
-from ...dynamics.jumps import detect_jumps
 from ...dynamics.chance import Verdict
+from ...dynamics.jumps import detect_jumps
 from ...dynamics.levels import LEVELS
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
@@ -88,8 +88,8 @@ def _caption(selection: Selection, verdict: Verdict | None) -> str:
     colours = "grey if it ends without a dimension" if selection.sets is None else "in the colour of its set"
     if verdict is not None and not verdict.says_more:
         return (
-            f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
-            f"itself: 1 where it shares with none. What is drawn chance would show too: {verdict.words}."
+            f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has "
+            f"to itself: 1 where it shares with none. What is drawn chance would show too: {verdict.words}."
         )
     return (
         f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
@@ -102,8 +102,8 @@ def _caption(selection: Selection, verdict: Verdict | None) -> str:
 def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> Verdict | None:
     """Draw D of every feature and the level lines; unrepresented features are faint, and what moves most is on top.
 
-    Where all is as chance would have it there are no levels, but a line where the D of random directions is. Return what
-    may be said of the features.
+    Where all is as chance would have it there are no levels, but a line where the D of random directions is. Return
+    what may be said of the features.
     """
     step, D = selection.step, selection.dimensionality
     first = step[0] if ax.get_xscale() != "log" else _first_positive(step)

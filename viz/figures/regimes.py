@@ -48,7 +48,9 @@ def plot_regimes(
     story = tell(recording, parameter, instance)
     regimes = story.regimes
     if regimes == []:
-        raise SettingError(f"{recording.path} has no regimes to tell: its features are {story.verdict.words}; plot its levels")
+        raise SettingError(
+            f"{recording.path} has no regimes to tell: its features are {story.verdict.words}; plot its levels"
+        )
     if regimes is None:
         raise SettingError(f"{recording.path} has no regimes to tell: weights that are not finite; plot its levels")
     with style():

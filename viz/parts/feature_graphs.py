@@ -43,7 +43,7 @@ def draw_feature_graph(ax: Axes, W: np.ndarray) -> None:
 
 
 def names_in(W: np.ndarray) -> set[str]:
-    """Return the names of the polytopes of the catalogue as which some features of W share their dimensions, not by chance."""
+    """Return the names of the polytopes of the catalogue that some features of W form, and not by chance."""
     return {each.name for each in judge(W).shaped if len(each.features) > 1}
 
 

@@ -60,7 +60,9 @@ def test_a_planted_group_has_its_name_and_the_rest_has_none(name):
     assert set(verdict.names) == set(features.tolist())
 
 
-@pytest.mark.parametrize("names", [["digon"] * 5, ["digon"] * 3, ["dedicated"] * 5, ["triangle", "digon"], ["pentagon"] * 2])
+@pytest.mark.parametrize(
+    "names", [["digon"] * 5, ["digon"] * 3, ["dedicated"] * 5, ["triangle", "digon"], ["pentagon"] * 2]
+)
 def test_what_no_single_group_shows_all_together_do(names):
     """In few dimensions one digon is within chance; five that keep out of each other's way are not."""
     W, planted = tegum_product(names, np.random.default_rng(5), noise=0.02, extra=0)

@@ -17,7 +17,9 @@ from dyn.dynamics.chance.laws import (
 )
 
 
-@pytest.mark.parametrize(("x", "a", "b"), [(0.1, 2, 0.5), (0.9, 3, 4), (1e-4, 63.5, 0.5), (0.5, 0.5, 5), (0.01, 31.5, 0.5)])
+@pytest.mark.parametrize(
+    ("x", "a", "b"), [(0.1, 2, 0.5), (0.9, 3, 4), (1e-4, 63.5, 0.5), (0.5, 0.5, 5), (0.01, 31.5, 0.5)]
+)
 def test_the_beta_distribution_is_exact_far_beyond_what_could_be_sampled(x, a, b):
     assert log_beta(x, a, b) == pytest.approx(stats.beta.logcdf(x, a, b), rel=1e-9)
 

@@ -45,9 +45,7 @@ def test_every_group_is_tried():
     unit = rng.normal(size=(4, 14))
     unit /= np.linalg.norm(unit, axis=0)
     cosines, pattern = unit.T @ unit, sought("triangle")
-    chances = {
-        group: pattern.log_chance(pattern.error(cosines, group), 4, 14) for group in combinations(range(14), 3)
-    }
+    chances = {group: pattern.log_chance(pattern.error(cosines, group), 4, 14) for group in combinations(range(14), 3)}
     best = min(chances, key=lambda group: chances[group])
     (first, *_) = search(cosines, 4, {"triangle": chances[best] + 1e-6})
     assert (first.features, first.log_chance) == (best, pytest.approx(chances[best]))
