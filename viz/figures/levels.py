@@ -88,8 +88,8 @@ def _caption(selection: Selection, verdict: Verdict | None) -> str:
     colours = "grey if it ends without a dimension" if selection.sets is None else "in the colour of its set"
     if verdict is not None and not verdict.says_more:
         return (
-            f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has "
-            f"to itself: 1 where it shares with none. What is drawn chance would show too: {verdict.words}."
+            f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it "
+            f"has to itself: 1 where it shares with none. What is drawn chance would show too: {verdict.words}."
         )
     return (
         f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
