@@ -123,8 +123,10 @@ class _Case:
     @cached_property
     def is_random(self) -> bool:
         """Whether all features together share their space as evenly as at random, no more and no less."""
-        moving = ~self.still
         level = self.log_level + math.log(_OF_SPACE)
+        if not self.still.any():
+            return log_chance_of_all(self.D, self.norm, len(self.W)) >= level
+        moving = ~self.still
         return log_chance_of_all(measure(self.W[:, moving])[0], self.norm[moving], len(self.W)) >= level
 
 

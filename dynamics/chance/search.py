@@ -16,7 +16,7 @@ _DEVIATIONS = 3.0
 # The errors of cosines beyond that are of second order, and as large as their sum may be.
 _PARALLEL = 0.95
 # So many pairs of a group and a feature are looked at for one shape at a time; of more, those of the best groups.
-_MOST_PAIRS = 2**22
+_MOST_PAIRS = 2**21
 
 
 @dataclass(frozen=True)
