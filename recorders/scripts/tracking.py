@@ -17,8 +17,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from ...dynamics.errors import SettingError
 from ..ring.paths import free_path
 from ..writing.cost import price_is_told, room_for_rows
+from .accounts import Account
 from .handmade import Workshop
-from .losses import Account, Ledger, parameters_of, replaced
+from .losses import Ledger, parameters_of, replaced
 from .ownership import Ownership, ownership
 from .trainings import RecordedTraining, company
 
