@@ -13,7 +13,7 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ..ring.channels import Channel, stored_channels
 from ..ring.layout import NAN
-from .hdf5 import BARE_DIMENSION, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at
+from .hdf5 import BARE_DIMENSION, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at, make_dimension
 from .journal import discard
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
@@ -21,6 +21,8 @@ from .journal import discard
 _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
 # All the first chunks together; many channels have smaller ones.
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
+# What lies beside the dimensions.
+_NO_DIMENSIONS = ("time", "committed", *GROUPS)
 
 
 def create_file(
@@ -77,7 +79,7 @@ def _write_attributes(file: h5py.File, config: str, token: str) -> None:
 
 
 def _add_fixed(file: h5py.File) -> None:
-    _add(file, "step", (), np.dtype(np.int64), (), 0).make_scale("step")
+    make_dimension(_add(file, "step", (), np.dtype(np.int64), (), 0), "step", 0)
     _add(file, "time", (), np.dtype(np.float64), (), 0).attrs["long_name"] = "seconds since the recording began"
     committed = file.create_dataset("committed", data=np.zeros(1, np.int64))
     committed.dims[0].attach_scale(_dimension(file, "row_count", 1))
@@ -136,6 +138,6 @@ def _require_group(file: h5py.File, path: str) -> None:
 def _dimension(file: h5py.File, name: str, size: int) -> h5py.Dataset:
     """Return the dimension scale of that name, in the way of netCDF-4; the first use makes it."""
     if name not in file:
-        scale = file.create_dataset(name, shape=(size,), dtype=np.float32)
-        scale.make_scale(BARE_DIMENSION % size)
+        number = len(file) - sum(other in file for other in _NO_DIMENSIONS)
+        make_dimension(file.create_dataset(name, shape=(size,), dtype=np.float32), BARE_DIMENSION % size, number)
     return dataset_at(file, name)

@@ -1,7 +1,7 @@
 """What a recording holds, in a few lines or as one document."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import starmap
 from typing import Any
 
@@ -19,7 +19,11 @@ _LEVELS = {level.words for level in LEVELS}
 
 @dataclass(frozen=True)
 class Summary(ShownAsText):
-    """A recording in short; levels counts the features of each parameter by the energy level they are at last."""
+    """A recording in short.
+
+    levels counts the features of each parameter by the energy level they are at last; guessed says what attach() took
+    parameters for where nobody had said it.
+    """
 
     path: str
     status: str
@@ -36,6 +40,7 @@ class Summary(ShownAsText):
     probes: dict[str, tuple[int, ...]]
     levels: dict[str, dict[str, int]]
     diverged_at: int | None = None
+    guessed: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
@@ -45,7 +50,7 @@ class Summary(ShownAsText):
         return asdict(self) | {"scalars": scalars}
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}"]
+        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}{self._guess()}"]
         if self.rows:
             lines.append(f"steps        {self.first_step} to {self.last_step} in {self.seconds:.1f} s")
         if self.diverged_at is not None:
@@ -67,6 +72,13 @@ class Summary(ShownAsText):
         lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
         return "\n".join(lines)
 
+    def _guess(self) -> str:
+        """Say what was guessed of the parameters, and how to say otherwise."""
+        if not self.guessed:
+            return ""
+        told = ", ".join(f"{name} as {guess}" for name, guess in self.guessed.items())
+        return f"; guessed: {told} (attach(features={{name: 'columns', 'rows' or None}}) says otherwise)"
+
 
 def summarize(recording: Recording) -> Summary:
     """Return what *recording* holds now."""
@@ -87,6 +99,11 @@ def summarize(recording: Recording) -> Summary:
         levels=_levels(recording) if rows else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
         diverged_at=recording.diverged_at,
+        guessed={
+            name: str(series.attrs["guessed"])
+            for name, series in recording.parameters.items()
+            if "guessed" in series.attrs
+        },
     )
 
 

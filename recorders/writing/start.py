@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from ...dynamics.errors import SettingError
 from ..file.compression import is_compressed
-from ..file.creation import create_file
+from ..file.creation import add_channel, create_file
 from ..file.hdf5 import array_paths, dataset_at
 from ..file.store import atomic_change
 from ..reading.opening import check_format, open_file
@@ -56,16 +56,24 @@ def begin(
     least_rows: int,
     overwrite: bool,
     resume: bool | int,
+    is_own: bool = False,
+    ready: Callable[[Ring], None] = lambda _: None,
 ) -> Start:
-    """Make the file and the ring of a recording, or prepare those of one that is continued."""
+    """Make the file and the ring of a recording, or prepare those of one that is continued.
+
+    *ready* is given the ring before anything that lies there is changed; what it raises leaves all as it was. is_own
+    says that it is this process that records there, and will no longer when *ready* returns.
+    """
     goes_on = resume is not False and path.exists()
-    check_path(path, overwrite=overwrite or goes_on)
+    if not is_own:
+        check_path(path, overwrite=overwrite or goes_on)
     token = uuid.uuid4().hex
     # Besides the user's scalars there is room for each learning rate.
     layout = RowLayout(token, _SCALARS + rates, tuple(channels))
     rows = rows_within(channels, layout.room, most_bytes=_RING_BYTES[kind], most_rows=_RING_ROWS)
     ring = Ring.create(ring_path(path), layout, max(rows, _LEAST_ROWS, least_rows), ("loss", "lr"))
     try:
+        ready(ring)
         # Another training may have begun meanwhile; from here on it cannot.
         check_path(path, overwrite=overwrite or goes_on)
         if goes_on:
@@ -113,14 +121,18 @@ def _continue(
             file.attrs["final_row"] = int(known[kept - 1] == step)
         earlier = json.loads(str(file.attrs.get("resumed", "[]")))
         file.attrs.update(status="recording", token=token, resumed=json.dumps([*earlier, entry]))
+        for channel in stored_channels(channels):
+            if channel.path not in file:
+                add_channel(file, channel, rows)
 
     atomic_change(path, reopen)
     return step, seconds
 
 
 def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> None:
-    """Raise SettingError unless rows of these channels can be added: the file has their arrays, no other parameters.
+    """Raise SettingError unless rows of these channels can be added: the file has no other parameters.
 
+    Parameters that it has not are added to those that it has: they were frozen so far, or not there.
     A compressed chunk would be written again, and at another place, with each part of it.
     """
     if any(is_compressed(dataset_at(file, name)) for name in array_paths(file)):
@@ -130,7 +142,10 @@ def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> Non
         )
     wanted = {channel.path: channel for channel in stored_channels(channels)}
     found = {name for name in array_paths(file) if name.startswith("parameters/")}
-    differing = [name for name in wanted if name not in file] + sorted(found - wanted.keys())
+    differing = sorted(found - wanted.keys())
+    new = [channel for channel in channels if channel.group == "parameters" and channel.path not in file]
+    addable = {each.path for each in stored_channels(new)} if not differing else set()
+    differing += [name for name in wanted if name not in file and name not in addable]
     for name in wanted.keys() & set(array_paths(file)):
         dataset, channel = dataset_at(file, name), wanted[name]
         if dataset.shape[1:] != channel.shape or dataset.dtype != channel.stored_dtype:

@@ -70,7 +70,7 @@ class Regression:
         return [p.detach().numpy().copy() for p in self.model.parameters()]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_regression() -> type[Regression]:
     return Regression
 
@@ -120,7 +120,7 @@ def elsewhere() -> Callable[[str, Path], Any]:
     def evaluate(expression: str, path: Path) -> Any:
         program = f"import dyn, json, sys\nwith dyn.open(sys.argv[1]) as r: print(json.dumps({expression}))"
         command = [sys.executable, "-c", program, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -134,7 +134,7 @@ def graveyard(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no fork on this system")
     folder = tmp_path_factory.mktemp("graveyard")
     program = Path(__file__).with_name("killed_training.py")
-    subprocess.run([sys.executable, str(program), str(folder)], check=True, timeout=120)
+    subprocess.run([sys.executable, str(program), str(folder)], check=True, timeout=300)
     return folder
 
 

@@ -242,6 +242,15 @@ def test_a_reader_in_the_same_process_is_not_in_the_way_and_opens_again(file):
         assert reader.attrs["status"] == "complete"
 
 
+@pytest.fixture
+def heeded():
+    """Ctrl-C as Python answers it: a shell that starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_waits_until_the_change_is_made(file):
     with pytest.raises(KeyboardInterrupt), atomically(file) as changing:
         signal.raise_signal(signal.SIGINT)

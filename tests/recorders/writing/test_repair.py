@@ -28,6 +28,7 @@ def assert_is_true(rows: np.ndarray, truth: np.ndarray) -> None:
     np.testing.assert_array_equal(rows[:, 0], range(len(rows)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAININGS)
 def test_what_a_kill_left_is_read_and_repaired_to_the_last_bit(killed, as_truth, name):
     path, truth = killed(name)
@@ -52,6 +53,7 @@ def test_what_a_kill_left_is_read_and_repaired_to_the_last_bit(killed, as_truth,
     assert files_of(path) == repaired
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["inline_late", "both_late"])
 def test_what_came_late_stands_in_its_rows(killed, name):
     path, truth = killed(name)
@@ -62,6 +64,7 @@ def test_what_came_late_stands_in_its_rows(killed, name):
             np.testing.assert_array_equal(recording.scalars[f"late_{k}"], np.where(at, recording.step, np.nan))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["inline_late", "both", "at_once"])
 def test_a_repair_that_is_killed_at_any_moment_is_begun_again(killed, as_truth, snapshots, name):
     path, truth = killed(name)
@@ -77,6 +80,7 @@ def test_a_repair_that_is_killed_at_any_moment_is_begun_again(killed, as_truth, 
         assert list(files_of(moment)) == [path.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["inline", "both_late"])
 def test_a_repair_that_is_interrupted_at_any_moment_is_begun_again(killed, as_truth, around_each_call, name):
     calls, last, interrupted = 0, 0, 0
@@ -125,6 +129,7 @@ def test_the_rows_of_a_training_that_closed_but_whose_file_did_not_are_complete(
         np.testing.assert_array_equal(file["scalars/loss"], [*regression.losses, np.nan])
 
 
+@pytest.mark.slow
 def test_the_ring_of_another_recording_is_neither_taken_nor_deleted(killed):
     path, truth = killed("both")
     other, _ = killed("full_ring")
@@ -138,6 +143,7 @@ def test_the_ring_of_another_recording_is_neither_taken_nor_deleted(killed):
     assert repair(path).rows == rows
 
 
+@pytest.mark.slow
 def test_a_ring_beside_a_file_that_was_closed_in_order_stays_unless_it_is_its_own(recorded, killed):
     before = recorded.read_bytes()
     other, _ = killed("full_ring")
@@ -150,6 +156,7 @@ def test_a_ring_beside_a_file_that_was_closed_in_order_stays_unless_it_is_its_ow
     assert recorded.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_is_no_ring_does_not_disturb(killed):
     path, _ = killed("inline")
     ring_path(path).write_bytes(b"text")

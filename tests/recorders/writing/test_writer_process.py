@@ -50,7 +50,7 @@ def write(path) -> Callable[..., int]:
         # In a thread, so that one that never ends fails the test.
         thread = threading.Thread(target=target, daemon=True)
         thread.start()
-        thread.join(30)
+        thread.join(300)
         return status[0]
 
     return run
@@ -98,13 +98,13 @@ def test_rows_are_written_as_they_come_but_the_newest(ring, path, write):
     time.sleep(0.01)
     assert ring.tail == 21
     ring.state = State.COMPLETE
-    thread.join(30)
+    thread.join(300)
     assert not thread.is_alive()
     assert_rows(path, range(22), "complete")
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -132,5 +132,5 @@ def test_without_a_ring_there_is_nothing_to_do(write):
 
 def test_it_loads_no_torch():
     program = "import sys, dyn.recorders.writing.writer_process; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout == "False\n"
