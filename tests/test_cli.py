@@ -133,7 +133,8 @@ def test_info_in_words_and_as_json(recorded):
 
 def test_info_tells_what_happened(recorded):
     words = recorded("info", "geometry.h5").stdout
-    assert "W, at last " in words
+    # Thirty steps have not taken the features beyond what random directions would show.
+    assert "W, drifts; as random directions (median D " in words
     assert "regime" in words
     document = json.loads(recorded("info", "geometry.h5", "--json").stdout)
     assert document["story"]["regimes"][0]["start"] == 0
@@ -142,7 +143,8 @@ def test_info_tells_what_happened(recorded):
 
 def test_jumps_in_words(recorded):
     result = recorded("jumps", "geometry.h5")
-    assert (result.exit_code, result.stdout) == (0, "W, 0 jumps\n")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("W, 0 jumps; drifts; as random directions ")
     fails(recorded("jumps", "geometry.h5", "--parameter", "V"), 2, "V", "W")
     fails(recorded("jumps", "geometry.h5", "--instance", 2), 2, "instance=2", "no ensemble")
 
