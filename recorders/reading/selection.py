@@ -152,8 +152,8 @@ class Selection:
 def select(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Selection:
     """Return what to look at: by default the first parameter with features, and of an ensemble the first member.
 
-    *parameter* is a name, or a glob that matches one. Raises RecordingError where there is nothing to show, SettingError
-    for a parameter or instance that is not there, and a glob that matches several.
+    *parameter* is a name, or a glob that matches one. Raises RecordingError where there is nothing to show, and
+    SettingError for a parameter or instance that is not there, and a glob that matches several.
     """
     if not len(recording):
         raise RecordingError(f"{recording.path} has no rows yet")
