@@ -1,8 +1,8 @@
 """Every matrix of a network, the most telling first: how far it went from its start, when, and what it became.
 
 A matrix tells more than another if something is said of its features that chance would not say too, such as a jump,
-and then the farther it has gone from its start, |W_T - W_0| / |W_0|. What never moved comes last. A pass over all rows is
-not needed for that: it looks at about sixty of them, more densely at the beginning.
+and then the farther it has gone from its start, |W_T - W_0| / |W_0|. What never moved comes last. A pass over all rows
+is not needed for that: it looks at about sixty of them, more densely at the beginning.
 """
 
 from collections.abc import Sequence
@@ -44,8 +44,8 @@ class Beyond:
 class RankedMatrix(ShownAsText):
     """How one matrix changed from the first row to the last that is finite.
 
-    change is |W_T - W_0| / |W_0|, infinite where it was 0; half_by the first step, of those looked at, at which it was half
-    as far from its start; norm and effective_rank are those at the two ends.
+    change is |W_T - W_0| / |W_0|, infinite where it was 0; half_by the first step, of those looked at, at which
+    it was half as far from its start; norm and effective_rank are those at the two ends.
     """
 
     parameter: str
@@ -72,15 +72,15 @@ class RankedMatrix(ShownAsText):
         head = f"{self.parameter} ({' × '.join(map(str, self.shape))})"
         if not self.change > 0:
             return f"{head} {'is not finite at its start' if np.isnan(self.change) else 'did not move'}"
-        parts = [self._moved, *self._beyond, f"effective rank {_both(self.effective_rank, '{:.3g}')} of {min(m, n)}"]
+        parts = [self._moved, f"effective rank {_both(self.effective_rank, '{:.3g}')} of {min(m, n)}", *self._beyond]
         return f"{head} {'; '.join(parts)}"
 
     @property
     def _moved(self) -> str:
-        when = f", half of that by step {self.half_by}"
+        when = f", half of it by step {self.half_by}"
         if not np.isfinite(self.change):
             return f"grew from 0 to a norm of {self.norm[1]:.3g}{when}"
-        return f"went {_percent(self.change)} of its norm from its start{when}; norm {_both(self.norm, '{:.3g}')}"
+        return f"moved {_percent(self.change)}{when}; norm {_both(self.norm, '{:.3g}')}"
 
     @property
     def _beyond(self) -> list[str]:
@@ -112,7 +112,7 @@ class Ranking(ShownAsText):
     def __str__(self) -> str:
         count = len(self.matrices)
         head = "1 matrix" if count == 1 else f"{count} matrices, the most telling first"
-        lines = [head, *(f"  {each}" for each in self.matrices)]
+        lines = [f"{head}; moved is |W - W0| / |W0|", *(f"  {each}" for each in self.matrices)]
         if self.others:
             lines.append(f"and {self.others} parameter{'' if self.others == 1 else 's'} that are no matrices")
         return "\n".join(lines)
