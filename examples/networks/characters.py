@@ -39,6 +39,7 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return what comes out of the layer, (batch, length, width)."""
         batch, length, _ = x.shape
         q, k, v = self.qkv(self.before_attention(x)).view(batch, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
         seen = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -56,6 +57,7 @@ class Transformer(nn.Module):
         self.last, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(letters))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the scores of each letter at each place, (batch, length, letters)."""
         h = self.token(x) + self.place(torch.arange(x.shape[1]))
         for block in self.blocks:
             h = block(h)

@@ -1,6 +1,6 @@
 """A small convolution net learns to read handwritten digits; its kernels are ranked among the matrices.
 
-Leaves digits-convnet.h5 and digits-convnet.png. Takes about fifteen seconds on one core. Needs scikit-learn for its data.
+Leaves digits-convnet.h5 and digits-convnet.png. Takes about ten seconds on one core. Needs scikit-learn.
 """
 
 import torch

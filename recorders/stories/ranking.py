@@ -1,8 +1,8 @@
 """Every matrix of a network, the most telling first: how far it went from its start, when, and what it became.
 
-A matrix tells more than another if something is said of its features that chance would not say too, such as a jump,
-and then the farther it has gone from its start, |W_T - W_0| / |W_0|. What never moved comes last. A pass over all rows
-is not needed for that: it looks at about sixty of them, more densely at the beginning.
+A matrix tells more than another if something is said of its features that chance would not say too, or if they jump
+after a time of rest, and then the farther it has gone from its start, |W_T - W_0| / |W_0|. What never moved comes last.
+A pass over all rows is not needed for that: it looks at about sixty of them, more densely at the beginning.
 """
 
 from collections.abc import Sequence
@@ -173,7 +173,13 @@ def beyond_chance(recording: Recording, name: str) -> Beyond:
         return Beyond()
     selection = select(recording, name)
     _, loss = selection.told_loss()
-    return Beyond(jumps=detect_jumps(selection.dimensionality, loss, selection.step))
+    jumps = detect_jumps(selection.dimensionality, loss, selection.step)
+    return Beyond(jumps=[jump for jump in jumps if _is_news(jump, float(selection.step[0]))])
+
+
+def _is_news(jump: Jump, first: float) -> bool:
+    """Whether more time went by before a jump than it takes: what moves as training begins is its first fall."""
+    return jump.start - first > jump.end - jump.start
 
 
 def _pair(values: np.ndarray) -> tuple[float, float]:

@@ -22,6 +22,8 @@ _SIGNAL, _D_PANEL, _ROW, _MOST_ROWS, _MAP_EXTRA = 1.25, 1.6, 0.17, 2.4, 0.22
 _MOST_D, _D_MOMENTS = 4, 100
 # A heat map names so many matrices at most, each with so many letters.
 _MOST_NAMED, _NAME_LETTERS = 30, 26
+# D is 1 at most.
+_TOP = 1.02
 # Ratios of norms from this share to its inverse have the whole of the colours.
 _LEAST_RANGE = 1.25
 
@@ -95,8 +97,8 @@ def _draw_maps(host: Figure | SubFigure, panels: Sequence[Axes], history: Networ
     powers = np.log2(history.norm)
     maps = (
         ("norm / first norm", history.step, powers, "PuOr_r", TwoSlopeNorm(0, -np.log2(spread), np.log2(spread))),
-        ("effective rank / full rank", history.rank_step, history.rank, "viridis", Normalize(0, 1)),
-        ("update |ΔW| / |W|", history.step, history.update, "cividis", _update_scale(history.update)),
+        ("effective rank / full rank", history.rank_step, history.rank, "viridis", _rank_scale(history.rank)),
+        ("update of one step, |ΔW| / |W|", history.step, history.update, "cividis", _update_scale(history.update)),
     )
     for ax, (title, step, values, colours, scale) in zip(panels, maps, strict=True):
         ax.set_title(title, fontsize=9, pad=2)
@@ -110,6 +112,12 @@ def _draw_maps(host: Figure | SubFigure, panels: Sequence[Axes], history: Networ
         if title.startswith("norm"):
             bar.set_ticks([-np.log2(spread), 0, np.log2(spread)])
             bar.set_ticklabels([f"{1 / spread:.2g}", "1", f"{spread:.2g}"])
+
+
+def _rank_scale(rank: np.ndarray) -> Normalize:
+    """Return a scale from the least share, a tenth or more below it, to full rank."""
+    least = np.nanmin(rank, initial=1)
+    return Normalize(max(0.0, np.floor(10 * least - 0.5) / 10), 1)
 
 
 def _update_scale(update: np.ndarray) -> Normalize:
@@ -150,25 +158,32 @@ def _farthest(recording: Recording, history: NetworkHistory) -> list[tuple[str, 
 
 
 def _draw_D(panels: Sequence[Axes], recording: Recording, chosen: Sequence[tuple[str, tuple[int, int]]]) -> None:
+    """Draw the spread of D of some matrices, and the median that directions at random of the same lengths have."""
     rows = np.unique(np.linspace(0, len(recording) - 1, _D_MOMENTS).astype(int))
     step = recording.step[:][rows]
-    for k, (ax, (name, (m, n))) in enumerate(zip(panels, chosen, strict=True)):
+    for ax, (name, shape) in zip(panels, chosen, strict=True):
         features = recording.features[name]
-        D = np.asarray(features["dimensionality"][rows], dtype=float)
-        draw_spread(ax, step, D, PALETTE[0], "median")
-        by_rows = recording.parameters[name].attrs.get("features") == "rows"
-        m, n = (n, m) if by_rows else (m, n)
+        draw_spread(ax, step, np.asarray(features["dimensionality"][rows], dtype=float), PALETTE[0], "median")
+        m, n = shape[::-1] if recording.parameters[name].attrs.get("features") == "rows" else shape
         norm = np.asarray(features["norm"][rows], dtype=float) if "norm" in features else np.ones((1, n))
-        chance = np.broadcast_to(np.median(at_random(norm, m), axis=1), len(step))
-        ax.plot(step, chance, "--", color=INK, linewidth=1, label="at random")
+        random = np.broadcast_to(np.median(at_random(norm, m), axis=1), len(step))
+        ax.plot(step, random, "--", color=INK, linewidth=1, label="at random")
         ax.set_title(escaped(_shortened(name)), fontsize=8.5, pad=2)
-        ax.set_ylim(-0.02, 1.02)
         ax.set_xlim(step[0], max(step[-1], step[0] + 1))
-        ax.tick_params(labelleft=k == 0, labelsize=7.5)
+        ax.tick_params(labelsize=7.5)
         ax.locator_params(axis="x", nbins=3)
-    panels[0].set_ylabel("D of features") if panels else None
+    _share_D(panels)
+
+
+def _share_D(panels: Sequence[Axes]) -> None:
+    """Give panels of D one axis, from 0 to what is highest in any."""
+    top = max((ax.get_ylim()[1] for ax in panels), default=1.0)
+    for k, ax in enumerate(panels):
+        ax.set_ylim(0, min(top, _TOP))
+        ax.tick_params(labelleft=k == 0)
     if panels:
-        panels[-1].legend(fontsize=7, loc="upper right")
+        panels[0].set_ylabel("D of features")
+        panels[-1].legend(fontsize=7, loc="best")
 
 
 def _title(recording: Recording, names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ _MOMENTS, _FEWEST_MOMENTS, _MOST_WORK = 80, 4, 10**10
 
 @dataclass(frozen=True)
 class NetworkHistory:
-    """Of each matrix k: its norm beside the first, (K, t), its share of the rank it could have (K, r), its updates (K, t).
+    """Of each matrix its norm beside the first (K, t), its updates (K, t), its share of the rank it could have (K, r).
 
     step (t,) and rank_step (r,) are the steps of the moments. An update is |W_{t+1} - W_t| / |W_t|, for one step.
     """

@@ -1,10 +1,11 @@
-"""What was logged beside a training, sorted into panels: losses together, shares together, everything else by itself."""
+"""What was logged beside a training, in panels: losses together, shares together, everything else by itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ...dynamics.errors import SettingError
 from ...recorders.reading.matching import matching
@@ -19,7 +20,7 @@ _MOST_PANELS = 4
 _MOST_CURVES = 8
 _SPREAD = (10, 25, 50, 75, 90)
 _BINS = 1000
-# A panel in which the least and the greatest value are further apart than that is logarithmic.
+# Of probes so many rows are drawn.
 _MEASURED_AT = 512
 
 
@@ -85,10 +86,19 @@ def draw_signals(ax: Axes, recording: Recording, panel: Panel) -> None:
     # What every row has comes as a trend, whose first rows say most.
     drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines] or [np.empty(0)])
     limits, is_log = loss_scale(drawn)
-    ax.set_yscale("log" if is_log and panel.label == "loss" else "linear")
+    if is_log and panel.label == "loss":
+        ax.set_yscale("log")
+        _label_sparsely(ax)
     ax.set_ylim(*limits)
     if len(ax.lines) > 1 or panel.label == "loss":
         ax.legend(fontsize=7.5, loc="best")
+
+
+def _label_sparsely(ax: Axes) -> None:
+    """Label a logarithmic axis of a low panel with a few plain numbers."""
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=5))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _some_values(series: Series) -> np.ndarray:
