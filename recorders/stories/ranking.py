@@ -114,7 +114,8 @@ class Ranking(ShownAsText):
         head = "1 matrix" if count == 1 else f"{count} matrices, the most telling first"
         lines = [f"{head}; moved is |W - W0| / |W0|", *(f"  {each}" for each in self.matrices)]
         if self.others:
-            lines.append(f"and {self.others} parameter{'' if self.others == 1 else 's'} that are no matrices")
+            many = f"{self.others} parameters that are no matrices"
+            lines.append(f"and {'1 parameter that is no matrix' if self.others == 1 else many}")
         return "\n".join(lines)
 
 

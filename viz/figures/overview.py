@@ -19,7 +19,7 @@ _WIDTH = 8.0
 # Heights in inches: of a panel of signals, of the row of D, of a row of a heat map and at most of all its rows.
 _SIGNAL, _D_PANEL, _ROW, _MOST_ROWS, _MAP_EXTRA = 1.25, 1.6, 0.17, 2.4, 0.22
 # Of so many matrices, those that went farthest, D is drawn, at so many moments.
-_MOST_D, _D_MOMENTS = 4, 100
+_MOST_D, _D_MOMENTS, _RANDOM_MOMENTS = 4, 100, 20
 # A heat map names so many matrices at most, each with so many letters.
 _MOST_NAMED, _NAME_LETTERS = 30, 26
 # D is 1 at most.
@@ -39,8 +39,8 @@ def plot_overview(
 
     Heat maps show the norm beside that of the first row, the effective rank as a share of the rank that the matrix
     could have (Roy and Vetterli 2007), and the size of an update, |W_{t+1} - W_t| / |W_t| for one step. Below is the
-    dimensionality D of the features of those four matrices that changed most, with the median that directions at random
-    with the same lengths would have. They are measured at up to eighty moments, not in every row.
+    dimensionality D of the features of those four matrices whose norms changed most, with what directions at random of
+    the same lengths would have. They are measured at up to eighty moments, not in every row.
 
     parameter: of which matrices, a name or a glob; by default all. signal: which scalars and probes, a name or a glob;
     by default all that have room. Given *ax*, its place is used. A recording without matrices has the signals alone.
@@ -165,14 +165,23 @@ def _draw_D(panels: Sequence[Axes], recording: Recording, chosen: Sequence[tuple
         features = recording.features[name]
         draw_spread(ax, step, np.asarray(features["dimensionality"][rows], dtype=float), PALETTE[0], "median")
         m, n = shape[::-1] if recording.parameters[name].attrs.get("features") == "rows" else shape
-        norm = np.asarray(features["norm"][rows], dtype=float) if "norm" in features else np.ones((1, n))
-        random = np.broadcast_to(np.median(at_random(norm, m), axis=1), len(step))
-        ax.plot(step, random, "--", color=INK, linewidth=1, label="at random")
+        at = np.unique(np.linspace(0, len(rows) - 1, _RANDOM_MOMENTS).astype(int))
+        norm = np.asarray(features["norm"][rows[at]], dtype=float) if "norm" in features else np.ones((len(at), n))
+        _draw_at_random(ax, step[at], at_random(norm, m))
         ax.set_title(escaped(_shortened(name)), fontsize=8.5, pad=2)
         ax.set_xlim(step[0], max(step[-1], step[0] + 1))
         ax.tick_params(labelsize=7.5)
         ax.locator_params(axis="x", nbins=3)
     _share_D(panels)
+
+
+def _draw_at_random(ax: Axes, step: np.ndarray, D: np.ndarray) -> None:
+    """Draw the median, and where four fifths are, of directions at random (t, n); none where lengths are not known."""
+    known = np.isfinite(D).all(axis=1)
+    if known.any():
+        low, middle, high = np.percentile(D[known], (10, 50, 90), axis=1)
+        ax.plot(step[known], middle, "--", color=INK, linewidth=1, label="at random")
+        ax.plot(step[known], np.column_stack([low, high]), ":", color=INK, linewidth=0.8)
 
 
 def _share_D(panels: Sequence[Axes]) -> None:
@@ -197,8 +206,9 @@ def _caption(history: NetworkHistory | None, with_D: Sequence[object]) -> list[s
     said = [*_told(history), f"Measured at {len(history.step)} moments, ranks at {len(history.rank_step)}."]
     if with_D:
         said.append(
-            "D: the share of a dimension that a feature (an input of the matrix) has to itself; median, half and four "
-            "fifths of the features. Where the median leaves the dashed line, directions are not as random ones."
+            "D: the share of a dimension that a feature has to itself: median, half and four fifths of the features; "
+            "dashed and dotted, median and four fifths of directions at random with the same lengths. Below these, "
+            "features share dimensions more than random ones do; above, less."
         )
     return said
 

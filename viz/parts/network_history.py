@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...dynamics.geometry import effective_rank, matrix_norm, update_size
+from ...dynamics.geometry import effective_rank, matrix_norm, measure, update_size
 from ...recorders.reading.matrices import matrices_of, matrix_shape, rows_of
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.series import Series
@@ -12,6 +12,9 @@ from ...recorders.reading.series import Series
 # At so many moments norms and updates are measured, and at as many or fewer the singular values: these take the time of
 # so many multiplications in all, some ten seconds.
 _MOMENTS, _FEWEST_MOMENTS, _MOST_WORK = 80, 4, 10**10
+
+# Of directions at random about so many are drawn, in so many draws at most.
+_RANDOM_FEATURES, _MOST_DRAWS = 1000, 20
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,14 @@ def _ranks(series: Series, rows: np.ndarray) -> np.ndarray:
 
 
 def at_random(norm: np.ndarray, m: int) -> np.ndarray:
-    """Return the D of directions at random in m dimensions, |W_i|² / (|W_i|² + Σ_{j≠i} |W_j|² / m).
+    """Return the D that directions at random in m dimensions have, whose lengths are *norm*, of several draws.
 
-    Of n equal ones it is m / (m + n - 1), and 0 for a feature of no length. Shapes: norm (T, n) -> (T, n).
+    Every row has the same directions, so that it is the lengths alone that make curves go up and down.
+
+    Shapes: norm (T, n) -> (T, draws * n).
     """
-    squared = np.square(norm, dtype=np.float64)
-    others = (squared.sum(axis=1, keepdims=True) - squared) / m
-    return squared / np.where(squared > 0, squared + others, 1)
+    n = norm.shape[1]
+    draws = int(np.clip(_RANDOM_FEATURES // n, 1, _MOST_DRAWS))
+    unit = np.random.default_rng(0).normal(size=(draws, m, n))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    return np.array([measure(unit * each).dimensionality.ravel() for each in norm.astype(np.float64)])
