@@ -3,12 +3,11 @@
 python benchmarks/networks.py [--matrices 50] [--rows 5000] [--smallest 64] [--largest 512] [--folder DIR]
 
 The matrices drift from a random start, with noise, and have features; a twentieth of the features of every fifth jumps.
-The recording of all of them holds 4 * rows * the elements in all bytes: 23 GB of 5000 rows of 50 matrices of up to 200 x 200.
+The recording of all of them holds 4 * rows * all elements bytes: 95 GB by default, 1.9 GB with --rows 100.
 That of one is written beside it, and both are told by processes of their own.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,14 +27,10 @@ _F4 = np.dtype(np.float32)
 _KNOTS = 20
 
 
-def channels_of(name: str, size: int) -> list[Channel]:
-    """Return the channels of a matrix and of its features."""
+def channel_of(name: str, size: int) -> Channel:
+    """Return the channel of a matrix; its features come with it."""
     axes = (f"{name}.hidden", f"{name}.feature")
-    of_features = [
-        Channel("features", f"{name}/{quantity}", (size,), _F4, _F4, axes[1:])
-        for quantity in ("dimensionality", "norm", "interference")
-    ]
-    return [Channel("parameters", name, (size, size), _F4, _F4, axes, "columns", {"features": "columns"}), *of_features]
+    return Channel("parameters", name, (size, size), _F4, _F4, axes, "columns", {"features": "columns"})
 
 
 class Drifting:
@@ -72,7 +67,7 @@ class Drifting:
 def make(path: Path, sizes: Sequence[int], rows: int) -> None:
     """Write a recording of matrices of these sizes."""
     matrices = [Drifting(f"layer{k}.weight", size, rows, jumps=k % 5 == 0, seed=k) for k, size in enumerate(sizes)]
-    channels = [each for matrix, size in zip(matrices, sizes, strict=True) for each in channels_of(matrix.name, size)]
+    channels = [channel_of(matrix.name, size) for matrix, size in zip(matrices, sizes, strict=True)]
     create_file(path, channels, ["loss"], config="{}", token="benchmark")
     store, batch = Store(path), max(1, 2**26 // (4 * sum(size * size for size in sizes)))
     for first in range(0, rows, batch):
@@ -82,16 +77,18 @@ def make(path: Path, sizes: Sequence[int], rows: int) -> None:
     store.close("complete")
 
 
-def measured(path: Path) -> tuple[float, float, str]:
-    """Return the seconds and the megabytes at most that `dyn info` takes, and what it says."""
+def measured(path: Path) -> tuple[float, float, float, str]:
+    """Return the seconds, those of the processor, and the megabytes at most of `dyn info`, and what it says."""
     code = (
         "import resource, sys\nfrom dyn.cli import main\n"
         "try: main(['info', sys.argv[1]])\nexcept SystemExit: pass\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)"
     )
     began = time.perf_counter()
     run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
-    return time.perf_counter() - began, int(run.stderr.split()[-1]) / 1e3, run.stdout
+    *_, processor, most = run.stderr.split()
+    return time.perf_counter() - began, float(processor), int(most) / 1e3, run.stdout
 
 
 def main() -> None:
@@ -100,20 +97,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--smallest", type=int, default=64)
     parser.add_argument("--largest", type=int, default=512)
-    parser.add_argument(
-        "--folder", type=Path, help="where the recordings lie for a while, of a disk with room for them"
-    )
+    parser.add_argument("--folder", type=Path, help="where the recordings lie for a while")
     options = parser.parse_args()
     sizes = np.linspace(options.smallest, options.largest, options.matrices).astype(int).tolist()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for name, chosen in (("one of the middle", [sizes[len(sizes) // 2]]), (f"all {len(sizes)}", sizes)):
             path = Path(folder, "run.h5")
             make(path, chosen, options.rows)
-            seconds, megabytes, said = measured(path)
-            print(f"{name}: {path.stat().st_size / 1e9:.2f} GB, {seconds:.1f} s, {megabytes:.0f} MB resident at most")
+            seconds, processor, megabytes, said = measured(path)
+            size = path.stat().st_size / 1e9
+            print(f"{name}: {size:.2f} GB, {seconds:.1f} s ({processor:.1f} of the processor), {megabytes:.0f} MB")
             path.unlink()
     print("\n".join(said.splitlines()[:12]))
-    print(f"this process took {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB to write them")
 
 
 if __name__ == "__main__":

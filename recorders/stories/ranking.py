@@ -196,5 +196,6 @@ def _both(pair: tuple[float, float], form: str) -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a share as a percentage of two digits or more."""
-    return f"{share:.2%}" if share < 0.001 else f"{100 * share:.2g} %" if share < 1 else f"{100 * share:,.0f} %"
+    """Return a share as a percentage, of two digits where it is small."""
+    percent = 100 * share
+    return f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"
