@@ -62,7 +62,7 @@ def _tell_of(recording: Recording, parameter: str) -> Story | EnsembleStory:
     return (tell_ensemble if is_ensemble(recording) else tell)(recording, parameter)
 
 
-def tell_each(recording: Recording, pattern: str, instance: int | None = None) -> dict[str, Story]:
+def tell_each(recording: Recording, parameter: str, instance: int | None = None) -> dict[str, Story]:
     """Return the story of every parameter with features that a name or glob matches, by name."""
-    names = matching("parameter with features", pattern, recording.features)
+    names = matching("parameter with features", parameter, recording.features)
     return {name: tell(recording, name, instance) for name in names}
