@@ -58,11 +58,11 @@ def write(path: Path, rows: int, n: int, m: int) -> None:
 
 def _blocks(rows: int, n: int, m: int) -> Iterator["Block"]:
     """Yield batches of rows: a planted run in which each row stands for several, with noise of their own."""
-    from dyn.dynamics.synthetic.trajectories import SweepPlan, plant
+    from dyn.dynamics.synthetic.trajectories import Plan, plant
     from dyn.recorders.ring.channels import Block
 
     planted = min(rows, PLANTED)
-    truth = plant(SweepPlan(rows=planted, features=n, events=12, ramp=(0.001, 0.03), noise=0, loss_noise=0.3))
+    truth = plant(Plan(rows=planted, features=n, events=12, ramp=(0.001, 0.03), noise=0, loss_noise=0.3))
     rng = np.random.default_rng(0)
     W0 = rng.normal(size=(m, n)) / m**0.5
     for start in range(0, rows, BATCH):

@@ -142,7 +142,7 @@ def said(jump: Jump, truth: PlantedJump, trajectory: Trajectory, plan: Plan) -> 
         # The loss is compared across its own ramp too.
         start, end = min(start, own[0]), max(end, own[1])
         lag_off = abs(jump.loss_lag - (step[own].mean() - step[planted].mean())) / np.ptp(step[planted])
-    return Said(jump, expected[end] - expected[start], truth.loss_change, float(lag_off))
+    return Said(jump, float(expected[end] - expected[start]), truth.loss_change, float(lag_off))
 
 
 def pairs(numbers: range, seed: int) -> Iterator[tuple[str, Said | None]]:
@@ -156,7 +156,7 @@ def pairs(numbers: range, seed: int) -> Iterator[tuple[str, Said | None]]:
         match = next((jump for jump in found if score([jump], [truth]).matched), None)
         result = match and said(match, truth, trajectory, plan)
         yield kind, result
-        if result is None or (match.loss_sigmas > 5 and not result.right):
+        if result is None or (result.jump.loss_sigmas > 5 and not result.right):
             print("  missed or wrong:", k, plan, loss, result)
 
 

@@ -66,9 +66,11 @@ def settle() -> OSError | None:
     """Write what is still to be written; where that cannot be, drop it, quietly, and return why."""
     why = None
     for stream in (sys.stdout, sys.stderr):
+        # A program that was started without one has none.
+        if stream is None:
+            continue
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except ValueError:
             # It is closed.
             continue

@@ -62,6 +62,8 @@ def sweep(
         from ..recorders.sweeps.cost import price_sweep
 
         price = price_sweep(plan, path, workers=options["workers"])
+        for failure in plan.cut()[1]:
+            echo(f"dyn: will fail at {failure}", err=True)
         echo(f"{path}: {price}", err=True)
         return None if price.fits else (lambda: EXIT_FAILED)
     return _run(plan, path, options)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ..recorders.reading.recording import Recording
 
 # What lies beside a file for a while: its ring and its journal, and drafts that take its place.
-_BESIDE = re.compile(r"(\.(ring|journal|new|merge|lock|tasks))+$")
-_DRAFT = re.compile(r"^\.(.+)\.[0-9a-f]{32}(\.\w+)?(\.old)?$")
+_BESIDE = re.compile(r"(\.ring|\.journal)?\.new(?=[:\s]|$)|(\.ring|\.journal)(?=: )")
+_DRAFT = re.compile(r"(?<=/)\.([^/]+)\.[0-9a-f]{32}(\.\w+)?(\.old)?\b")
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -108,21 +108,14 @@ def complain(error: BaseException | str, code: int) -> NoReturn:
     """Say what is wrong in one line on stderr, and exit."""
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, DynError):
-        message = f"{_told_of(error.filename)}: {error.strerror}"
+        name = error.filename
+        message = f"{os.fsdecode(name) if isinstance(name, str | bytes) else 'the output'}: {error.strerror}"
+    message = _DRAFT.sub(r"\1\2", _BESIDE.sub("", message))
     # Nobody may be there to hear it.
     with suppress(OSError):
         echo(f"dyn: {' '.join(message.split())}", err=True)
     settle()
     sys.exit(code)
-
-
-def _told_of(name: str | bytes | int | None) -> str:
-    """Return the file that an error is about as the user knows it, without what is in the making beside it."""
-    if name is None or isinstance(name, int):
-        return "the output"
-    folder, _, file = os.fsdecode(name).rpartition(os.sep)
-    file = _DRAFT.sub(r"\1\2", _BESIDE.sub("", file))
-    return f"{folder}{os.sep}{file}" if folder else file
 
 
 class Size(click.ParamType):

@@ -1,9 +1,10 @@
 """attach(): hook a recorder to any PyTorch training."""
 
 import json
+import logging
 import os
-import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,17 +12,24 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
-from .model.parameters import Features
+from .model.feature_axes import Features
+from .model.optimizers import stepping_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
 from .ring.channels import row_bytes
+from .ring.paths import real
+from .ring.ring import Ring
 from .schedule.steps import parse_schedule
 from .schedule.trigger import Trigger
-from .step.recorder import Recorder, SilentRecorder
+from .step.gaps import Gaps
+from .step.recorder import Recorder, SilentRecorder, close_lost, lost_recorder
+from .step.row import Copies
 from .writing.cost import log_price
 from .writing.start import begin
+from .writing.undo import remembered
 from .writing.writer import WriterKind, choose_writer, start_writer
 
+_LOG = logging.getLogger("dyn")
 OnFull = Literal["wait", "skip"]
 
 
@@ -50,7 +58,8 @@ def attach(
     every: record each such step; or "log", "log:K" (K rows for each decade of steps), windows [(start, stop, every)],
     or a Trigger, which keeps the dense rows around each sudden drop of the loss. select: one glob or several over the
     qualified names of the parameters; by default all that require a gradient. features: "auto" takes the columns of
-    matrices and the rows of embeddings; a dict {name: "rows" | "columns" | None} overrides it; None records no
+    matrices, the rows of embeddings, and in ensembles (modules with n_instances, or with biases of two axes beside
+    weights of three) the axis of the biases; a dict {name: "rows" | "columns" | None} overrides it; None records no
     dimensionality. probes: {name: fn(model)} are your own tensors and numbers, sampled with the row. config: whatever
     describes the run, kept as JSON. on_error: what a full disk or an I/O error does: "warn" ends the recording and lets
     the training go on, "raise" raises. overwrite: replace an existing file. resume: append to an existing file after
@@ -58,65 +67,70 @@ def attach(
     "process" in a process of its own, "auto" chooses by the size of a row. on_full: whether a training whose writer
     does not keep up waits for it or leaves rows out.
 
-    Raises SettingError for an argument that cannot be used, OutputExistsError for an existing file, RecordingError
-    where no file can be written; in each case nothing on disk has changed.
+    Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
+    whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
+    written; in each case nothing on disk has changed. What makes no row is told once, as a warning.
     """
-    optimizers = _optimizers(model, optimizer)
+    optimizers = stepping_optimizers(model, optimizer)
     for name, value, known in (("on_error", on_error, ("warn", "raise")), ("on_full", on_full, ("wait", "skip"))):
         if value not in known:
             raise unknown_name(name, value, known)
     schedule = parse_schedule(every)
     trigger = schedule if isinstance(schedule, Trigger) else None
-    file, attributes = Path(path).absolute(), {}
+    # A path is followed once, here.
+    file, attributes = real(Path(path)), {}
     if is_recorded_elsewhere(model):
         return SilentRecorder(file)
     check_sharding(model, optimizers)
     sources = Sources(model, select, features, probes or {})
     if sources.is_sharded:
         file, attributes = own_file(file)
-    start = begin(
-        file,
-        sources.channels,
-        attributes=attributes,
-        config=_as_json(config),
-        kind=choose_writer(writer, sources.channels),
-        rates=sum(len(each.param_groups) for each in optimizers),
-        least_rows=0 if trigger is None else 2 * trigger.before + _SPARE_ROWS,
-        overwrite=overwrite,
-        resume=resume,
-    )
-    try:
-        emptier = start_writer(start, trigger, wait=on_full == "wait")
-        price = row_bytes(sources.channels)
-        log_price(file, price, schedule)
-        return Recorder(
-            start, sources.taps(start.ring), emptier, optimizers, schedule, bytes_per_row=price, on_error=on_error
+    lost = lost_recorder(file) if overwrite or resume is not False else None
+    gaps = Gaps(model, sources.recorded, select, optimizers)
+    copies: list[Copies] = []
+
+    def ready(ring: Ring) -> None:
+        copies.append(sources.taps(ring))
+        if lost is not None:
+            close_lost(lost)
+
+    # Whatever can fail comes before the file is touched: hooks and arguments by now, then memory and copies.
+    with remembered(file, overwrite=overwrite, goes_on=resume is not False) as earlier:
+        start = begin(
+            file,
+            sources.channels,
+            attributes=attributes,
+            config=_as_json(config),
+            kind=choose_writer(writer, sources.channels),
+            rates=sum(len(each.param_groups) for each in optimizers),
+            least_rows=0 if trigger is None else 2 * trigger.before + _SPARE_ROWS,
+            overwrite=overwrite,
+            resume=resume,
+            is_own=lost is not None,
+            ready=ready,
         )
-    except BaseException:
-        # Nobody records into it, so that the next attempt need not be refused.
-        start.ring.remove()
-        raise
+        with ExitStack() as undo:
+            # Nobody records into it, so that the next attempt need not be refused.
+            undo.callback(earlier.bring_back)
+            undo.callback(start.ring.remove)
+            emptier = start_writer(start, trigger, wait=on_full == "wait")
+            undo.callback(emptier.abandon)
+            price = row_bytes(sources.channels)
+            log_price(file, price, schedule)
+            recorder = Recorder(
+                start, copies[0], emptier, optimizers, schedule, gaps, bytes_per_row=price, on_error=on_error
+            )
+            undo.pop_all()
+    for channel in sources.channels:
+        if guess := channel.attributes.get("guessed"):
+            _LOG.info(
+                "%s: %s is taken for %s; features={%r: …} says otherwise", file, channel.name, guess, channel.name
+            )
+    return recorder
 
 
 # Rows that a trigger may take while those before them wait for its decision.
 _SPARE_ROWS = 64
-
-
-def _optimizers(model: nn.Module, given: Optimizer | Sequence[Optimizer] | None) -> list[Optimizer]:
-    """Return the optimizers as a list; raises SettingError for what is none."""
-    optimizers = [] if given is None else [*given] if isinstance(given, Sequence) else [given]
-    if not isinstance(model, nn.Module) or not all(isinstance(each, Optimizer) for each in optimizers):
-        shown = f"{type(model).__name__} and {type(given).__name__}"
-        raise SettingError(f"attach() takes a torch.nn.Module and a torch.optim.Optimizer, or several, got {shown}")
-    held = {id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
-    if optimizers and held.isdisjoint(map(id, model.parameters())):
-        warnings.warn(
-            "attach(): the optimizer steps none of the model's parameters, so that the recording may show no change; "
-            "make the optimizer from model.parameters()",
-            UserWarning,
-            stacklevel=3,
-        )
-    return optimizers
 
 
 def _as_json(config: Mapping[str, Any] | None) -> str:

@@ -32,6 +32,8 @@ def check_output(
         raise SettingError(f"{path}: nothing is known of the suffix {path.suffix!r}; use {', '.join(suffixes)}")
     if path.is_dir() and not as_folder:
         raise OutputExistsError(f"{path} is a directory; name a file")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OutputExistsError(f"{path} is a device or a pipe, which no file may replace; name a file")
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
     if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in _ROOTS):
@@ -53,8 +55,9 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
 
     Where *path* is a link, what it leads to is replaced. No two drafts have one name, whichever process makes them.
     """
-    path = path.resolve()
-    draft = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
+    # Its own suffix may say what is written, whatever that of the target is.
+    path, suffix = path.resolve(), path.suffix
+    draft = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{suffix}")
     old = draft.with_name(f"{draft.name}.old")
     try:
         yield draft

@@ -1,9 +1,11 @@
 """What the tests of several folders start from."""
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Of several processes that test side by side each has one core. Torch reads this when it is first imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -11,6 +13,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from dyn import recorders
 from dyn.dynamics.experiments import Experiment
+
+# How long an example takes depends on what else the machine does; all else is as it would be, here and in CI.
+settings.register_profile("dyn", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dyn")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the libraries and the tests themselves out of every search for garbage, and for models, that follows."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The command line as a stranger uses it, with wrong arguments too."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,11 +21,19 @@ def run(tmp_path, monkeypatch):
     return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args])
 
 
-@pytest.fixture
-def recorded(run):
-    """The folder holds geometry.h5, a short recording."""
-    result = run("record", "geometry", "--steps", 30)
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> Path:
+    """A short recording."""
+    path = tmp_path_factory.mktemp("short") / "geometry.h5"
+    result = CliRunner().invoke(main, ["record", "geometry", "--steps", "30", "-o", str(path)])
     assert result.exit_code == 0, result.stderr
+    return path
+
+
+@pytest.fixture
+def recorded(run, short):
+    """The folder holds geometry.h5, a copy of it."""
+    shutil.copyfile(short, "geometry.h5")
     return run
 
 

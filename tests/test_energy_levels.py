@@ -7,6 +7,8 @@ import dyn
 from dyn.dynamics.experiments import EXPERIMENTS
 from dyn.recorders.experiment import record_experiment
 
+pytestmark = pytest.mark.slow
+
 # The paper speaks of jumps once the model has settled; the first fall of the loss is over by then.
 TRANSIENT = 0.15
 # A change of D counts as a jump when it is this large within this fraction of the run.

@@ -32,6 +32,7 @@ def test_no_example_is_left_out():
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {*LEAVES, NOTEBOOK}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEAVES)
 def test_example(name, tmp_path):
     # In CI, which installs all of them, a missing one is a failure.
@@ -44,6 +45,7 @@ def test_example(name, tmp_path):
         assert (tmp_path / left).stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_gan_gets_a_recording_for_each_network_with_the_losses_it_prints(tmp_path):
     command = [sys.executable, "-m", "dyn", "record", SCRIPTS / "gan.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -58,6 +60,7 @@ def test_a_gan_gets_a_recording_for_each_network_with_the_losses_it_prints(tmp_p
     assert recorded == pytest.approx(printed, abs=5e-7)
 
 
+@pytest.mark.slow
 def test_the_notebook_shows_what_its_cells_return(tmp_path):
     import nbclient
     import nbformat
@@ -66,7 +69,7 @@ def test_the_notebook_shows_what_its_cells_return(tmp_path):
     with warnings.catch_warnings():
         # The kernel talks to this process alone, without encryption, and says so.
         warnings.simplefilter("ignore")
-        nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
+        nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
     shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("text/html" in data and "toy.h5" in data["text/html"] for data in shown)
     assert any("image/png" in data for data in shown)

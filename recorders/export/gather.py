@@ -14,7 +14,7 @@ import numpy as np
 from ...dynamics.errors import SettingError, unknown_name
 from ..file.compression import is_compressed
 from ..file.feature_major import is_feature_major
-from ..file.hdf5 import dataset_at, is_sweep
+from ..file.hdf5 import OF_AXES, dataset_at, is_sweep
 from ..reading.recording import Recording, open_recording, snapshot_of
 from ..reading.series import Series, patiently
 from ..sweeps.sweep import arrays_of
@@ -22,7 +22,6 @@ from .contents import Array, Block, Contents
 
 # Of a file, and no longer true or of no use in another one.
 _OF_FILE = ("format", "format_version", "token", "compacted")
-_OF_SCALE = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
 
 
 @contextmanager
@@ -138,7 +137,8 @@ def _axes(recording: Recording, path: str, ndim: int) -> tuple[str, ...]:
 def _root(recording: Recording) -> dict[str, Any]:
     def look() -> dict[str, Any]:
         root = snapshot_of(recording).node("/")
-        return {} if root is None else _plain(root.attrs)
+        # Where a ring lies that is of this file only is no news for another one.
+        return {} if root is None else {name: value for name, value in _plain(root.attrs).items() if name != "ring"}
 
     return patiently(snapshot_of(recording), look)
 
@@ -156,5 +156,5 @@ def _of_dataset(file: h5py.File, name: str) -> Array:
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return attributes as texts and numbers of Python."""
-    kept = {key: value for key, value in attributes.items() if key not in _OF_FILE + _OF_SCALE}
+    kept = {key: value for key, value in attributes.items() if key not in _OF_FILE + OF_AXES}
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in kept.items()}

@@ -1,17 +1,18 @@
 """Writing netCDF-4: the groups of the recording, without what only a recorder needs."""
 
 import io
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from ..file.hdf5 import BARE_DIMENSION
+from ..file.hdf5 import BARE_DIMENSION, make_dimension
 from .contents import Array, Contents, blocks
 from .names import without_complex
 
 _BLOCK_BYTES = 2**24
-# How netCDF-4 marks an axis that has a length and no values.
 
 
 def write(contents: Contents, path: Path) -> None:
@@ -23,13 +24,14 @@ def write(contents: Contents, path: Path) -> None:
     # In the order in which they are made, arrays are found again, also by the netCDF library.
     with _Sink(path, "w+b") as sink, h5py.File(sink, "w", track_order=True) as file:
         file.attrs.update(contents.attributes)
-        for name, array in contents.coordinates.items():
+        for k, (name, array) in enumerate(contents.coordinates.items()):
             dtype = h5py.string_dtype() if array.dtype.kind == "U" else array.dtype
             dataset = file.create_dataset(name, array.shape, dtype)
-            dataset.make_scale(name)
+            make_dimension(dataset, name, k)
             _fill(dataset, array, sink)
+        numbers = count(len(contents.coordinates))
         for array in map(_known_to_netcdf, without_complex(contents.arrays)):
-            _fill(_dataset(file, array), array, sink)
+            _fill(_dataset(file, array, numbers), array, sink)
         file.flush()
         sink.check()
 
@@ -70,8 +72,8 @@ def _known_to_netcdf(array: Array) -> Array:
     return array
 
 
-def _dataset(file: h5py.File, array: Array) -> h5py.Dataset:
-    """Make the dataset of an array, its groups, and those of its axes that are new."""
+def _dataset(file: h5py.File, array: Array, numbers: Iterator[int]) -> h5py.Dataset:
+    """Make the dataset of an array, its groups, and those of its axes that are new, which get the next *numbers*."""
     group: h5py.Group = file
     for name in array.path.split("/")[:-1]:
         found = group.get(name)
@@ -79,7 +81,7 @@ def _dataset(file: h5py.File, array: Array) -> h5py.Dataset:
     dataset = group.create_dataset(array.path.rpartition("/")[2], array.shape, array.dtype)
     for k, (axis, size) in enumerate(zip(array.axes, array.shape, strict=True)):
         if axis not in file:
-            file.create_dataset(axis, (size,), np.float32).make_scale(BARE_DIMENSION % size)
+            make_dimension(file.create_dataset(axis, (size,), np.float32), BARE_DIMENSION % size, next(numbers))
         scale = file[axis]
         assert isinstance(scale, h5py.Dataset)
         dataset.dims[k].attach_scale(scale)

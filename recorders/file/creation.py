@@ -1,7 +1,8 @@
 """Making the HDF5 file of a recording, format version 1, and the datasets within it."""
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,17 +14,20 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ..ring.channels import Channel, stored_channels
 from ..ring.layout import NAN
-from .hdf5 import BARE_DIMENSION, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at
-from .journal import discard
+from .hdf5 import BARE_DIMENSION, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at, make_dimension
+from .journal import put_in_place
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
 # small file. Chunks are raw, because a part-filled compressed chunk is written again at every flush.
 _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
 # All the first chunks together; many channels have smaller ones.
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
+# What lies beside the dimensions.
+_NO_DIMENSIONS = ("time", "committed", *GROUPS)
 
 
-def create_file(
+@contextmanager
+def new_file(
     path: Path,
     channels: Sequence[Channel],
     scalars: Iterable[str],
@@ -31,8 +35,8 @@ def create_file(
     config: str,
     token: str,
     attributes: Mapping[str, str | int] | None = None,
-) -> None:
-    """Make a recording without rows at *path*, whole or not at all, replacing what is there."""
+) -> Iterator[Path]:
+    """Make a recording without rows and give where; it is put at *path* afterwards, replacing what is there."""
     draft = path.with_name(f"{path.name}.new")
     stored = stored_channels(channels)
     try:
@@ -44,12 +48,18 @@ def create_file(
                 add_channel(file, channel, 0, many=len(stored))
             for name in scalars:
                 add_scalar(file, name, 0)
-        discard(path)
-        draft.replace(path)
+        yield draft
+        put_in_place(draft, path)
     except OSError as error:
         raise RecordingError(f"{path} cannot be created: {error.strerror or error}") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def create_file(path: Path, channels: Sequence[Channel], scalars: Iterable[str], **options: Any) -> None:
+    """Make a recording without rows at *path*, whole or not at all; options: as for new_file()."""
+    with new_file(path, channels, scalars, **options):
+        pass
 
 
 def add_scalar(file: h5py.File, name: str, rows: int) -> h5py.Dataset:
@@ -77,7 +87,7 @@ def _write_attributes(file: h5py.File, config: str, token: str) -> None:
 
 
 def _add_fixed(file: h5py.File) -> None:
-    _add(file, "step", (), np.dtype(np.int64), (), 0).make_scale("step")
+    make_dimension(_add(file, "step", (), np.dtype(np.int64), (), 0), "step", 0)
     _add(file, "time", (), np.dtype(np.float64), (), 0).attrs["long_name"] = "seconds since the recording began"
     committed = file.create_dataset("committed", data=np.zeros(1, np.int64))
     committed.dims[0].attach_scale(_dimension(file, "row_count", 1))
@@ -136,6 +146,6 @@ def _require_group(file: h5py.File, path: str) -> None:
 def _dimension(file: h5py.File, name: str, size: int) -> h5py.Dataset:
     """Return the dimension scale of that name, in the way of netCDF-4; the first use makes it."""
     if name not in file:
-        scale = file.create_dataset(name, shape=(size,), dtype=np.float32)
-        scale.make_scale(BARE_DIMENSION % size)
+        number = len(file) - sum(other in file for other in _NO_DIMENSIONS)
+        make_dimension(file.create_dataset(name, shape=(size,), dtype=np.float32), BARE_DIMENSION % size, number)
     return dataset_at(file, name)

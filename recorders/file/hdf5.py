@@ -3,14 +3,16 @@
 import os
 
 import h5py
+import numpy as np
 from h5py.h5i import dec_ref
 
 # Both HDF5 1.14 and 2 read and write this version, and it allows reading while writing.
 LIBVER = ("v110", "v110")
-# How netCDF-4 calls a dimension without values, and so long it is.
-BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 GROUPS = ("scalars", "parameters", "features", "probes")
-
+# How netCDF-4 marks an axis that has a length and no values.
+BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
+# Attributes of a dataset that say which axis it is, or has; netCDF-4 keeps them to itself.
+OF_AXES = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid")
 
 FORMAT = "learning-dynamics"
 FORMAT_VERSION = 1
@@ -32,6 +34,15 @@ def dataset_at(file: h5py.File, path: str) -> h5py.Dataset:
     dataset = file[path]
     assert isinstance(dataset, h5py.Dataset)
     return dataset
+
+
+def make_dimension(dataset: h5py.Dataset, name: str, number: int) -> None:
+    """Make *dataset* a dimension scale, the so-manieth of its file from 0 on, in the way of netCDF-4.
+
+    Some readers (VirtualiZarr) take a scale without its number for one without values.
+    """
+    dataset.make_scale(name)
+    dataset.attrs["_Netcdf4Dimid"] = np.int32(number)
 
 
 def array_paths(file: h5py.File) -> list[str]:

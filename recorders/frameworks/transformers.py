@@ -3,17 +3,18 @@
 import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
 from typing_extensions import override
 
 from ...dynamics.errors import MissingExtraError
 from .callback import RecordsTraining
 
 try:
-    from accelerate.optimizer import AcceleratedOptimizer
+    # Without it there is a Trainer that cannot train.
+    import_module("accelerate")
     from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 except ModuleNotFoundError as error:
     raise MissingExtraError.for_feature("the callback for transformers", "transformers") from error
@@ -44,7 +45,7 @@ class RecorderCallback(RecordsTraining, TrainerCallback):
     ) -> None:
         """Attach; the optimizer is made and prepared, a checkpoint is loaded."""
         if state.is_world_process_zero:
-            self._begin(parts["model"], _that_steps(parts["optimizer"]))
+            self._begin(parts["model"], parts["optimizer"])
             trainer = _calling_trainer()
             if trainer is not None:
                 self._watch(trainer)
@@ -100,13 +101,6 @@ class RecorderCallback(RecordsTraining, TrainerCallback):
             self._unwatch()
             self._unwatch = None
         super()._end(error)
-
-
-def _that_steps(optimizer: Optimizer) -> Optimizer:
-    """Return the optimizer within those that accelerate wraps around it, which have no hooks."""
-    while isinstance(optimizer, AcceleratedOptimizer):
-        optimizer = optimizer.optimizer
-    return optimizer
 
 
 def _calling_trainer() -> Trainer | None:

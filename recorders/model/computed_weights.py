@@ -33,7 +33,7 @@ def effective_weights(model: nn.Module, select: str | Sequence[str] | None) -> d
         if select is None and not any(parameter.requires_grad for parameter in module.parameters()):
             continue
         # A compiled module and its wrapper answer alike, under the same clean name.
-        prefix = f"{clean_name(path)}." if clean_name(path) else ""
+        prefix = f"{clean}." if (clean := clean_name(path, model)) else ""
         if parametrize.is_parametrized(module):
             for key, _ in module.get_submodule("parametrizations").named_children():
                 found[f"{prefix}{key}"] = EffectiveWeight(module, _parametrized(module, key))

@@ -3,24 +3,30 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
-from typing import Any, Literal
+from functools import cache, reduce
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ...dynamics.errors import RecordingError, SettingError, unknown_name
-from ..ring.channels import Channel, FeatureAxis
+from ..ring.channels import Channel, FeatureAxis, stored_dtype
+from .feature_axes import Features, guess_of, guessed_axis, instances_of
 
-Features = Mapping[str, FeatureAxis | None] | Literal["auto"] | None
-
-# Multiplications per row beyond which the dimensionality of a matrix is no longer "nearly free" (about 0.3 ms).
-# Such a matrix is recorded all the same, so its dimensionality can be had later; features= asks for it at once.
-_FREE = 2**22
-# What torch's wrappers put into the names of the parameters within them.
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+# Where wrappers keep the module that they are around: torch.compile's, FSDP's, checkpointing's, Fabric's and Opacus's.
+_INNER = (
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+    "_forward_module",
+    "_original_module",
+    "_module",
+)
+# Classes that call it plainly "module", as a model of somebody's own may call a part of it.
+_WRAPPERS = ("DistributedDataParallel", "DataParallel", "AveragedModel", "DeepSpeedEngine")
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,16 @@ class Place:
         return parameter
 
 
+def within(model: nn.Module) -> tuple[str, ...]:
+    """Return under which names a wrapper, such as torch.compile's, keeps the module that it is around; else none."""
+    keys = tuple(key for key in _INNER if key in model._modules)
+    return keys or ("module",) * any(each.__name__ in _WRAPPERS for each in type(model).__mro__)
+
+
 def unwrap(model: nn.Module) -> nn.Module:
-    """Return the module within torch.compile's and the data parallel wrappers, whose names say what it is called."""
-    wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel)
-    while isinstance(model, wrappers) or hasattr(model, "_orig_mod"):
-        model = model.module if isinstance(model, wrappers) else model.get_submodule("_orig_mod")
+    """Return the module within all wrappers, whose names say what it is called."""
+    while (keys := within(model)) and (inner := model._modules.get(keys[0])) is not None:
+        model = inner
     return model
 
 
@@ -53,9 +64,14 @@ def local(parameter: Tensor) -> Tensor:
     return getattr(parameter, "_local_tensor", parameter)
 
 
-def clean_name(name: str) -> str:
-    """Return a qualified name without what torch's wrappers put into it."""
-    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+def clean_name(name: str, model: nn.Module) -> str:
+    """Return a qualified name within *model* without what wrappers put into it."""
+    parts, module = [], model
+    for part in name.split("."):
+        if module is None or part not in within(module):
+            parts.append(part)
+        module = module._modules[part] if module is not None and part in module._modules else None
+    return ".".join(parts)
 
 
 def globs(select: str | Sequence[str]) -> list[str]:
@@ -76,10 +92,17 @@ def parameter_places(
     """
     places = {}
     # Some wrappers have named_parameters() of their own, whose names lead nowhere.
-    for name, _ in nn.Module.named_parameters(model):
-        module, _, key = name.rpartition(".")
-        clean = clean_name(name)
-        places[clean] = Place(clean, model.get_submodule(module)._parameters, key)
+    for name, parameter in nn.Module.named_parameters(model):
+        path, _, key = name.rpartition(".")
+        owner: Any = reduce(lambda outer, part: outer._modules[part], path.split(".") if path else [], model)
+        if not isinstance(owner, torch.jit.ScriptModule):
+            clean = clean_name(name, model)
+            places[clean] = Place(clean, owner._parameters, key)
+        elif parameter.requires_grad:
+            raise SettingError(
+                f"{path or 'the model'!r} is TorchScript ({type(owner).__name__}), whose parameters are out of reach; "
+                "attach to the module that it was made from, before torch.jit.script"
+            )
     return _select(places, select, none_is_fine=none_is_fine)
 
 
@@ -103,10 +126,12 @@ def parameter_channels(
     aliases = _aliases(model)
     channels = {}
     for name, tensor in parameters.items():
-        axis = overrides[name] if name in overrides else _feature_axis(owners[name], tensor, features)
+        axis = overrides[name] if name in overrides else guessed_axis(owners[name], name, tensor, features)
         attributes = {"computed": "from parameters of its module"} if name in computed else {}
         if name in places and (further := aliases.get(id(places[name].parameter()))):
             attributes["aliases"] = ", ".join(further)
+        if axis and name not in overrides and (guess := guess_of(owners[name], tensor, axis)):
+            attributes["guessed"] = guess
         channels[name] = _parameter_channel(name, tensor, owners[name], axis, attributes)
     return channels
 
@@ -149,6 +174,11 @@ def _check_recordable(name: str, parameter: Tensor) -> None:
         )
     if parameter.layout != torch.strided:
         raise SettingError(f"parameter {name!r} is {parameter.layout}, which cannot be recorded; select others")
+    if is_traceable_wrapper_subclass(parameter) and not hasattr(parameter, "_local_tensor"):
+        raise SettingError(
+            f"parameter {name!r} is a {type(parameter).__name__}, a tensor made of others, which cannot be recorded; "
+            "select others"
+        )
 
 
 def _feature_overrides(features: Features, chosen: Mapping[str, Tensor]) -> Mapping[str, FeatureAxis | None]:
@@ -169,31 +199,19 @@ def _feature_overrides(features: Features, chosen: Mapping[str, Tensor]) -> Mapp
     return features
 
 
-def _feature_axis(owner: nn.Module, parameter: Tensor, features: Features) -> FeatureAxis | None:
-    """Return which axis holds features by the rules of "auto": matrices, and ensembles that say that they are one."""
-    if features is None or not parameter.is_floating_point():
-        return None
-    instances = getattr(owner, "n_instances", None)
-    if parameter.ndim != (3 if instances else 2) or (instances and parameter.shape[0] != instances):
-        return None
-    m, n = parameter.shape[-2:]
-    if parameter.numel() * min(m, n) > _FREE:
-        return None
-    return "rows" if isinstance(owner, nn.Embedding | nn.EmbeddingBag) else "columns"
-
-
 def _parameter_channel(
     name: str, parameter: Tensor, owner: nn.Module, features: FeatureAxis | None, further: Mapping[str, str]
 ) -> Channel:
     dtype = numpy_dtype(parameter.dtype)
     attributes = dict(further)
-    if dtype is None:
+    in_ring = dtype or np.dtype(np.complex64 if parameter.is_complex() else np.float32)
+    stored = stored_dtype(in_ring)
+    if stored != dtype:
         attributes["origin_dtype"] = str(parameter.dtype).removeprefix("torch.")
     if features:
         attributes["features"] = features
-    stored = dtype or np.dtype(np.complex64 if parameter.is_complex() else np.float32)
-    bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else stored
-    has_instances = parameter.ndim > 0 and getattr(owner, "n_instances", None) == parameter.shape[0]
+    bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else in_ring
+    has_instances = parameter.ndim > 0 and instances_of(owner) == parameter.shape[0]
     axes = _axis_names(name, parameter.ndim, features, has_instances=has_instances)
     return Channel("parameters", name, tuple(parameter.shape), bits, stored, axes, features, attributes)
 
@@ -212,7 +230,7 @@ def _axis_names(name: str, ndim: int, features: FeatureAxis | None, *, has_insta
 
 def _aliases(model: nn.Module) -> dict[int, list[str]]:
     """Return the further names of parameters that stand in several places, by identity."""
-    names: dict[int, list[str]] = {}
+    names: dict[int, dict[str, None]] = {}
     for name, parameter in nn.Module.named_parameters(model, remove_duplicate=False):
-        names.setdefault(id(parameter), []).append(clean_name(name))
-    return {key: several[1:] for key, several in names.items() if len(several) > 1}
+        names.setdefault(id(parameter), {})[clean_name(name, model)] = None
+    return {key: [*several][1:] for key, several in names.items() if len(several) > 1}

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from ...dynamics.errors import SettingError
 from ..ring.channels import Channel
-from .parameters import Place, local
+from .parameters import Place, local, within
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,11 @@ def is_shard(tensor: Tensor) -> bool:
 
 def is_recorded_elsewhere(model: nn.Module) -> bool:
     """Whether *model* is in DistributedDataParallel, of whose ranks, which are all alike, another one is the first."""
-    while hasattr(model, "_orig_mod"):
-        model = model._orig_mod  # pyright: ignore[reportAssignmentType]
-    return isinstance(model, nn.parallel.DistributedDataParallel) and dist.get_rank(model.process_group) != 0
+    while not isinstance(model, nn.parallel.DistributedDataParallel):
+        if not (keys := within(model)) or (inner := model._modules.get(keys[0])) is None:
+            return False
+        model = inner
+    return dist.get_rank(model.process_group) != 0
 
 
 def check_sharding(model: nn.Module, optimizers: Sequence[Optimizer]) -> None:

@@ -13,7 +13,8 @@ from .bulk_copies import ParameterTensors
 from .computed_weights import effective_weights
 from .copies import ModuleCheck, ParameterView, ProbeTap, Tap, call_probe, ring_dtype
 from .device_copies import DeviceParameters
-from .parameters import Features, Place, local, parameter_channels, parameter_places, unwrap
+from .feature_axes import Features
+from .parameters import Place, local, parameter_channels, parameter_places, unwrap
 from .shards import is_shard, shard_channel, shard_places
 
 Probe = Callable[[nn.Module], Any]
@@ -46,6 +47,11 @@ class Sources:
             *(array_channel("probes", name, value) for name, value in values.items()),
         ]
         check_channels(self.channels)
+
+    @property
+    def recorded(self) -> Mapping[str, Place]:
+        """Where each recorded parameter is, by name."""
+        return self._places
 
     def taps(self, ring: Ring) -> tuple[list[ParameterView], list[Tap], list[DeviceParameters]]:
         """Return what copies the values into rows of *ring*: views of bytes, other taps, and devices to fetch from."""

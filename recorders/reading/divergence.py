@@ -121,7 +121,7 @@ def _first_row(recording: Recorded, start: int, stop: int) -> int | None:
     marks = bool(loss.size) and _marks_absence(recording.scalars["loss"])
     bad = np.isinf(loss) | (np.isnan(loss) & ~is_absent(loss) & marks)
     bad[:start] = False
-    end = _first(bad, stop)
+    end = in_losses = _first(bad, stop)
     for name, series in _floats(recording).items():
         norms = recording.features[name].get("norm") if name in recording.features else None
         is_large = norms is None and (end - start) * _row_bytes(series) > _MOST_SEARCHED
@@ -130,14 +130,14 @@ def _first_row(recording: Recorded, start: int, stop: int) -> int | None:
         end = end if found is None else found
     if end == stop:
         return None
-    return end if marks else _stepped_back(loss, end)
+    return _stepped_back(loss, end) if end < in_losses else end
 
 
 def _stepped_back(loss: np.ndarray, row: int) -> int:
     """Return the row in which the loss was NaN already that made the parameters of *row* so.
 
-    Of a recording that does not tell a loss of NaN from one that was not logged, a loss that was logged before every
-    step up to then tells it.
+    An older recording does not tell a loss of NaN from one that was not logged, and some trainings log no loss of NaN:
+    one that was logged at every step up to then was not finite at this one.
     """
     unknown = np.flatnonzero(np.isnan(loss[:row]))
     return row - 1 if row > 1 and unknown.tolist() == [row - 1] else row
@@ -192,7 +192,7 @@ def _all_finite(values: np.ndarray) -> bool:
 
 
 def _finite_rows(values: np.ndarray) -> np.ndarray:
-    return np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
 def _first(found: np.ndarray, otherwise: int) -> int:

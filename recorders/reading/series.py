@@ -13,6 +13,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ...dynamics.errors import RecordingError, unknown_name
 from ..file.compression import make_readable
 from ..file.feature_major import FeatureMajor, is_feature_major
+from ..file.hdf5 import OF_AXES
 from ..ring.layout import NAN
 from .indexing import as_slice, indexed
 
@@ -106,9 +107,8 @@ class Series(NDArrayOperatorsMixin):
     @property
     def attrs(self) -> dict[str, Any]:
         """What is noted of the array, such as the dtype it had in the model."""
-        own = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
         dataset = self._dataset()
-        return {} if dataset is None else {key: value for key, value in dataset.attrs.items() if key not in own}
+        return {} if dataset is None else {key: value for key, value in dataset.attrs.items() if key not in OF_AXES}
 
     def __len__(self) -> int:
         return self._rows

@@ -10,13 +10,11 @@ import numpy as np
 
 from ..file.compression import is_compressed
 from ..file.feature_major import chunk_rows, is_feature_major
-from ..file.hdf5 import dataset_at
+from ..file.hdf5 import OF_AXES, dataset_at
 from ..reading.recording import Recording, snapshot_of
 from ..reading.series import Series
 from .chunking import Piece, compact_chunks
 
-# What HDF5 itself notes of dimension scales, and of those that use them.
-_OF_SCALES = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST")
 # Rows are turned into columns so much at a time, which a core's own cache holds.
 _TURNED_BYTES = 2**20
 
@@ -94,7 +92,7 @@ def _paths(group: h5py.Group) -> Iterator[str]:
 
 
 def _copy_attributes(source: h5py.Group | h5py.Dataset, target: h5py.Group | h5py.Dataset) -> None:
-    target.attrs.update({name: value for name, value in source.attrs.items() if name not in _OF_SCALES})
+    target.attrs.update({name: value for name, value in source.attrs.items() if name not in OF_AXES})
 
 
 def _make_node(node: Any, file: h5py.File, path: str, series: Series | None, filters: Mapping[str, Any]) -> None:
@@ -109,6 +107,7 @@ def _make_node(node: Any, file: h5py.File, path: str, series: Series | None, fil
         if isinstance(node, h5py.Dataset) and isinstance(made, h5py.Dataset) and node.is_scale:
             scale: Any = node.attrs["NAME"]
             made.make_scale(scale.decode())
+            made.attrs.update({name: value for name, value in node.attrs.items() if name == "_Netcdf4Dimid"})
 
 
 def _make_array(

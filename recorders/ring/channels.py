@@ -24,7 +24,8 @@ class Channel:
     """One array that is recorded in every row.
 
     group and name are its place in the file; dtype is how it lies in the ring, stored_dtype how it lies in the file
-    (bfloat16, which NumPy lacks, lies in the ring as its 16 bits); axes name its dimensions.
+    (bfloat16, which NumPy lacks, lies in the ring as its 16 bits, and both 16-bit floats in the file as float32, since
+    not every reader knows them); axes name its dimensions.
     """
 
     group: ChannelGroup
@@ -79,7 +80,14 @@ def array_channel(group: Literal["probes"], name: str, value: np.ndarray) -> Cha
     """Return the channel of a probe or of a derived quantity whose values look like *value*."""
     # The group is part of the name, since a probe may be called like a parameter.
     axes = tuple(f"{group}.{name}.axis{k}" for k in range(value.ndim))
-    return Channel(group, name, value.shape, value.dtype, value.dtype, axes)
+    stored = stored_dtype(value.dtype)
+    attributes = {} if stored == value.dtype else {"origin_dtype": value.dtype.name}
+    return Channel(group, name, value.shape, value.dtype, stored, axes, attributes=attributes)
+
+
+def stored_dtype(dtype: np.dtype) -> np.dtype:
+    """Return the dtype in which values of *dtype* go to the file: netCDF-4, for one, has no 16-bit floats."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
 
 
 def stored_channels(channels: Iterable[Channel]) -> list[Channel]:

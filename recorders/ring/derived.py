@@ -15,18 +15,19 @@ def with_features(block: Block, channels: Sequence[Channel]) -> tuple[Block, dic
     """Return the block as the file has it, with the features of its parameters; and the parameters by name."""
     stored, parameters = dict(block.channels), {}
     for channel in channels:
+        values = stored[channel.path] = _as_stored(channel, block.channels[channel.path])
         if channel.group == "parameters":
-            values = parameters[channel.name] = stored[channel.path] = _as_stored(channel, block.channels[channel.path])
+            parameters[channel.name] = values
             if channel.features:
                 stored.update(_features(channel, values))
     return Block(block.step, block.time, dict(block.scalars), stored), parameters
 
 
 def _as_stored(channel: Channel, values: np.ndarray) -> np.ndarray:
-    """Return values as the file holds them: bfloat16 is the upper half of a float32."""
-    if channel.dtype == channel.stored_dtype:
-        return values
-    return (values.astype(np.uint32) << 16).view(np.float32)
+    """Return values as the file holds them: bfloat16, here as its bits, is the upper half of a float32."""
+    if channel.dtype == np.uint16 and channel.stored_dtype == np.float32:
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(channel.stored_dtype, copy=False)
 
 
 def _features(channel: Channel, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,83 +1,52 @@
 """Which loss an optimizer's step follows, learned from the calls of ``backward()``."""
 
 import functools
-import math
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-Number = float | Tensor
+from ..ring.layout import NAN
+from ..step.compiling import set_apart
+from .accounts import Account, Look, Number
 
-# So many of an optimizer's gradients are looked at before and after each backward pass, spread over all of them.
-_WITNESSES = 8
+# No graph is looked at further than this, about a second.
+_MOST_NODES = 2**18
 
 
-class Account:
-    """The loss whose gradient the parameters of an optimizer hold at present; NaN where it is not known.
+@dataclass(slots=True)
+class Pass:
+    """A backward pass under way: its number, its loss, where it begins and what the accounts saw ahead of it."""
 
-    Gradients add up from one backward pass to the next, and so do the losses they belong to: it is the sum over the
-    passes that reached the parameters since their gradients were cleared or a step was taken. Both are seen on a few
-    gradients, the witnesses, by their identity and version.
-    """
+    number: int
+    loss: Number
+    roots: Any
+    inputs: Any
+    looks: dict[int, tuple[Account, Look]]
+    has_stepped: bool = False
 
-    def __init__(self, optimizer: Optimizer):
-        self.loss: Number = math.nan
-        self.log: Callable[[Number], None] | None = None
-        self._optimizer = weakref.ref(optimizer)
-        self._witnesses: list[Tensor] = []
-        self._watch([p for p in _parameters(optimizer) if p.requires_grad])
-        self._last: list[tuple[int, int] | None] = []
-        self._reached = False
-        self._stepping = False
+    def leaves(self) -> list[Tensor]:
+        """Return the tensors whose gradients it computes."""
+        return leaves(self.roots, self.inputs)
 
-    def look(self) -> list[tuple[int, int] | None]:
-        """Return what a backward pass or a clearing changes."""
-        grads = [p.grad for p in self._witnesses]
-        return [None if grad is None else (id(grad), grad._version) for grad in grads]
 
-    def add(self, loss: Number, before: list[tuple[int, int] | None]) -> None:
-        """Take in a backward pass from *loss*, if it reached; *before* is what look() said ahead of it."""
-        after = self.look()
-        if after != before:
-            grows = self._reached and before == self._last
-            self.loss = self.loss + loss if grows else loss
-            self._last, self._reached = after, True
-            # Between steps the loss may yet grow or be cleared; from within one, a closure, it is now or never.
-            if self._stepping:
-                self.publish()
+class Onlooker(Protocol):
+    """Whoever is to know of each backward pass."""
 
-    def begin_step(self, recent: Number) -> None:
-        """Say that a step begins; *recent* is its loss where the witnesses have been blind."""
-        if not self._reached:
-            self.loss = recent if self._was_blind() else math.nan
-        self._reached, self._stepping = False, True
+    def before_pass(self) -> None:
+        """Note that a pass begins."""
 
-    def end_step(self) -> None:
-        """Say that the step is over; what a closure has reached within it was for this step."""
-        self._reached = self._stepping = False
+    def after_pass(self, done: Pass, reached: Collection[Account]) -> None:
+        """Note that a pass is over, which has reached these accounts."""
 
-    def publish(self) -> None:
-        """Log the loss, if it is known and there is a log."""
-        if self.log is not None and (isinstance(self.loss, Tensor) or not math.isnan(self.loss)):
-            self.log(self.loss)
-
-    def _was_blind(self) -> bool:
-        """Return whether others than the witnesses have gradients, and take the witnesses from those."""
-        optimizer = self._optimizer()
-        if optimizer is None or any(self.look()):
-            return False
-        moved = [p for p in _parameters(optimizer) if p.grad is not None]
-        self._watch(moved or self._witnesses)
-        return bool(moved)
-
-    def _watch(self, parameters: Sequence[Tensor]) -> None:
-        self._witnesses = list(parameters[:: -(-len(parameters) // _WITNESSES) or 1])
+    def account_of(self, parameters: Sequence[Tensor]) -> Account | None:
+        """Return who has kept account of parameters before they had an optimizer."""
 
 
 class Ledger:
@@ -87,12 +56,16 @@ class Ledger:
     loss that cannot be read is NaN.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, onlooker: Onlooker | None = None) -> None:
+        self._onlooker = onlooker
         self._accounts: dict[int, Account] = {}
+        self._optimizers = weakref.WeakValueDictionary[int, Optimizer]()
         self._unscaled: dict[int, tuple[weakref.ref[Tensor], Number]] = {}
         self._factor: Number = 1.0
-        self._recent: Number = math.nan
+        self._recent: Number = NAN
         self._after_step = True
+        self._pass: Pass | None = None
+        self.passes = 0
         self._patches = ExitStack()
 
     def __enter__(self) -> Self:
@@ -104,51 +77,99 @@ class Ledger:
         self._patches.close()
         self._accounts.clear()
 
+    @property
+    def accounts(self) -> list[Account]:
+        """The accounts of all optimizers that there are."""
+        return list(self._accounts.values())
+
+    @property
+    def optimizers(self) -> list[tuple[Optimizer, Account]]:
+        """The optimizers that there are, with their accounts."""
+        return [(optimizer, self._accounts[key]) for key, optimizer in self._optimizers.items()]
+
+    @property
+    def present(self) -> Pass | None:
+        """The backward pass from within which this is called."""
+        return self._pass if torch._C._current_graph_task_id() != -1 else None
+
     def account(self, optimizer: Optimizer) -> Account:
         """Return the account of *optimizer*, which lasts as long as the optimizer."""
         key = id(optimizer)
         if key not in self._accounts:
-            self._accounts[key] = Account(optimizer)
+            self._accounts[key] = account = Account(_parameters_of(optimizer))
+            self._optimizers[key] = optimizer
             weakref.finalize(optimizer, self._accounts.pop, key, None).atexit = False
+            self._enter_earlier_passes(account)
         return self._accounts[key]
 
     def begin_step(self, optimizer: Optimizer) -> Account:
         """Say that *optimizer* begins a step, and return its account, which knows the loss of the step."""
         account = self.account(optimizer)
+        if (present := self.present) is not None:
+            present.has_stepped = True
+            _, before = present.looks.pop(id(optimizer), (account, None))
+            # Who steps in the midst of a pass follows it, whatever the witnesses have seen by then.
+            if before is None or not account.add(present.loss, before, present.number):
+                account.take(present.loss, (present.number, present.number))
         account.begin_step(self._recent)
         self._after_step, self._factor = True, 1.0
         return account
+
+    def _enter_earlier_passes(self, account: Account) -> None:
+        """Enter the passes whose gradients the parameters have had before they had an optimizer."""
+        parameters = account.parameters
+        earlier = None if self._onlooker is None else self._onlooker.account_of(parameters)
+        if earlier is not None:
+            account.take_over(earlier)
+        elif not self._after_step and any(p.grad is not None for p in parameters):
+            account.take(self._recent, (self.passes, self.passes))
 
     def _watching_backward(self, original: Callable[..., None]) -> Any:
         def backward(tensors: Any, grad_tensors: Any = None, *args: Any, **options: Any) -> None:
             # Checkpointing runs a backward pass within another; its roots are no losses.
             if torch._C._current_graph_task_id() != -1:
                 return original(tensors, grad_tensors, *args, **options)
-            before = []
-            with suppress(Exception):
-                before = [(account, account.look()) for account in tuple(self._accounts.values())]
-            original(tensors, grad_tensors, *args, **options)
-            with suppress(Exception):
-                self._enter(self._value(tensors, grad_tensors), before)
+            present = self._begin_pass(tensors, grad_tensors, options.get("inputs"))
+            try:
+                original(tensors, grad_tensors, *args, **options)
+            finally:
+                self._pass = None
+            if present is not None:
+                with suppress(Exception):
+                    self._enter(present)
             return None
 
         # Where a whole step is compiled, this runs outside of what is compiled.
-        return torch.compiler.disable(backward)
+        return set_apart(backward)
 
-    def _enter(self, loss: Number, before: Iterable[tuple[Account, Any]]) -> None:
-        self._recent = loss if self._after_step else self._recent + loss
-        self._after_step = False
-        for account, look in before:
-            account.add(loss, look)
+    def _begin_pass(self, tensors: Any, grad_tensors: Any, inputs: Any) -> Pass | None:
+        try:
+            if self._onlooker is not None:
+                self._onlooker.before_pass()
+            self.passes += 1
+            looks = {key: (account, account.look()) for key, account in list(self._accounts.items())}
+            self._pass = Pass(self.passes, self._value(tensors, grad_tensors), tensors, inputs, looks)
+        except Exception:
+            # Whatever it is, it is not the training's fault.
+            self._pass = None
+        return self._pass
+
+    def _enter(self, done: Pass) -> None:
+        self._recent = done.loss if self._after_step else self._recent + done.loss
+        self._after_step = done.has_stepped
+        # Those that have stepped within the pass have had it.
+        reached = [account for account, before in done.looks.values() if account.add(done.loss, before, done.number)]
+        if self._onlooker is not None and not done.has_stepped:
+            self._onlooker.after_pass(done, reached)
 
     def _value(self, tensors: Any, grad_tensors: Any) -> Number:
         """Return the number whose gradient the pass computed, NaN where a root is more than one number."""
         roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         weights = [grad_tensors] * len(roots) if isinstance(grad_tensors, Tensor | None) else list(grad_tensors)
-        total: Number = 0.0 if roots else math.nan
+        total: Number = 0.0 if roots else NAN
         for root, weight in zip(roots, weights, strict=True):
             if not isinstance(root, Tensor) or root.numel() != 1:
-                return math.nan
+                return NAN
             number = self._unscaled_number(root)
             total = total + (number if weight is None else number * _number(weight))
         return total
@@ -177,8 +198,35 @@ class Ledger:
                 self._factor = _number(product) / _number(loss)
 
 
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
+def parameters_of(optimizer: Optimizer | None) -> list[Tensor]:
+    """Return all parameters of an optimizer."""
+    return [] if optimizer is None else [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def leaves(roots: Any, inputs: Any = None) -> list[Tensor]:
+    """Return the tensors whose gradients a backward pass from *roots* computes, all or those among *inputs*."""
+    if inputs is not None:
+        among = inputs.values() if isinstance(inputs, Mapping) else inputs
+        return [each for each in ([among] if isinstance(among, Tensor) else among) if isinstance(each, Tensor)]
+    given = [each for each in ([roots] if isinstance(roots, Tensor) else roots) if isinstance(each, Tensor)]
+    found = {id(each): each for each in given if each.is_leaf and each.requires_grad}
+    # The nodes are kept, since another one could get the identity of one that is let go of.
+    nodes = {id(each.grad_fn): each.grad_fn for each in given if each.grad_fn is not None}
+    left: list[Any] = list(nodes.values())
+    while left and len(nodes) < _MOST_NODES:
+        node = left.pop()
+        if (leaf := getattr(node, "variable", None)) is not None:
+            found[id(leaf)] = leaf
+        for following, _ in node.next_functions:
+            if following is not None and id(following) not in nodes:
+                nodes[id(following)] = following
+                left.append(following)
+    return list(found.values())
+
+
+def _parameters_of(optimizer: Optimizer) -> Callable[[], list[Tensor]]:
+    reference = weakref.ref(optimizer)
+    return lambda: parameters_of(reference())
 
 
 def _number(tensor: Tensor) -> Number:

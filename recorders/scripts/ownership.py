@@ -1,4 +1,4 @@
-"""Which modules own the parameters of an optimizer, and what to call them."""
+"""Which modules own the parameters of a training, and what to call them."""
 
 import gc
 from collections.abc import Collection, Mapping, Sequence
@@ -7,10 +7,10 @@ from glob import escape
 from typing import Any, cast
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from ..model.parameters import clean_name, unwrap
 from ..model.shards import is_recorded_elsewhere
+from .naming import names_of
 
 
 class Holder(nn.Module):
@@ -20,16 +20,26 @@ class Holder(nn.Module):
         super().__init__()
         for name, child in children.items():
             self.add_module(name, child)
-        # register_parameter() takes an nn.Parameter only, and a copy in that form would miss a storage replaced later.
-        self._parameters.update(cast(Mapping[str, nn.Parameter], tensors))
+        for name, tensor in tensors.items():
+            self._place(name, tensor)
+
+    def _place(self, name: str, tensor: Tensor) -> None:
+        """Put a tensor where its name, which may have dots, leads."""
+        word, _, rest = name.partition(".")
+        if rest:
+            cast(Holder, self._modules.setdefault(word, Holder({}, {})))._place(rest, tensor)
+        else:
+            # register_parameter() takes an nn.Parameter only, and a copy in that form would miss a storage replaced
+            # later.
+            self._parameters[word] = cast(nn.Parameter, tensor)
 
 
 @dataclass(frozen=True)
 class Ownership:
-    """The module to record for an optimizer, a name for the whole, and which parameters are the optimizer's.
+    """The module to record for a training, a name for the whole, and which parameters are trained.
 
-    select is None where the optimizer trains every parameter of the module that requires a gradient, else the globs
-    of those that it does train. is_elsewhere says that another rank records it.
+    select is None where every parameter of the module that requires a gradient is trained, else the globs of those
+    that are. is_elsewhere says that another rank records it.
     """
 
     model: nn.Module
@@ -38,30 +48,27 @@ class Ownership:
     is_elsewhere: bool
 
 
-def ownership(optimizer: Optimizer, variables: Mapping[str, Any]) -> Ownership:
-    """Return who owns the parameters of *optimizer*, found among all modules alive.
+def ownership(parameters: Sequence[Tensor], variables: Mapping[str, Any]) -> Ownership:
+    """Return who owns the parameters of a training, found among all modules alive.
 
     The owners are the outermost modules that hold them. A single one is recorded as it is; several stand in a Holder,
     without the wrappers of torch.compile and data parallelism, each under the name that *variables* has for it, or
-    else under that of its class. Tensors that no module owns stand there under their variables' names, or else as
+    else under that of its class. Tensors that no module owns stand there under what the script calls them, or else as
     param_0, param_1, ….
     """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    owners, loose = _owners(parameters, variables)
+    owners, loose = owners_of(parameters, variables)
     children: dict[str, nn.Module] = {}
     for owner in owners:
         name = _variable_of([owner, unwrap(owner)], variables) or type(unwrap(owner)).__name__
         children[_free(name, children)] = unwrap(owner)
-    if len(owners) == 1 and not loose:
-        model = owners[0]
-    else:
-        model = Holder(children, _named_tensors(loose, variables, children))
-    label = "-".join(children) or "parameters"
+    tensors = _named_tensors(loose, variables, children)
+    model = owners[0] if len(owners) == 1 and not loose else Holder(children, tensors)
+    label = "-".join(children) or (next(iter(tensors)) if len(tensors) == 1 else "parameters")
     selected = _selection(unwrap(model), {id(p) for p in parameters})
     return Ownership(model, label, selected, any(map(is_recorded_elsewhere, owners)))
 
 
-def _owners(parameters: Sequence[Tensor], variables: Mapping[str, Any]) -> tuple[list[nn.Module], list[Tensor]]:
+def owners_of(parameters: Sequence[Tensor], variables: Mapping[str, Any]) -> tuple[list[nn.Module], list[Tensor]]:
     """Return the fewest modules that hold the parameters, in the parameters' order, and those that none holds."""
     left = {id(p): p for p in parameters}
     place = {key: k for k, key in enumerate(left)}
@@ -109,9 +116,13 @@ def _variable_of(things: Sequence[Any], variables: Mapping[str, Any]) -> str | N
 def _named_tensors(
     tensors: Sequence[Tensor], variables: Mapping[str, Any], taken: Collection[str]
 ) -> dict[str, Tensor]:
+    names = names_of(tensors, variables) if tensors else {}
     named: dict[str, Tensor] = {}
     for k, tensor in enumerate(tensors):
-        named[_free(_variable_of([tensor], variables) or f"param_{k}", [*taken, *named])] = tensor
+        word, dot, rest = names.get(id(tensor), f"param_{k}").partition(".")
+        # What the name of a module begins with is the module's.
+        name = f"{_free(word, taken)}{dot}{rest}"
+        named[_free(name, [*taken, *named])] = tensor
     return named
 
 
@@ -126,5 +137,5 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 def _selection(model: nn.Module, held: Collection[int]) -> list[str] | None:
     trainable = {name: id(p) in held for name, p in model.named_parameters() if p.requires_grad}
-    held_names = [escape(clean_name(name)) for name, is_held in trainable.items() if is_held]
+    held_names = [escape(clean_name(name, model)) for name, is_held in trainable.items() if is_held]
     return None if len(held_names) == len(trainable) else held_names

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from .tracking import Tracking
 
 _NOTHING = "nothing was recorded"
-_NO_STEP = (
-    f"{_NOTHING}: the script took no optimizer step in this process (a training in a process that it started "
-    "is not seen)"
+_NO_STEP = f"{_NOTHING}: the script took no optimizer step in this process"
+_WAY_OUT = (
+    "the trainings of processes that it starts are not seen, nor gradients from torch.autograd.grad, nor parameters "
+    "that are made anew at each step; there, use dyn.attach(model, None, path) and recorder.step() before each update"
 )
 
 
@@ -86,7 +87,8 @@ class _LaterTracking:
         """Say what was recorded, and return whether anything was, here or on another rank."""
         lines = [] if self._tracking is None else self._tracking.summary()
         has_refused = self._tracking is not None and self._tracking.has_refused
-        for line in lines or [_NOTHING if has_refused else _NO_STEP]:
+        seen = "torch was not imported" if self._tracking is None else self._tracking.seen()
+        for line in lines or [_NOTHING if has_refused else f"{_NO_STEP} ({seen}); {_WAY_OUT}"]:
             self._report(line)
         return bool(lines)
 

@@ -1,7 +1,6 @@
 """The numbers of the next row: what was logged, and the learning rates."""
 
 from collections.abc import Mapping, Sequence
-from struct import Struct
 from typing import Any
 
 import torch
@@ -12,12 +11,13 @@ from ..model.copies import as_number
 from ..model.device_copies import DeviceScalar
 from ..ring.channels import check_name
 from ..ring.layout import NAN
+from ..ring.order import row_packer
 from ..ring.ring import Ring
 from .compiling import set_apart, uncompiled
 from .state import HotPath
 
 # No learning rate.
-_UNSEEN = object()
+UNSEEN = object()
 
 
 class RowScalars(HotPath):
@@ -50,7 +50,7 @@ class RowScalars(HotPath):
         for name in ring.names:
             self._add_place(name)
         # The learning rates as they were last seen, and one that is to come. Plain numbers stand in the blank row.
-        self._rates: list[Any] = [_UNSEEN]
+        self._rates: list[Any] = [UNSEEN]
         # Of those that are tensors, what was put into the present row, by place.
         self._own: dict[int, float | DeviceScalar] = {}
 
@@ -131,7 +131,7 @@ class RowScalars(HotPath):
 
     def _add_place(self, name: str) -> int:
         size = len(self._places) + 1
-        head, pack = self._ring.layout.step - 8 * size, Struct(f"<{size}dqdq").pack_into
+        head, pack = self._ring.layout.step - 8 * size, row_packer(size)
         blank, numbers = [NAN, *self._blank], [NAN, *self._numbers]
         # All of it or nothing: no Ctrl-C comes between plain assignments.
         self._blank, self._numbers, self._head, self._pack, self._places[name] = blank, numbers, head, pack, -size
@@ -141,8 +141,8 @@ class RowScalars(HotPath):
     def _put_rate(self, k: int, rate: Any) -> None:
         """Put a learning rate that is new, or a tensor whose number may be, into the row unless the user logged it."""
         while k + 1 >= len(self._rates):
-            self._rates.append(_UNSEEN)
-        if rate is None and self._rates[k] is _UNSEEN:
+            self._rates.append(UNSEEN)
+        if rate is None and self._rates[k] is UNSEEN:
             self._rates[k] = None
             return
         name = f"lr_{k}" if k else "lr"
@@ -156,4 +156,4 @@ class RowScalars(HotPath):
         if is_free:
             self._put(name, number)
             self._own = {**self._own, place: self._deferred.get(place, self._numbers[place])}
-        self._rates[k] = rate if is_plain else _UNSEEN
+        self._rates[k] = rate if is_plain else UNSEEN

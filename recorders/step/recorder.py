@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from types import TracebackType
 from typing import Literal, Self
+from weakref import WeakSet
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -20,6 +21,7 @@ from ..writing.drain import Derivation
 from ..writing.start import Start
 from ..writing.writer import InlineWriter, Writer, WriterLostError, take_over
 from .compiling import set_apart
+from .gaps import Gaps
 from .row import Copies
 from .state import Phase
 from .stepping import Stepping
@@ -35,7 +37,7 @@ class Recorder(Stepping):
     leaves no trace on model or optimizer.
     """
 
-    __slots__ = ("_on_error", "bytes_per_row")
+    __slots__ = ("_gaps", "_is_entered", "_on_error", "bytes_per_row")
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Recorder(Stepping):
         writer: Writer,
         optimizers: Sequence[Optimizer],
         schedule: Schedule,
+        gaps: Gaps,
         *,
         bytes_per_row: int,
         on_error: Literal["warn", "raise"],
@@ -51,6 +54,10 @@ class Recorder(Stepping):
         super().__init__(start, copies, writer, optimizers, schedule)
         self.bytes_per_row = bytes_per_row
         self._on_error = on_error
+        self._gaps = gaps
+        self._is_entered = False
+        gaps.begin(self.path, self._steps_between, self._records)
+        _UNDER_WAY.add(self)
         atexit.register(self._at_exit)
 
     def __repr__(self) -> str:
@@ -58,11 +65,13 @@ class Recorder(Stepping):
         return f"Recorder({str(self.path)!r}, {self._steps} steps, {self.bytes_per_row} bytes a row, {state})"
 
     def __enter__(self) -> Self:
+        self._is_entered = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_entered = False
         left_in_order = kind is None or (isinstance(error, SystemExit) and not error.code)
         self._close(State.COMPLETE if left_in_order else State.ABORTED)
 
@@ -78,8 +87,24 @@ class Recorder(Stepping):
         those of the row, as for :meth:`log`.
         """
         self.log(**scalars)
+        self._gaps.by_hand()
         if self._open:
             self._begin_row(within=None)
+            self._after_step(within=None)
+
+    def begin(self) -> None:
+        """Fill the next row with the present state, where only later is known that it makes one; see :meth:`complete`.
+
+        Beginning anew fills it again, and closing leaves it out.
+        """
+        if self._open:
+            self._begin_row(within=None)
+
+    def complete(self, **scalars: float | Tensor) -> None:
+        """Make a row of what :meth:`begin` has filled, with these numbers."""
+        if self._phase is Phase.RECORDING:
+            self.log(**scalars)
+        if self._open:
             self._after_step(within=None)
 
     def derive(self, derivation: Derivation, **attributes: str) -> None:
@@ -96,6 +121,13 @@ class Recorder(Stepping):
             self._make_room()
             self._writer.derive(derivation, self._present_parameters(), attributes)
 
+    def _steps_between(self) -> int | None:
+        """Return how many steps were taken, None while one is under way or when the recording has ended."""
+        return self._steps if self._open and self._phase is Phase.BETWEEN else None
+
+    def _records(self, optimizer: Optimizer) -> bool:
+        return self._before_step in optimizer._optimizer_step_pre_hooks.values()
+
     def close(self) -> None:
         """Add the final row, write everything, close the file and take the hooks off; calling it again does nothing."""
         self._close(State.COMPLETE)
@@ -109,6 +141,7 @@ class Recorder(Stepping):
                 # A step was interrupted: what was logged for it belongs to parameters that may be gone.
                 self._recover()
                 self._forget()
+            self._gaps.conclude()
             # A close that was interrupted may have got this far.
             if not self._recover_row(self._steps):
                 self._add_final_row()
@@ -117,6 +150,7 @@ class Recorder(Stepping):
             self._fail(error)
         else:
             self._detach()
+            self._gaps.tell_the_rest()
 
     def _add_final_row(self) -> None:
         self._settle()
@@ -157,14 +191,48 @@ class Recorder(Stepping):
             raise RecordingError(message) from error
         warnings.warn(f"{message}; the training goes on", RuntimeWarning, stacklevel=5)
 
+    def _make_room(self) -> bool:
+        self._gaps.look()
+        return super()._make_room()
+
     def _detach(self, *, within: int | None = None) -> None:
         super()._detach(within=within)
+        self._gaps.end()
+        _UNDER_WAY.discard(self)
         atexit.unregister(self._at_exit)
 
     def _at_exit(self) -> None:
         # The interpreter remembers the exception that ended it; an interactive one remembers each that was shown.
         failed = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
         self._close(State.ABORTED if failed else State.COMPLETE)
+
+
+# Those that were not closed, among which a lost one is found.
+_UNDER_WAY: WeakSet[Recorder] = WeakSet()
+
+
+def lost_recorder(path: Path) -> Recorder | None:
+    """Return the recorder that this process made for the file at *path* and has not closed, if there is one.
+
+    One in whose ``with`` block the process still is was not lost.
+    """
+    for recorder in tuple(_UNDER_WAY):
+        with suppress(OSError):
+            if recorder._open and not recorder._is_entered and (path == recorder.path or path.samefile(recorder.path)):
+                return recorder
+    return None
+
+
+def close_lost(recorder: Recorder) -> None:
+    """Close a recording as aborted, because this process begins another one in its place or goes on with it."""
+    with suppress(RecordingError):
+        recorder._close(State.ABORTED)
+    warnings.warn(
+        f"{recorder.path} was still being recorded by a recorder of this process that nobody has closed; it is closed "
+        f"now, as aborted, at step {recorder._steps}",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 class SilentRecorder(Recorder):
@@ -194,6 +262,15 @@ class SilentRecorder(Recorder):
         """Do nothing."""
 
     def step(self, **scalars: float | Tensor) -> None:
+        """Do nothing."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def complete(self, **scalars: float | Tensor) -> None:
+        """Do nothing."""
+
+    def follow(self, optimizer: Optimizer, *, instead_of: Sequence[Optimizer] = ()) -> None:
         """Do nothing."""
 
     def derive(self, derivation: Derivation, **attributes: str) -> None:

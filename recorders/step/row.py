@@ -15,7 +15,7 @@ from ..model.copies import ModuleCheck, ParameterView, Tap
 from ..model.device_copies import DEPTH, DeviceParameters, Flight, Stage
 from ..ring.ring import Ring
 from .compiling import set_apart, uncompiled
-from .numbers import RowScalars
+from .numbers import UNSEEN, RowScalars
 from .state import Phase
 
 # What copies a model into rows, as Sources.taps() makes it.
@@ -160,6 +160,8 @@ class RowFiller(RowScalars):
         """Return the parameters as they are now, by name, each as one row (1, *shape); no row is completed."""
         logged, deferred = [*self._numbers], {**self._deferred}
         self._fill(self._step, self._seconds)
+        # They were put into a row that is taken back.
+        self._rates[:] = [UNSEEN] * len(self._rates)
         self._numbers[:] = self._blank
         self._numbers[len(self._numbers) - len(logged) :], self._deferred = logged, deferred
         for stage in self._stages:

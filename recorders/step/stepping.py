@@ -7,17 +7,20 @@ from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
+from ..ring.forks import when_forked
 from ..schedule.steps import EveryNth, Schedule
 from ..schedule.trigger import Trigger
 from ..writing.start import Start
 from ..writing.writer import Writer, WriterLostError, take_over
 from .compiling import keep_compiler_out, set_apart, uncompiled
-from .forks import when_forked
 from .row import Copies, RowFiller
 from .state import Phase
 
 _PRE_HOOK, _POST_HOOK = 0, 1
+# Of so many groups of parameters the learning rates are recorded, where optimizers are followed that came later.
+_MOST_RATES = 16
 # Python 3.11 takes longer to find a member of an enumeration than a global name.
 _BETWEEN, _RECORDING, _JOINING = Phase.BETWEEN, Phase.RECORDING, Phase.JOINING
 
@@ -69,11 +72,37 @@ class Stepping(RowFiller):
         self._is_plain = self._is_dense and self._round is None
         self._began = perf_counter() - start.seconds
         keep_compiler_out()
-        self._hooks = [
-            (optimizer.register_step_pre_hook(self._before_step), optimizer.register_step_post_hook(self._after_step))
-            for optimizer in optimizers
-        ]
+        self._hooks = {id(optimizer): self._hook(optimizer) for optimizer in optimizers}
         when_forked(self)
+
+    def follow(self, optimizer: Optimizer, *, instead_of: Sequence[Optimizer] = ()) -> None:
+        """Take rows at the steps of a further optimizer, or of one that replaces others and takes their turn.
+
+        The learning rates of the first few are recorded: a recording has room for so many scalars.
+        """
+        for hook in [hook for each in (*instead_of, optimizer) for hook in self._hooks.pop(id(each), ())]:
+            hook.remove()
+        self._hooks[id(optimizer)] = self._hook(optimizer)
+        self._take_turn(optimizer, instead_of)
+        listed = [each for each in self._optimizers if each not in instead_of[1:]]
+        listed = [optimizer if each in instead_of else each for each in listed]
+        if optimizer not in listed and sum(len(each.param_groups) for each in listed) < _MOST_RATES:
+            listed.append(optimizer)
+        self._optimizers = tuple(listed)
+        for k in range(sum(len(each.param_groups) for each in listed), len(self._rates) - 1):
+            self._put_rate(k, None)
+
+    def _hook(self, optimizer: Optimizer) -> tuple[RemovableHandle, RemovableHandle]:
+        before = optimizer.register_step_pre_hook(self._before_step)
+        return before, optimizer.register_step_post_hook(self._after_step)
+
+    def _take_turn(self, optimizer: Optimizer, instead_of: Sequence[Optimizer]) -> None:
+        if not instead_of and self._round is None and self._optimizers:
+            # There was one so far, and each row was a step of it.
+            self._round, self._is_plain = {id(self._optimizers[0])}, False
+        elif self._round is not None and not self._round.isdisjoint(map(id, instead_of)):
+            self._round.difference_update(map(id, instead_of))
+            self._round.add(id(optimizer))
 
     @set_apart
     def _log_otherwise(self, scalars: Mapping[str, float | Tensor]) -> None:
@@ -226,7 +255,7 @@ class Stepping(RowFiller):
         post-hook waits for close().
         """
         self._open = self._is_plain = self._is_listening = False
-        for hooks in self._hooks:
+        for hooks in self._hooks.values():
             for k, hook in enumerate(hooks):
                 if within is None or (within == _POST_HOOK and k == _PRE_HOOK):
                     hook.remove()

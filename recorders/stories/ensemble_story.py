@@ -11,6 +11,7 @@ from ..reading.members import Members
 from ..reading.recording import Recording
 from ..reading.selection import LOSSES, Selection, select
 from ..text import ShownAsText
+from .judging import are_told
 
 # So many members are looked at, which takes seconds; more tell the same with smaller errors.
 _MOST = 50
@@ -80,7 +81,10 @@ def tell_ensemble(recording: Recording, parameter: str | None = None) -> Ensembl
     members, looked_at = series.shape[1], min(_MOST, series.shape[1])
     last = selection.weights[-1, :looked_at]
     W = last.swapaxes(-1, -2) if selection.weights.attrs["features"] == "rows" else last
-    summary = summarise(Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step)
+    is_told = are_told(recording, selection.parameter, looked_at)
+    summary = summarise(
+        Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step, is_told=is_told
+    )
     return EnsembleStory(selection.parameter, members, looked_at, summary, recording.diverged_at)
 
 

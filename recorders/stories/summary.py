@@ -1,23 +1,29 @@
 """What a recording holds, in a few lines or as one document."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import starmap
 from typing import Any
 
-from ...dynamics.levels import BETWEEN, UNKNOWN, count_levels
+from ...dynamics.levels import LEVELS
 from ..reading.divergence import last_logged
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
 from ..text import ShownAsText, readable
+from .judging import levels_of
 
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
 _MOST_LISTED = 20
+_LEVELS = {level.words for level in LEVELS}
 
 
 @dataclass(frozen=True)
 class Summary(ShownAsText):
-    """A recording in short; levels counts the features of each parameter by the energy level they are at last."""
+    """A recording in short.
+
+    levels counts the features of each parameter by the energy level they are at last; guessed says what attach() took
+    parameters for where nobody had said it.
+    """
 
     path: str
     status: str
@@ -34,6 +40,7 @@ class Summary(ShownAsText):
     probes: dict[str, tuple[int, ...]]
     levels: dict[str, dict[str, int]]
     diverged_at: int | None = None
+    guessed: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
@@ -43,7 +50,7 @@ class Summary(ShownAsText):
         return asdict(self) | {"scalars": scalars}
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}"]
+        lines = [f"{self.path}: {self.status}, {self.rows} rows, {readable(self.bytes)}{self._guess()}"]
         if self.rows:
             lines.append(f"steps        {self.first_step} to {self.last_step} in {self.seconds:.1f} s")
         if self.diverged_at is not None:
@@ -65,6 +72,13 @@ class Summary(ShownAsText):
         lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
         return "\n".join(lines)
 
+    def _guess(self) -> str:
+        """Say what was guessed of the parameters, and how to say otherwise."""
+        if not self.guessed:
+            return ""
+        told = ", ".join(f"{name} as {guess}" for name, guess in self.guessed.items())
+        return f"; guessed: {told} (attach(features={{name: 'columns', 'rows' or None}}) says otherwise)"
+
 
 def summarize(recording: Recording) -> Summary:
     """Return what *recording* holds now."""
@@ -85,23 +99,28 @@ def summarize(recording: Recording) -> Summary:
         levels=_levels(recording) if rows else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
         diverged_at=recording.diverged_at,
+        guessed={
+            name: str(series.attrs["guessed"])
+            for name, series in recording.parameters.items()
+            if "guessed" in series.attrs
+        },
     )
 
 
 def _levels(recording: Recording) -> dict[str, dict[str, int]]:
-    """Count the features of each parameter, and of each member of an ensemble, by the level they are at now."""
+    """Count the features of each parameter, and of each member of an ensemble, by what may be said of their level."""
     counts = {}
     for name, group in recording.features.items():
-        last = group["dimensionality"][-1]
-        if last.ndim == 1:
-            counts[name] = count_levels(last)
+        shape = group["dimensionality"].shape[1:]
+        if len(shape) == 1:
+            counts[name] = levels_of(recording, name)
         else:
-            counts.update((f"{name}, instance {k}", count_levels(member)) for k, member in enumerate(last))
+            counts.update((f"{name}, instance {k}", levels_of(recording, name, k)) for k in range(shape[0]))
     return counts
 
 
 def _told(level: str, count: int) -> str:
-    return f"{count} {level}" if level in (UNKNOWN, BETWEEN) else f"{count} at {level}"
+    return f"{count} at {level}" if level in _LEVELS else f"{count} {level}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -45,8 +45,9 @@ class SweepPrice:
 
     def __str__(self) -> str:
         workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
+        tasks = "1 task" if self.tasks == 1 else f"{self.tasks:,} tasks"
         return (
-            f"{self.models:,} models in {self.tasks:,} tasks, about {_duration(self.seconds)} on {workers}; "
+            f"{self.models:,} models in {tasks}, about {_duration(self.seconds)} on {workers}; "
             f"{readable(self.total_bytes)} in all, and as much again while it runs; "
             f"{readable(self.free_bytes)} free, it {'fits' if self.fits else 'DOES NOT FIT'}"
         )

@@ -13,7 +13,7 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ...dynamics.training.evaluation import evaluation_of
 from ...dynamics.training.fused import is_fusible
-from ..file.hdf5 import LIBVER, SWEEP_FORMAT, SWEEP_FORMAT_VERSION, dataset_at, is_sweep
+from ..file.hdf5 import LIBVER, SWEEP_FORMAT, SWEEP_FORMAT_VERSION, dataset_at, is_sweep, make_dimension
 from ..outputs import replaced_when_done
 from .plan import Failure, SweepPlan
 from .sweep import arrays_of
@@ -91,8 +91,9 @@ def _scale(file: h5py.File, name: str, values: Sequence[Any]) -> h5py.Dataset:
     """Make a coordinate: numbers where all values are, else texts."""
     numbers = all(isinstance(value, int | float) for value in values)
     data = np.array(values) if numbers else np.array(list(map(str, values)), dtype=h5py.string_dtype())
+    number = sum(isinstance(each, h5py.Dataset) and each.is_scale for each in file.values())
     scale = file.create_dataset(name, data=data)
-    scale.make_scale(name)
+    make_dimension(scale, name, number)
     return scale
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dynamics.errors import SettingError
 from ..file.store import Store
-from ..ring.channels import Block, array_channel, check_name
+from ..ring.channels import Block, array_channel, check_name, stored_dtype
 from ..ring.derived import with_features
 from ..ring.ring import Ring, State
 
@@ -97,10 +97,12 @@ class Drain:
         for derivation in self._derivations:
             for name, values in derivation(parameters).items():
                 if values.ndim > 1:
-                    complete.channels[_derived_path(name, values)] = values
+                    stored = stored_dtype(values.dtype)
+                    complete.channels[_derived_path(name, values)] = values.astype(stored, copy=False)
                 else:
                     complete.scalars[name] = values
         self.store.append(complete)
+        self.ring.filed = int(block.step[-1])
 
 
 def finish(drain: Drain) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +13,16 @@ import numpy as np
 
 from ...dynamics.errors import SettingError
 from ..file.compression import is_compressed
-from ..file.creation import create_file
+from ..file.creation import add_channel, new_file
 from ..file.hdf5 import array_paths, dataset_at
 from ..file.store import atomic_change
-from ..reading.opening import check_format, open_file
+from ..reading.opening import check_format, located, open_file
 from ..ring.channels import Channel, stored_channels
+from ..ring.finding import put_strays_aside, replacing
 from ..ring.layout import RowLayout, rows_within
-from ..ring.paths import check_path, ring_path
+from ..ring.paths import check_path, real, ring_path
 from ..ring.ring import Ring
-from .repair import repair
+from .repair import fold_in
 
 WriterKind = Literal["auto", "inline", "process"]
 
@@ -56,32 +57,55 @@ def begin(
     least_rows: int,
     overwrite: bool,
     resume: bool | int,
+    is_own: bool = False,
+    ready: Callable[[Ring], None] = lambda _: None,
 ) -> Start:
-    """Make the file and the ring of a recording, or prepare those of one that is continued."""
-    goes_on = resume is not False and path.exists()
-    check_path(path, overwrite=overwrite or goes_on)
+    """Make the file and the ring of a recording, or prepare those of one that is continued.
+
+    *ready* is given the ring before anything that lies there is changed; what it raises leaves all as it was. is_own
+    says that it is this process that records there, and will no longer when *ready* returns.
+    """
+    path = real(path)
+    if goes_on := resume is not False and path.exists():
+        path = located(path)
+    if not is_own:
+        check_path(path, overwrite=overwrite or goes_on)
     token = uuid.uuid4().hex
     # Besides the user's scalars there is room for each learning rate.
     layout = RowLayout(token, _SCALARS + rates, tuple(channels))
     rows = rows_within(channels, layout.room, most_bytes=_RING_BYTES[kind], most_rows=_RING_ROWS)
     ring = Ring.create(ring_path(path), layout, max(rows, _LEAST_ROWS, least_rows), ("loss", "lr"))
     try:
+        ready(ring)
         # Another training may have begun meanwhile; from here on it cannot.
         check_path(path, overwrite=overwrite or goes_on)
         if goes_on:
-            step, seconds = _continue(path, channels, resume, config, token)
+            step, seconds = _continue(path, channels, resume, config, ring)
         else:
             step, seconds = 0, 0.0
-            create_file(path, channels, ring.names, config=config, token=token, attributes=attributes)
-        ring.publish()
+            _begin_anew(path, channels, config, ring, attributes)
     except BaseException:
         ring.discard()
         raise
     return Start(path, ring, kind, step, seconds)
 
 
+def _begin_anew(
+    path: Path, channels: Sequence[Channel], config: str, ring: Ring, attributes: Mapping[str, int]
+) -> None:
+    """Make the recording at *path*, in the place of what is there."""
+    noted = {**attributes, "ring": str(ring.path)}
+    with (
+        replacing(path),
+        new_file(path, channels, ring.names, config=config, token=ring.layout.token, attributes=noted) as draft,
+    ):
+        ring.belong_to(draft)
+        # Before the file, which says that it has one.
+        ring.publish()
+
+
 def _continue(
-    path: Path, channels: Sequence[Channel], resume: bool | int, config: str, token: str
+    path: Path, channels: Sequence[Channel], resume: bool | int, config: str, ring: Ring
 ) -> tuple[int, float]:
     """Make the recording at *path* one that is being written again; return where it goes on."""
     if not isinstance(resume, SupportsIndex):
@@ -90,7 +114,8 @@ def _continue(
     with open_file(path) as file:
         check_format(path, file)
         _check_same(path, file, channels)
-    repair(path)
+    ring.belong_to(path)
+    fold_in(path)
     with h5py.File(path, "r") as file:
         rows, steps = int(dataset_at(file, "committed")[0]), dataset_at(file, "step")
         # The final row's step has not been taken, so that it gets its row now.
@@ -112,15 +137,23 @@ def _continue(
         if kept:
             file.attrs["final_row"] = int(known[kept - 1] == step)
         earlier = json.loads(str(file.attrs.get("resumed", "[]")))
-        file.attrs.update(status="recording", token=token, resumed=json.dumps([*earlier, entry]))
+        noted = {"token": ring.layout.token, "ring": str(ring.path), "resumed": json.dumps([*earlier, entry])}
+        file.attrs.update(status="recording", **noted)
+        for channel in stored_channels(channels):
+            if channel.path not in file:
+                add_channel(file, channel, rows)
 
+    put_strays_aside(path)
+    # Before the file, which says that it has one.
+    ring.publish()
     atomic_change(path, reopen)
     return step, seconds
 
 
 def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> None:
-    """Raise SettingError unless rows of these channels can be added: the file has their arrays, no other parameters.
+    """Raise SettingError unless rows of these channels can be added: the file has no other parameters.
 
+    Parameters that it has not are added to those that it has: they were frozen so far, or not there.
     A compressed chunk would be written again, and at another place, with each part of it.
     """
     if any(is_compressed(dataset_at(file, name)) for name in array_paths(file)):
@@ -130,7 +163,10 @@ def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> Non
         )
     wanted = {channel.path: channel for channel in stored_channels(channels)}
     found = {name for name in array_paths(file) if name.startswith("parameters/")}
-    differing = [name for name in wanted if name not in file] + sorted(found - wanted.keys())
+    differing = sorted(found - wanted.keys())
+    new = [channel for channel in channels if channel.group == "parameters" and channel.path not in file]
+    addable = {each.path for each in stored_channels(new)} if not differing else set()
+    differing += [name for name in wanted if name not in file and name not in addable]
     for name in wanted.keys() & set(array_paths(file)):
         dataset, channel = dataset_at(file, name), wanted[name]
         if dataset.shape[1:] != channel.shape or dataset.dtype != channel.stored_dtype:

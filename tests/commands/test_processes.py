@@ -7,7 +7,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 import dyn
+
+pytestmark = pytest.mark.slow
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
@@ -21,7 +25,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
 
 def test_as_a_real_process(tmp_path):
     process = start(tmp_path, "record", "geometry", "--steps", "20")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (0, "geometry.h5\n")
     # No progress bar where there is no terminal.
     assert "\r" not in err
@@ -30,11 +34,11 @@ def test_as_a_real_process(tmp_path):
 def test_interrupting_keeps_what_was_recorded(tmp_path):
     with start(tmp_path, "record", "geometry", "--steps", "1000000") as process:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while not rows_of(tmp_path / "geometry.h5") and time.monotonic() < deadline:
                 time.sleep(0.1)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=300)
         finally:
             process.kill()
     assert process.returncode == 130

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
@@ -142,3 +143,12 @@ def test_completion_offers_experiments_and_files():
     complete = ShellComplete(main, {}, "dyn", "_DYN_COMPLETE")
     offered = [(item.value, item.type) for item in complete.get_completions(["record"], "ge")]
     assert offered == [("geometry", "plain"), ("ge", "file")]
+
+
+def test_a_script_that_diverges_is_told_to_have_done_so(run):
+    Path("train.py").write_text(SCRIPT.replace("@ W + b", "@ W * (float('nan') if _ == 2 else 1) + b"))
+    result = run("train.py")
+    assert result.stderr.splitlines()[-1] == "dyn: train.h5: 5 rows, complete, diverged at step 2"
+    with dyn.open("train.h5") as recording:
+        assert np.isnan(recording.scalars["loss"][2])
+        assert np.isfinite(recording.parameters["W"][2]).all()

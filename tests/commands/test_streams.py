@@ -15,6 +15,7 @@ import torch
 import dyn
 from dyn.commands.streams import echo_lines, of_any_encoding, wrapped
 from dyn.commands.terminal import complain
+from dyn.dynamics.errors import RecordingError
 from dyn.recorders.text import encodable
 
 
@@ -71,6 +72,7 @@ def test_in_a_view_one_cell_stands_for_one():
     [
         ("/data/run.h5.ring", "/data/run.h5"),
         ("run.h5.journal.new", "run.h5"),
+        ("news.newest", "news.newest"),
         ("/data/.run.0123456789abcdef0123456789abcdef.png", "/data/run.png"),
         ("/data/run.h5", "/data/run.h5"),
         (None, "the output"),
@@ -80,6 +82,12 @@ def test_what_lies_beside_a_file_is_not_named(capsys, name, told):
     with pytest.raises(SystemExit):
         complain(OSError(30, "Read-only file system", *([name] if name else [])), 1)
     assert capsys.readouterr().err == f"dyn: {told}: Read-only file system\n"
+
+
+def test_neither_is_it_named_within_a_message(capsys):
+    with pytest.raises(SystemExit):
+        complain(RecordingError("/data/run.h5.ring.new cannot be made: No such file or directory"), 1)
+    assert capsys.readouterr().err == "dyn: /data/run.h5 cannot be made: No such file or directory\n"
 
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess:

@@ -89,7 +89,7 @@ def test_a_dry_run_trains_and_writes_nothing(capsys):
     assert printed.out == ""
     first, price = printed.err.splitlines()
     assert first == "dyn: sweep of phase-2x1, 12 models at 6 points"
-    assert price.startswith("phase-2x1-sweep.h5: 12 models in 1 tasks, about ")
+    assert price.startswith("phase-2x1-sweep.h5: 12 models in 1 task, about ")
     assert " on 1 worker; " in price
     assert price.endswith("free, it fits")
     assert not list(Path().iterdir())

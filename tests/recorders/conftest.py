@@ -70,7 +70,7 @@ class Regression:
         return [p.detach().numpy().copy() for p in self.model.parameters()]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_regression() -> type[Regression]:
     return Regression
 
@@ -106,6 +106,25 @@ def recorded(path: Path) -> Path:
 
 
 @pytest.fixture
+def left() -> Callable[..., Regression]:
+    """A function that leaves a recording as a training does whose process dies, with its ring, and gives its training.
+
+    With a small ring some of its rows are in the file.
+    """
+
+    def leave(path: Path, steps: int = 6, **options: Any) -> Regression:
+        run = Regression()
+        recorder = dyn.attach(run.model, run.optimizer, path, writer="inline", **options)
+        run.train(steps, recorder)
+        recorder._writer.abandon()
+        recorder._ring.release()
+        recorder._detach()
+        return run
+
+    return leave
+
+
+@pytest.fixture
 def small_ring(monkeypatch: pytest.MonkeyPatch) -> int:
     """A ring that is full, and so written to the file, after this many rows."""
     for least_or_most in ("_RING_ROWS", "_LEAST_ROWS"):
@@ -120,7 +139,7 @@ def elsewhere() -> Callable[[str, Path], Any]:
     def evaluate(expression: str, path: Path) -> Any:
         program = f"import dyn, json, sys\nwith dyn.open(sys.argv[1]) as r: print(json.dumps({expression}))"
         command = [sys.executable, "-c", program, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -134,7 +153,7 @@ def graveyard(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no fork on this system")
     folder = tmp_path_factory.mktemp("graveyard")
     program = Path(__file__).with_name("killed_training.py")
-    subprocess.run([sys.executable, str(program), str(folder)], check=True, timeout=120)
+    subprocess.run([sys.executable, str(program), str(folder)], check=True, timeout=300)
     return folder
 
 

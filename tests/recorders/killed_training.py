@@ -21,7 +21,7 @@ from dyn.recorders.ring.paths import ring_path
 from dyn.recorders.writing import start
 
 _RECORD_BYTES = 18 * 8
-_SECONDS = 60.0
+_SECONDS = 300.0
 # A recording holds 256 scalars.
 _MOST_LATE = 200
 

@@ -92,6 +92,40 @@ def test_a_recording_under_way_is_not_replaced(regression, path):
         assert (recording.status, recording.step[:].tolist()) == ("complete", [0, 1, 2, 3])
 
 
+@pytest.mark.parametrize("writer", ["inline", "process"])
+def test_a_recorder_that_was_lost_is_closed_as_aborted_and_said(attach, regression, path, writer):
+    lost = attach(writer=writer)
+    regression.train(3, lost)
+    with pytest.warns(UserWarning, match=r"run\.h5 was still being recorded .* closed now, as aborted, at step 3"):
+        recorder = attach(overwrite=True)
+    regression.train(1, recorder)
+    recorder.close()
+    lost.close()
+    assert (len(dyn.open(path)), dyn.open(path).status) == (2, "complete")
+
+
+def test_a_recording_whose_recorder_was_lost_goes_on_after_its_last_step(attach, regression, path):
+    lost = attach()
+    regression.train(3, lost)
+    with pytest.warns(UserWarning, match="as aborted"):
+        recorder = attach(resume=True)
+    with recorder:
+        regression.train(2, recorder)
+    with dyn.open(path) as recording:
+        assert (recording.step[:].tolist(), recording.status) == ([0, 1, 2, 3, 4, 5], "complete")
+
+
+def test_a_lost_recorder_goes_on_where_the_other_is_refused(attach, regression, path):
+    lost = attach()
+    with pytest.raises(OutputExistsError, match="exists already"):
+        attach()
+    with pytest.raises(SettingError, match="wieght"):
+        attach(overwrite=True, select="wieght")
+    regression.train(2, lost)
+    lost.close()
+    assert (len(dyn.open(path)), dyn.open(path).status) == (3, "complete")
+
+
 def test_a_file_that_is_deleted_under_way_is_told_of(regression, path):
     recorder = dyn.attach(regression.model, regression.optimizer, path)
     regression.train(3, recorder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import zarr
 
-from dyn.dynamics.errors import OutputExistsError
+from dyn.dynamics.errors import OutputExistsError, RecordingError
 from dyn.recorders.outputs import check_output, replaced_when_done
 
 
@@ -107,3 +107,24 @@ def test_a_folder_with_a_link_to_other_files_is_not_replaced(folder, tmp_path):
     (folder / "data").symlink_to(tmp_path)
     with pytest.raises(OutputExistsError, match=r"run\.zarr holds data, which is not Zarr's"):
         check_output(folder, as_folder=True, overwrite=True)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path, overwrite):
+    os.mkfifo(pipe := tmp_path / "run.h5")
+    with pytest.raises(OutputExistsError, match=r"run\.h5 is a device or a pipe"):
+        check_output(pipe, overwrite=overwrite)
+    (link := tmp_path / "link.h5").symlink_to(pipe)
+    with pytest.raises(OutputExistsError, match="device or a pipe"):
+        check_output(link, overwrite=overwrite)
+
+
+def test_a_read_only_folder_is_told_in_words(tmp_path, monkeypatch):
+    """Root may write anywhere, so that the system is asked by another name here."""
+    monkeypatch.setattr(os, "access", lambda path, mode: not (Path(path) == tmp_path and mode == os.W_OK))
+    with pytest.raises(RecordingError) as raised:
+        check_output(tmp_path / "run.h5", overwrite=False)
+    assert str(raised.value) == (
+        f"{tmp_path / 'run.h5'} cannot be written: the folder {tmp_path} is read-only for you; choose another one"
+    )
+    assert list(tmp_path.iterdir()) == []

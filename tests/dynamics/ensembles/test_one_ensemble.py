@@ -83,6 +83,7 @@ def test_only_one_member_is_read_at_a_time(planted):
     np.testing.assert_array_equal(again.occupancy, summary.occupancy)
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_trained_models():
     experiment = Experiment(
         name="x", title="", source="", n_features=4, n_hidden=2, n_instances=8, density=0.05, init_std=0.1, lr=1e-2,

@@ -164,6 +164,7 @@ def test_a_diverged_row_is_refused(value):
         identify(np.array([[1.0, value]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "m", "expected"), [(5, 2, "pentagon"), (6, 3, "octahedron (3 digons)"), (8, 3, "square antiprism")]
 )

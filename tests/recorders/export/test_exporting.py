@@ -128,13 +128,14 @@ for limit in (1000, 100_000):
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_in_one_line_in_every_format(make, path, tmp_path):
     W = np.random.default_rng(0).normal(size=(3000, 3, 4))
     make(path, {"W": W}, {}, {"loss": W[:, 0, 0]}, W="columns")
     (folder := tmp_path / "out").mkdir()
     # Files that cannot grow are what a full disk looks like.
     command = [sys.executable, "-c", FULL_DISK, str(path), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{suffix} RecordingError 0 True" for _ in range(2) for suffix in FORMATS]
     assert list(folder.iterdir()) == []
@@ -209,6 +210,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is counted in other units")
 @every_format
 def test_memory_does_not_grow_with_the_recording(tmp_path, suffix):
@@ -229,7 +231,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path, suffix):
             sizes[name] = W.nbytes
     names = [str(tmp_path / name) for name in sizes]
     done = subprocess.run(
-        [sys.executable, "-c", MEMORY, *names, suffix], capture_output=True, text=True, timeout=90, check=True
+        [sys.executable, "-c", MEMORY, *names, suffix], capture_output=True, text=True, timeout=300, check=True
     )
     # The additional numbers are 130 MB, those of a csv 14 MB, and ten times as much as texts in a list; a third of that
     # is for the allocators' whims.

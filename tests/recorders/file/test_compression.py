@@ -30,11 +30,13 @@ def read_elsewhere(path: Path, way: str, first: str = "") -> subprocess.Complete
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_the_plugin_is_loaded_when_it_is_needed(compressed, way):
     assert read_elsewhere(compressed, way).stdout == "(11,)\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_without_the_plugin_one_line_names_the_extra(compressed, way):
     found = read_elsewhere(compressed, way, "sys.modules['hdf5plugin'] = None")

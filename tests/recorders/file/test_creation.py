@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 import dyn
 from dyn.dynamics.errors import OutputExistsError, RecordingError
+from dyn.recorders.compact import compact
 from dyn.recorders.file.creation import create_file
 from dyn.recorders.file.hdf5 import array_paths
 from dyn.recorders.ring.channels import Channel, array_channel
@@ -89,6 +91,35 @@ def test_every_axis_has_a_scale_of_its_size(file):
     assert file["weight.hidden"].attrs["NAME"] == BARE_DIMENSION + b"%10d" % 4
 
 
+def numbers_of_scales(path: Path) -> dict[str, int]:
+    with h5py.File(path) as file:
+        scales = [node for node in file.values() if isinstance(node, h5py.Dataset) and node.is_scale]
+        assert all(scale.attrs["_Netcdf4Dimid"].dtype == np.int32 for scale in scales)
+        return {scale.name: int(scale.attrs["_Netcdf4Dimid"]) for scale in scales}
+
+
+def test_scales_are_numbered_in_the_way_of_netcdf_those_of_late_arrays_too(path, regression):
+    with dyn.attach(regression.model, regression.optimizer, path, probes={"p": lambda _: np.zeros((2, 5))}) as recorder:
+        recorder.derive(lambda rows: {"late": rows["weight"][:, :2, :2]})
+        regression.train(3, recorder)
+    numbers = numbers_of_scales(path)
+    assert numbers["/step"] == 0
+    assert sorted(numbers.values()) == list(range(len(numbers)))
+    assert {"/row_count", "/weight.hidden", "/probes.p.axis0", "/probes.late.axis1"} < numbers.keys()
+    compact(path, path.with_name("compact.h5"))
+    assert numbers_of_scales(path.with_name("compact.h5")) == numbers
+
+
+def test_the_netcdf_library_reads_every_array(path, regression):
+    with dyn.attach(regression.model.half().float(), regression.optimizer, path) as recorder:
+        regression.train(3, recorder)
+    with netCDF4.Dataset(path) as read, dyn.open(path) as recording:
+        assert read["parameters/weight"].dimensions == ("step", "weight.hidden", "weight.feature")
+        np.testing.assert_array_equal(read["parameters/weight"][:], recording.parameters["weight"][:])
+        np.testing.assert_array_equal(read["step"][:], range(4))
+        assert next(iter(read.dimensions.values())).size == 4
+
+
 def test_xarray_shows_named_dimensions(path, regression):
     probes = {"bias": lambda _: np.zeros(7), "weight.feature": lambda _: np.zeros((2, 5))}
     with dyn.attach(regression.model, regression.optimizer, path, probes=probes) as recorder:
@@ -109,7 +140,7 @@ def test_xarray_shows_named_dimensions(path, regression):
 def test_parameters_keep_their_dtype(path, dtype):
     model = nn.Linear(3, 4, dtype=dtype)
     dyn.attach(model, torch.optim.SGD(model.parameters()), path).close()
-    stored = torch.float32 if dtype == torch.bfloat16 else dtype
+    stored = torch.float32 if dtype.itemsize == 2 else dtype
     with h5py.File(path) as file:
         found = torch.from_numpy(file["parameters/weight"][0])
         assert found.dtype == stored

@@ -34,7 +34,7 @@ def ranges(size: int) -> st.SearchStrategy[range]:
     return st.builds(lambda both, step: range(both[0], both[1], step), ends, st.sampled_from([1, 1, 2, 3, 40]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(key=st.tuples(*map(ranges, SHAPE)), name=st.sampled_from(["raw", "gzip", "early"]), swmr=st.booleans())
 def test_a_slice_is_what_numpy_would_give(path, key, name, swmr):
     with h5py.File(path, "r", swmr=swmr) as file:

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dyn.recorders.file.overlay import BLOCK, Overlay, read_at, write_blocks
@@ -29,7 +29,6 @@ def change(file, changes):
             file.write(bytes([number]) * length)
 
 
-@settings(deadline=None)
 @example(size=END, changes=[(10, None), (END - 5, 1)], window=(0, END))
 @given(size=OFFSETS, changes=CHANGES, window=st.tuples(OFFSETS, LENGTHS))
 def test_it_reads_as_the_file_would_that_was_changed(beneath, size, changes, window):

@@ -25,6 +25,7 @@ optimizer.step()
 """
 
 
+@pytest.mark.slow
 def test_the_end_of_the_interpreter_is_not_that_of_the_training(path):
     subprocess.run([sys.executable, "-c", UNFINISHED, path], check=True)
     with dyn.open(path) as recording:

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+from torch.optim.swa_utils import AveragedModel
+from torch.testing._internal.two_tensor import TwoTensor
 
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.training.models import ToyModel
@@ -93,7 +95,7 @@ def test_an_axis_of_another_size_is_not_called_that_of_the_instances():
     [
         (torch.float32, np.float32, np.float32, None, "columns"),
         (torch.float64, np.float64, np.float64, None, "columns"),
-        (torch.float16, np.float16, np.float16, None, "columns"),
+        (torch.float16, np.float16, np.float32, "float16", "columns"),
         (torch.bfloat16, np.uint16, np.float32, "bfloat16", "columns"),
         (torch.float8_e4m3fn, np.float32, np.float32, "float8_e4m3fn", "columns"),
         (torch.complex64, np.complex64, np.complex64, None, None),
@@ -108,7 +110,7 @@ def test_dtypes(dtype, in_ring, in_file, origin, features):
     channel = channels(holding(torch.zeros(3, 4, dtype=dtype)), select="p")["p"]
     assert (channel.dtype, channel.stored_dtype, channel.features) == (in_ring, in_file, features)
     assert channel.attributes.get("origin_dtype") == origin
-    assert numpy_dtype(dtype) == (None if origin else in_file)
+    assert numpy_dtype(dtype) == (in_ring if origin in (None, "float16") else None)
 
 
 def test_parameters_without_elements_are_left_out():
@@ -143,6 +145,50 @@ def test_torchs_wrappers_do_not_show_in_the_names():
     assert found["0.weight"].attributes["aliases"] == "1.weight"
     assert all(place.name == name for name, place in parameter_places(model, "*").items())
     assert list(channels(checkpoint_wrapper(nn.Linear(2, 2)))) == ["weight", "bias"]
+
+
+class _FabricModule(nn.Module):
+    """As Lightning Fabric's: what it is around stands in it twice, in a data parallel wrapper too."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self._forward_module = nn.DataParallel(module)
+        self._original_module = module
+
+
+def test_wrappers_within_a_model_do_not_show_in_the_names_and_other_modules_do():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = nn.Linear(2, 2, bias=False)
+            self.net = nn.DataParallel(nn.Sequential(nn.Linear(2, 2, bias=False)))
+            self.average = AveragedModel(nn.Linear(2, 2, bias=False))
+            self.fabric = _FabricModule(nn.Linear(2, 2, bias=False))
+
+    model = Pair()
+    found = channels(model, select="*")
+    assert list(found) == ["module.weight", "net.0.weight", "average.weight", "fabric.weight"]
+    assert not any("aliases" in channel.attributes for channel in found.values())
+    assert unwrap(_FabricModule(compiled(model))) is model
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_is_refused_by_name_unless_it_is_frozen():
+    scripted = torch.jit.script(nn.Linear(2, 2))
+    for model, named in ((scripted, "the model"), (nn.Sequential(nn.ReLU(), scripted), "1")):
+        with pytest.raises(SettingError, match=f"'{named}' is TorchScript"):
+            channels(model)
+    for p in scripted.parameters():
+        p.requires_grad_(False)
+    assert list(channels(nn.Sequential(nn.Linear(2, 2), scripted))) == ["0.weight", "0.bias"]
+
+
+def test_a_tensor_made_of_others_is_refused_by_name_unless_it_is_not_selected():
+    model = nn.Linear(2, 2)
+    model.weight = nn.Parameter(TwoTensor(torch.ones(2, 2), torch.ones(2, 2)))
+    with pytest.raises(SettingError, match="parameter 'weight' is a TwoTensor"):
+        channels(model)
+    assert list(channels(model, select="bias")) == ["bias"]
 
 
 def test_a_compiled_model_that_has_run_is_called_as_before():

@@ -59,6 +59,7 @@ def shards_of(folder: Path, name: str) -> list[Path]:
     return [folder / f"{name}.rank{rank}.h5" for rank in (0, 1)]
 
 
+@pytest.mark.slow
 def test_the_first_rank_of_data_parallel_records_and_the_other_does_not(folder, load):
     assert [(folder / f"ddp.{rank}").read_text() for rank in (0, 1)] == ["Recorder ddp.h5", "SilentRecorder ddp.h5"]
     trained_at_once = load("ddp")
@@ -85,6 +86,7 @@ def test_the_silent_recorder_has_whatever_the_other_has(path):
     assert not path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fsdp", "mixed"])
 def test_each_rank_records_its_shards_and_where_they_belong(folder, load, name):
     for rank, path in enumerate(shards_of(folder, name)):
@@ -108,6 +110,7 @@ def test_each_rank_records_its_shards_and_where_they_belong(folder, load, name):
                 assert series.dtype == np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fsdp", "mixed", "both_ways"])
 def test_the_merged_shards_are_the_gathered_parameters_bit_for_bit(folder, load, tmp_path, name):
     gathered = load(f"{name}.0")
@@ -126,12 +129,14 @@ def test_the_merged_shards_are_the_gathered_parameters_bit_for_bit(folder, load,
         np.testing.assert_array_equal(recording.scalars["lr"], [0.1] * (STEPS + 1))
 
 
+@pytest.mark.slow
 def test_recording_shards_changes_nothing_of_the_training(load):
     recorded, unrecorded = load("fsdp.0"), load("plain.0")
     for name, values in unrecorded.items():
         np.testing.assert_array_equal(recorded[name], values)
 
 
+@pytest.mark.slow
 def test_a_rank_that_records_alone_waits_for_nobody(folder):
     with dyn.open(folder / "alone.rank0.h5") as recording:
         assert (recording.status, len(recording)) == ("complete", 3)
@@ -143,6 +148,7 @@ def test_a_rank_that_records_alone_waits_for_nobody(folder):
     assert not (folder / "alone.rank1.h5").exists()
 
 
+@pytest.mark.slow
 def test_a_rank_that_was_killed_leaves_its_rows(folder, load, tmp_path):
     first, second = shards_of(folder, "killed")
     with dyn.open(first) as recording:
@@ -159,6 +165,7 @@ def test_a_rank_that_was_killed_leaves_its_rows(folder, load, tmp_path):
             np.testing.assert_array_equal(recording.parameters[parameter], gathered[parameter])
 
 
+@pytest.mark.slow
 def test_what_has_no_shards_to_record_is_refused(folder):
     for rank in (0, 1):
         probe, gathered = (folder / f"refused.{rank}").read_text().splitlines()

@@ -63,6 +63,10 @@ NAN, INF = math.nan, math.inf
         ([3.0, 2.0, 1.0, 1.0], [1, INF, 1, 1], 1),
         ([None] * 4, [1, 1, -INF, 1], 2),
         ([3.0, INF, NAN], [1, 1, NAN], 1),
+        # A loss that was logged up to then, and not where the parameters came to be NaN.
+        ([3.0, 2.0, None, None], [1, 1, 1, NAN], 2),
+        ([3.0, None, None, None], [1, 1, 1, NAN], 3),
+        ([3.0, None, INF], None, 2),
         ([3.0, 2.0, INF], [1, NAN, NAN], 1),
         # Too large for the norm in single precision squared, and yet finite.
         ([3.0, 2.0], [3e38, 3e38], None),

@@ -57,6 +57,7 @@ def test_a_file_is_read_at_any_moment_of_its_writing(regression, path, snapshots
     assert lengths[-1] == 8
 
 
+@pytest.mark.slow
 def test_a_file_that_a_crash_left_is_read_and_not_touched(killed):
     path, truth = killed("inline")
     before = path.read_bytes()
@@ -69,14 +70,18 @@ def test_a_file_that_a_crash_left_is_read_and_not_touched(killed):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_crashed_file_without_its_ring_is_read(killed, tmp_path):
     path, truth = killed("both")
     ring_path(path).unlink()
-    with dyn.open(path) as recording:
+    with pytest.warns(UserWarning, match=r"both.h5: it was not closed, and both.h5.ring.*is not beside it"):
+        recording = dyn.open(path)
+    with recording:
         assert (recording.status, len(recording)) == ("aborted", snapshot_of(recording).filed)
         np.testing.assert_array_equal(recording.scalars["loss"], truth[: len(recording), 1])
     shutil.copyfile(path, tmp_path / "copy.h5")
-    assert snapshot_of(dyn.open(tmp_path / "copy.h5")).filed > 0
+    with pytest.warns(UserWarning, match=r"copy.h5: it was not closed, and both.h5.ring.*put copy.h5.ring there"):
+        assert snapshot_of(dyn.open(tmp_path / "copy.h5")).filed > 0
 
 
 def fails(times: int, message: str):
@@ -105,6 +110,7 @@ def test_a_file_that_does_not_open_is_told_of_in_one_line(recorded, monkeypatch,
         open_file(recorded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [1, 47, 1000, 10_000])
 def test_a_crashed_file_that_was_cut_off_is_refused(killed, left):
     path, _ = killed("inline")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices
 
@@ -58,13 +58,15 @@ KEYS = [
 RINGS = {"file": 1, "both": 4, "ring": 100}
 
 
-@pytest.fixture(params=RINGS)
-def held(request, make_regression, path, monkeypatch) -> Iterator[tuple[dyn.Recording, list[np.ndarray]]]:
+@pytest.fixture(scope="module", params=RINGS)
+def held(request, make_regression, tmp_path_factory) -> Iterator[tuple[dyn.Recording, list[np.ndarray]]]:
     """A recording of eleven rows, in the file, in the ring, or in both, and the weights that it should have."""
-    for name in ("_RING_ROWS", "_LEAST_ROWS"):
-        monkeypatch.setattr(f"dyn.recorders.writing.start.{name}", RINGS[request.param])
+    path = tmp_path_factory.mktemp("held") / "run.h5"
     run, weights = make_regression(), []
-    recorder = dyn.attach(run.model, run.optimizer, path, writer="inline")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_RING_ROWS", "_LEAST_ROWS"):
+            patch.setattr(f"dyn.recorders.writing.start.{name}", RINGS[request.param])
+        recorder = dyn.attach(run.model, run.optimizer, path, writer="inline")
     for _ in range(10):
         weights.append(run.state()[0])
         run.step(recorder)
@@ -79,12 +81,12 @@ def held(request, make_regression, path, monkeypatch) -> Iterator[tuple[dyn.Reco
     recorder.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def weight(held) -> Series:
     return held[0].parameters["weight"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def array(held) -> np.ndarray:
     return np.stack(held[1])
 
@@ -96,7 +98,7 @@ def test_a_slice_is_what_numpy_would_give(weight, array, key):
     np.testing.assert_array_equal(found, array[key])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(max_examples=100)
 @given(basic_indices(SHAPE, allow_newaxis=True, allow_ellipsis=True))
 def test_any_basic_index_is_what_numpy_would_give(weight, array, key):
     found = weight[key]
@@ -144,7 +146,7 @@ def test_arithmetic_is_numpys(weight, array, operation):
 
 
 @given(st.integers(0, 20), st.integers(0, 20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(max_examples=20)
 def test_two_series_together(held, start, stop):
     loss, step = held[0].scalars["loss"], held[0].step
     np.testing.assert_array_equal((loss * step)[start:stop], loss[start:stop] * step[start:stop])

@@ -162,6 +162,7 @@ def test_a_link_stays_a_link_and_permissions_stay(many, tmp_path):
     assert chunks_of(many)["probes/members"] == (ROWS, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["inline_late", "orphan", "full_ring", "both"])
 @pytest.mark.parametrize("in_place", [True, False])
 def test_rows_that_a_kill_left_in_the_ring_come_along(killed, as_truth, tmp_path, name, in_place):

@@ -65,13 +65,14 @@ def test_weights_that_diverge_are_recorded_without_a_warning(path, value):
         np.testing.assert_allclose(recording.features["weight"]["dimensionality"][0], 1 / 3, rtol=1e-5)
 
 
-def test_bfloat16_is_stored_as_the_float32_of_the_same_value(path):
-    model = nn.Linear(3, 2, dtype=torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_a_16_bit_float_is_stored_as_the_float32_of_the_same_value(path, dtype):
+    model = nn.Linear(3, 2, dtype=dtype)
     expected = model.weight.detach().float().numpy()
     dyn.attach(model, torch.optim.SGD(model.parameters()), path).close()
     with h5py.File(path) as file:
         dataset = file["parameters/weight"]
-        assert (dataset.dtype, dataset.attrs["origin_dtype"]) == (np.float32, "bfloat16")
+        assert (dataset.dtype, dataset.attrs["origin_dtype"]) == (np.float32, str(dtype).removeprefix("torch."))
         np.testing.assert_array_equal(dataset[0], expected)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dyn.recorders.ring.channels import Channel
@@ -33,7 +33,6 @@ def layouts(draw: st.DrawFn) -> RowLayout:
     return RowLayout("token", draw(st.integers(1, 300)), tuple(channels))
 
 
-@settings(deadline=None)
 @given(layouts())
 def test_parts_of_a_row_follow_each_other_and_are_aligned(layout):
     end = layout.step + 24
@@ -47,7 +46,6 @@ def test_parts_of_a_row_follow_each_other_and_are_aligned(layout):
     assert layout.row_bytes % 64 == 0
 
 
-@settings(deadline=None)
 @given(layouts(), st.integers(1, 3))
 def test_numpy_sees_the_same_row(layout, rows):
     dtype, starts = layout.dtype(), layout.starts
@@ -63,7 +61,6 @@ def test_numpy_sees_the_same_row(layout, rows):
         array[name] = 0
 
 
-@settings(deadline=None)
 @given(layouts())
 def test_the_header_brings_the_layout_back(layout):
     schema = layout.schema()

@@ -63,7 +63,7 @@ def drain(ring: Ring, start: int, stop: int) -> list[int]:
     return numbers
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 2 * CAPACITY)), max_size=30))
 def test_rows_come_out_in_order_and_once(make, moves):
     """Against a plain list of the rows that are complete and not yet taken."""

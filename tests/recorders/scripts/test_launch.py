@@ -46,7 +46,7 @@ ENDINGS = {
 def run(folder: Path, *command: str) -> tuple[int, str, str]:
     """Return exit code, stdout, and stderr without the lines of ours."""
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     err = "".join(line for line in done.stderr.splitlines(keepends=True) if not line.startswith("dyn: "))
     return done.returncode, done.stdout, err

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.utils.checkpoint import checkpoint
 
-from dyn.recorders.scripts.losses import Ledger
+from dyn.recorders.scripts.losses import Ledger, leaves
 
 
 @pytest.fixture
@@ -210,6 +210,82 @@ def test_parameters_that_come_to_life_later_are_found(ledger):
         assert account.loss == loss.item()
         optimizer.step()
         account.end_step()
+
+
+def test_a_pass_from_before_the_optimizer_counts(ledger):
+    model, x = nn.Linear(3, 2), torch.ones(4, 3)
+    losses = []
+    for _ in range(2):
+        loss = model(x).square().mean()
+        loss.backward()
+        losses.append(loss.item())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    assert ledger.begin_step(optimizer).loss == sum(losses)
+
+
+def test_gradients_that_another_step_has_followed_count_no_more(ledger):
+    training = Training(ledger)
+    training.loss().backward()
+    training.step()
+    successor = torch.optim.SGD(training.model.parameters(), lr=0.1)
+    assert math.isnan(ledger.begin_step(successor).loss)
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_optimizers_that_step_within_the_pass(ledger, set_to_none, micro_batches):
+    model, x = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1)), torch.ones(4, 3)
+    optimizers = {p: torch.optim.SGD([p], lr=0.1) for p in model.parameters()}
+    for optimizer in optimizers.values():
+        ledger.account(optimizer)
+    followed: dict[Tensor, list[float]] = {p: [] for p in optimizers}
+    is_last = False
+
+    def hook(p: Tensor) -> None:
+        if is_last:
+            followed[p].append(float(ledger.begin_step(optimizers[p]).loss))
+            optimizers[p].step()
+            ledger.account(optimizers[p]).end_step()
+            optimizers[p].zero_grad(set_to_none=set_to_none)
+
+    for p in model.parameters():
+        p.register_post_accumulate_grad_hook(hook)
+    expected = []
+    for _ in range(3):
+        total = 0.0
+        for k in range(micro_batches):
+            is_last = k == micro_batches - 1
+            loss = model(x).square().mean()
+            loss.backward()
+            total += loss.item()
+        expected.append(total)
+    assert list(followed.values()) == [pytest.approx(expected)] * 4
+
+
+def test_one_optimizer_that_steps_at_each_gradient_of_a_pass(ledger):
+    training = Training(ledger)
+    losses = []
+
+    def hook(p: Tensor) -> None:
+        training.step()
+        p.grad = None
+
+    for p in training.model.parameters():
+        p.register_post_accumulate_grad_hook(hook)
+    for _ in range(2):
+        loss = training.loss()
+        loss.backward()
+        losses += [loss.item()] * 2
+    assert training.logged == losses
+
+
+def test_leaves_are_what_a_pass_gives_gradients():
+    model, x = nn.Linear(3, 2), torch.ones(1, 3, requires_grad=True)
+    model.bias.requires_grad_(False)
+    root = model(x).sum() + model(x).mean()
+    assert set(leaves(root)) == {x, model.weight}
+    assert leaves(root, inputs=[x]) == [x]
+    assert leaves([x, torch.ones(1)]) == [x]
 
 
 def test_neither_graph_nor_optimizer_is_kept_alive(ledger):

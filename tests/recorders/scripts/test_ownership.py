@@ -1,4 +1,4 @@
-"""The module that is recorded for an optimizer, and the names that its parameters get."""
+"""The module that is recorded for a training, and the names that its parameters get."""
 
 import pytest
 import torch
@@ -19,8 +19,8 @@ class Twins(nn.Module):
         return self.right(self.left(x))
 
 
-def sgd(*parameters) -> torch.optim.Optimizer:
-    return torch.optim.SGD([p for each in parameters for p in each], lr=0.1)
+def trained(*parameters) -> list[torch.Tensor]:
+    return [p for each in parameters for p in each]
 
 
 def names(owned) -> list[str]:
@@ -29,46 +29,46 @@ def names(owned) -> list[str]:
 
 def test_the_outermost_module_owns_its_parameters():
     model = Twins()
-    owned = ownership(sgd(model.parameters()), {"net": model})
+    owned = ownership(trained(model.parameters()), {"net": model})
     assert (owned.model, owned.label, owned.select) == (model, "net", None)
 
 
 def test_without_a_variable_its_class_names_it():
     model = Twins()
-    owned = ownership(sgd(model.parameters()), {"_": model, "other": 3})
+    owned = ownership(trained(model.parameters()), {"_": model, "other": 3})
     assert (owned.model, owned.label) == (model, "Twins")
 
 
-def test_an_optimizer_of_a_part_selects_that_part_of_the_whole():
+def test_a_part_is_selected_from_the_whole():
     model = Twins()
-    owned = ownership(sgd(model.right.parameters()), {})
+    owned = ownership(trained(model.right.parameters()), {})
     assert (owned.model, owned.select) == (model, ["right.weight", "right.bias"])
 
 
 def test_frozen_parameters_need_no_selection():
     model = Twins()
     model.left.requires_grad_(False)
-    assert ownership(sgd(model.right.parameters()), {}).select is None
+    assert ownership(trained(model.right.parameters()), {}).select is None
 
 
 def test_a_selection_means_the_names_as_they_stand():
     model = nn.ParameterDict({"a[0]": nn.Parameter(torch.ones(1)), "a0": nn.Parameter(torch.ones(1))})
-    assert ownership(sgd([model["a[0]"]]), {}).select == ["a[[]0]"]
+    assert ownership(trained([model["a[0]"]]), {}).select == ["a[[]0]"]
 
 
 @pytest.mark.parametrize("wrap", [nn.DataParallel, lambda model: torch.compile(model, backend="eager")])
 def test_wrappers_of_torch_do_not_count(wrap):
     wrapped, second = wrap(Twins()), nn.Linear(2, 2)
-    assert ownership(sgd(wrapped.parameters()), {}).label == "Twins"
-    assert ownership(sgd(wrapped.parameters()), {"net": wrapped}).label == "net"
-    assert ownership(sgd(list(wrapped.parameters())[:2]), {}).select == ["left.weight", "left.bias"]
-    both = ownership(sgd(wrapped.parameters(), second.parameters()), {"net": wrapped})
+    assert ownership(trained(wrapped.parameters()), {}).label == "Twins"
+    assert ownership(trained(wrapped.parameters()), {"net": wrapped}).label == "net"
+    assert ownership(trained(list(wrapped.parameters())[:2]), {}).select == ["left.weight", "left.bias"]
+    both = ownership(trained(wrapped.parameters(), second.parameters()), {"net": wrapped})
     assert names(both)[0] == "net.left.weight"
 
 
-def test_several_owners_stand_side_by_side_in_the_order_of_the_optimizer():
+def test_several_owners_stand_side_by_side_in_the_order_of_their_parameters():
     first, second = Twins(), nn.Linear(2, 2)
-    owned = ownership(sgd(second.parameters(), first.parameters()), {"net": first, "head": second})
+    owned = ownership(trained(second.parameters(), first.parameters()), {"net": first, "head": second})
     assert owned.label == "head-net"
     assert names(owned)[:3] == ["head.weight", "head.bias", "net.left.weight"]
     assert owned.select is None
@@ -77,13 +77,13 @@ def test_several_owners_stand_side_by_side_in_the_order_of_the_optimizer():
 
 def test_owners_of_the_same_class_are_numbered():
     first, second = nn.Linear(2, 2), nn.Linear(2, 2)
-    owned = ownership(sgd(first.parameters(), second.parameters()), {})
+    owned = ownership(trained(first.parameters(), second.parameters()), {})
     assert list(dict(owned.model.named_children())) == ["Linear", "Linear_2"]
 
 
 def test_tensors_that_no_module_owns_are_recorded_themselves():
     W, b, scale = (torch.ones(2, requires_grad=True) for _ in range(3))
-    owned = ownership(sgd([W, b, scale]), {"W": W, "scale": scale})
+    owned = ownership(trained([W, b, scale]), {"W": W, "scale": scale})
     assert owned.label == "parameters"
     assert {name: id(p) for name, p in owned.model.named_parameters()} == {
         "W": id(W), "param_1": id(b), "scale": id(scale)
@@ -92,37 +92,54 @@ def test_tensors_that_no_module_owns_are_recorded_themselves():
 
 def test_loose_tensors_beside_a_module():
     model, scale = Twins(), torch.ones(2, requires_grad=True)
-    owned = ownership(sgd(model.parameters(), [scale]), {"Twins": scale})
+    owned = ownership(trained(model.parameters(), [scale]), {"Twins": scale})
     assert owned.model.get_submodule("Twins") is model
     assert "Twins_2" in names(owned)
 
 
 def test_a_holder_owns_nothing_itself():
     first, second = Twins(), nn.Linear(2, 2)
-    optimizer = sgd(first.parameters(), second.parameters())
-    held = ownership(optimizer, {})
+    parameters = trained(first.parameters(), second.parameters())
+    held = ownership(parameters, {})
     assert isinstance(held.model, Holder)
-    assert ownership(sgd(first.parameters()), {}).model is first
-    assert ownership(optimizer, {}).label == held.label
+    assert ownership(trained(first.parameters()), {}).model is first
+    assert ownership(parameters, {}).label == held.label
 
 
 def test_of_two_owners_the_named_one_then_the_smaller_one():
     part = Twins()
     larger, smaller = nn.ModuleList([part, nn.Linear(9, 9)]), nn.ModuleList([part])
-    optimizer = sgd(part.parameters())
-    assert ownership(optimizer, {}).model is smaller
-    assert ownership(optimizer, {"net": larger}).model is larger
+    parameters = trained(part.parameters())
+    assert ownership(parameters, {}).model is smaller
+    assert ownership(parameters, {"net": larger}).model is larger
 
 
 def test_modules_that_hold_each_other():
     model = Twins()
     model.left.parent = model
-    owned = ownership(sgd(model.parameters()), {})
+    owned = ownership(trained(model.parameters()), {})
     assert len(list(owned.model.parameters())) == 4
 
 
 def test_a_tied_parameter_counts_once():
     model = Twins()
     model.again = model.left
-    owned = ownership(sgd(model.parameters()), {})
+    owned = ownership(trained(model.parameters()), {})
     assert (owned.model, owned.select) == (model, None)
+
+
+def test_names_with_dots_lead_through_modules():
+    weights = {"net.weight": torch.ones(2, requires_grad=True), "net.bias": torch.ones(1, requires_grad=True)}
+    model = Twins()
+    alone = ownership(trained(weights.values()), {})
+    assert (alone.label, names(alone)) == ("parameters", ["net.weight", "net.bias"])
+    assert alone.model.get_submodule("net")._parameters["bias"] is weights["net.bias"]
+    # What the module's name begins is the module's own.
+    beside = ownership(trained(model.parameters(), weights.values()), {"net": model})
+    assert names(beside)[4:] == ["net_2.weight", "net_2.bias"]
+    assert len(list(model.parameters())) == 4
+
+
+def test_a_single_tensor_gives_its_name_to_the_whole():
+    agent = {"log_alpha": torch.zeros(1, requires_grad=True)}
+    assert ownership(trained(agent.values()), {}).label == "log_alpha"

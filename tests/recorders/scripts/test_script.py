@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 import dyn
 from dyn.recorders.scripts.launch import Script
@@ -70,6 +71,22 @@ if __name__ == "__main__":
         os.waitpid(child, 0)
 """
 
+BOUND_EARLY = """
+import torch
+from torch.autograd import backward
+from torch.nn import Linear
+
+model = Linear(3, 1)
+backward(model(torch.ones(4, 3)).square().mean())
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(3):
+    optimizer.step()
+    optimizer.zero_grad()
+    loss = model(torch.ones(4, 3)).square().mean()
+    print(loss.item())
+    backward(loss)
+"""
+
 FAILS_DEEP_WITHIN = """
 import torch
 p = torch.ones(2, requires_grad=True)
@@ -126,6 +143,7 @@ def record_here(source: str) -> tuple[object, list[str]]:
     return 0, said
 
 
+@pytest.mark.slow
 def test_a_training_with_workers_is_the_same_to_the_last_bit(tmp_path):
     (tmp_path / "train.py").write_text(WITH_WORKERS)
     plain = run(tmp_path, "train.py", "3")
@@ -145,6 +163,7 @@ def test_a_training_with_workers_is_the_same_to_the_last_bit(tmp_path):
     assert all(line.startswith("dyn: run.h5: ") for line in recorded.stderr.splitlines())
 
 
+@pytest.mark.slow
 def test_children_train_unrecorded(tmp_path):
     (tmp_path / "train.py").write_text(WITH_CHILDREN)
     done = record(tmp_path, "train.py")
@@ -153,6 +172,19 @@ def test_children_train_unrecorded(tmp_path):
     assert {path.name for path in tmp_path.glob("*.h5")} == {"train.h5"}
 
 
+def test_a_backward_that_was_bound_before_there_was_an_optimizer(tmp_path):
+    (tmp_path / "train.py").write_text(BOUND_EARLY)
+    done = record(tmp_path, "train.py")
+    assert done.returncode == 0, done.stderr
+    with dyn.open(tmp_path / "train.h5") as recording:
+        losses = recording.scalars["loss"][:]
+        assert recording.step[:].tolist() == [0, 1, 2, 3]
+        assert losses[1:3].tolist() == [float(line) for line in done.stdout.split()][:2]
+        weight, bias = (torch.from_numpy(recording.parameters[name][0]) for name in ("weight", "bias"))
+        assert losses[0] == torch.nn.functional.linear(torch.ones(4, 3), weight, bias).square().mean().item()
+
+
+@pytest.mark.slow
 def test_a_traceback_from_deep_within_shows_nothing_of_ours(tmp_path):
     (tmp_path / "train.py").write_text(FAILS_DEEP_WITHIN)
     recorded = record(tmp_path, "train.py")
@@ -162,6 +194,7 @@ def test_a_traceback_from_deep_within_shows_nothing_of_ours(tmp_path):
     assert (recorded.returncode, said[-1]) == (1, "dyn: train.h5: 1 rows, aborted")
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
     (tmp_path / "train.py").write_text(WITHOUT_END)
     # Tests that run in the background of a shell inherit an ignored SIGINT.
@@ -174,7 +207,7 @@ def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
             assert process.stdout is not None
             assert process.stdout.readline() == "a step\n"
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=300)
         finally:
             process.kill()
     # Which a shell calls 130.
@@ -185,6 +218,7 @@ def test_an_interrupt_ends_the_script_as_python_would(tmp_path):
         assert recording.status == "aborted"
 
 
+@pytest.mark.slow
 def test_the_quickstart_of_the_docs(tmp_path):
     done = record(tmp_path, str(QUICKSTART), "--every", "10")
     assert done.returncode == 0, done.stderr

@@ -179,6 +179,7 @@ def test_copied_optimizers_are_recorded(watch):
         assert recording.scalars["loss"][0] == loss.item()
 
 
+@pytest.mark.slow
 # What torch warns of while it compiles is its own affair.
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_step_runs_the_hooks_outside(watch):

@@ -112,6 +112,7 @@ def interrupt_everywhere(make_run, around_each_call, as_truth, functions, *, goe
     raise AssertionError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goes_on", [False, True], ids=["ends", "goes on"])
 @pytest.mark.parametrize("functions", FUNCTIONS.values(), ids=list(FUNCTIONS))
 def test_no_row_is_lost_or_misplaced(

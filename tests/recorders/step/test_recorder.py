@@ -1,7 +1,9 @@
 """What a row means, whatever the training does."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,6 +204,26 @@ def test_log_takes_every_kind_of_number(regression, path, value):
 
 
 @pytest.mark.usefixtures("small_ring")
+@pytest.mark.parametrize("rate", [0.1, torch.tensor(0.1)], ids=["number", "tensor"])
+def test_deriving_leaves_the_first_row_its_learning_rate_and_what_was_logged(regression, path, rate):
+    regression.optimizer.param_groups[0]["lr"] = rate
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        recorder.log(before=1.0)
+        recorder.derive(lambda p: {"total": p["bias"].sum(1)})
+        regression.train(2, recorder)
+    with dyn.open(path) as recording:
+        np.testing.assert_allclose(recording.scalars["lr"], [0.1] * 3, rtol=1e-6)
+        np.testing.assert_array_equal(recording.scalars["before"], [1.0, np.nan, np.nan])
+
+
+def test_a_learning_rate_that_the_user_logs_before_deriving_is_the_rows(regression, path):
+    with dyn.attach(regression.model, regression.optimizer, path) as recorder:
+        recorder.log(lr=5.0)
+        recorder.derive(lambda p: {"total": p["bias"].sum(1)})
+        regression.train(2, recorder)
+    assert dyn.open(path).scalars["lr"][:].tolist() == [5.0, 0.1, 0.1]
+
+
 def test_a_quantity_derived_from_the_parameters(regression, path):
     with dyn.attach(regression.model, regression.optimizer, path) as recorder:
         regression.train(2, recorder)
@@ -219,23 +241,67 @@ def test_a_quantity_derived_from_the_parameters(regression, path):
         assert recording.scalars["total"].attrs == {"estimate": "none", "unit": "as the bias"}
 
 
-PROGRAM = """
-import sys, torch, dyn
-model = torch.nn.Linear(2, 2)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-recorder = dyn.attach(model, optimizer, sys.argv[1])
-for _ in range(3):
-    model(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
+ENDS = """
+import os, sys
+import dyn, torch
+from dyn.recorders.step.row import RowFiller
+
+def record(path):
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = dyn.attach(model, optimizer, path)
+    for _ in range(3):
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+
+def main(folder):
+    # Each child is a process that comes to the end of its program, and what takes long is imported once.
+    for way in ("in C", "in Python"):
+        for status in ("complete", "aborted"):
+            if not os.fork():
+                if way == "in Python":
+                    RowFiller._prepare_quick_way = lambda _: None
+                record(f"{folder}/{way} {status}.h5")
+                return 1 / (status == "complete")
+            os.wait()
+
+main(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize(("last", "status"), [("", "complete"), ("raise ValueError", "aborted")])
-def test_a_process_that_ends_closes_its_recording(path, last, status):
-    command = [sys.executable, "-c", PROGRAM + last, str(path)]
-    subprocess.run(command, capture_output=True, timeout=60, check=False)
-    with dyn.open(path) as recording:
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory) -> Path:
+    """What processes left that recorded either way, and ended or failed."""
+    folder = tmp_path_factory.mktemp("ended")
+    subprocess.run([sys.executable, "-c", ENDS, str(folder)], capture_output=True, timeout=300, check=True)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("status", ["complete", "aborted"])
+def test_a_process_that_ends_closes_its_recording(ended, way, status):
+    with dyn.open(ended / f"{way} {status}.h5") as recording:
         assert (recording.status, len(recording)) == (status, 4)
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_row_that_is_begun_is_one_when_it_is_completed(regression, path, every):
+    biases = []
+    with dyn.attach(regression.model, None, path, every=every) as recorder:
+        for k in range(4):
+            recorder.begin()
+            biases.append(regression.model.bias.detach().numpy().copy())
+            with torch.no_grad():
+                regression.model.bias += 1
+            # What is said of a step that makes no row is not the next one's.
+            recorder.complete(**({"loss": k} if k % 2 else {}))
+        recorder.begin()
+    rows = [*range(0, 4, every), 4]
+    with dyn.open(path) as recording:
+        assert recording.step[:].tolist() == rows
+        np.testing.assert_array_equal(recording.parameters["bias"][:-1], [biases[k] for k in rows[:-1]])
+        np.testing.assert_array_equal(recording.scalars["loss"][:], [k if k % 2 else np.nan for k in rows])
 
 
 def test_the_repr_says_where_and_what_it_costs(regression, path):

@@ -105,7 +105,7 @@ def check(device: Device, row: int, *, has_parameters: bool) -> None:
     assert (found["mark"], found["step"], found["time"], found["scalars"][-1]) == (row + 1, -row, -row, -row)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.integers(0, 30), min_size=50, max_size=50),
     st.booleans(),

@@ -236,12 +236,13 @@ print(dyn.recorders.step.state.HotPath.__name__)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["in C"], indirect=True)
 def test_without_the_extension_the_rows_are_the_same(tmp_path):
     recordings = []
     for way in ("with", "without"):
         command = [sys.executable, "-c", PROGRAM, str(tmp_path / f"{way}.h5"), way]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
         recordings.append(dyn.open(tmp_path / f"{way}.h5"))
     assert done.stdout.strip() == "PythonHotPath"
     first, second = recordings

@@ -203,3 +203,11 @@ def test_the_room_for_a_copy_is_what_it_takes(tiny, path, monkeypatch):
     with Sweep(path) as sweep:
         asked = room_for(sweep)
     assert taken[0] <= asked <= 1.5 * taken[0]
+
+
+def test_what_pads_smaller_models_did_not_diverge(tiny, path):
+    settings = tiny.with_settings(every=5, importance=1.0)
+    run_sweep(make_plan(settings, [Axis("n_features", (3, 4))], recorded=True), path, workers=1)
+    with recording_of(path) as recording:
+        assert np.isnan(recording.parameters["b"][-1]).any()
+        assert recording.diverged_at is None

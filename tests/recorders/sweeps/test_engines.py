@@ -61,6 +61,7 @@ def dask_worker(address: str, folder: Path, path: Path) -> Iterator[None]:
         worker.wait()
 
 
+@pytest.mark.slow
 def test_dask_workers_elsewhere_give_the_same_files(same, tmp_path, pytestconfig):
     from distributed import LocalCluster
 
@@ -72,6 +73,7 @@ def test_dask_workers_elsewhere_give_the_same_files(same, tmp_path, pytestconfig
         same(engine_name="dask", address=address)
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_file(small, tmp_path):
     outcome = run_sweep(small, tmp_path / "ray.h5", engine_name="ray", workers=2)
     assert (outcome.trained, outcome.failures) == (4, ())
@@ -109,6 +111,7 @@ def test_a_cluster_that_does_not_answer_is_named(name):
         pass
 
 
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_named(monkeypatch):
     from distributed import LocalCluster
 
@@ -131,6 +134,7 @@ class Unreadable:
         return int, ("no number",)
 
 
+@pytest.mark.slow
 def test_what_no_worker_can_read_is_not_waited_for():
     from distributed import LocalCluster
 

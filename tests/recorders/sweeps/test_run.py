@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +89,7 @@ def test_a_point_that_fails_is_told_and_tried_again_on_request(troubled, whole, 
     assert path.read_bytes() == whole
 
 
+@pytest.mark.slow
 @needs_kill
 def test_a_worker_that_dies_costs_no_more_than_its_tasks(troubled, whole, path):
     outcome = run_sweep(troubled("kill once"), path, workers=2)
@@ -182,21 +182,32 @@ def test_damaged_files_are_trained_again(small, whole, path):
     assert path.read_bytes() == whole
 
 
+KILLED = """
+import os, signal
+from dyn.cli import main
+from dyn.recorders.sweeps.tasks import SweepTask
+
+def train_two(task):
+    trained.append(task)
+    if len(trained) > 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return train(task)
+
+train, trained = SweepTask.train, []
+SweepTask.train = train_two
+main()
+"""
+
+
+@pytest.mark.slow
 @needs_kill
 def test_a_sweep_that_was_killed_goes_on_where_it_was(path):
-    over, settings = "lr=lin:0.01:0.08:8", [*SMALL, "steps=300"]
-    command = [sys.executable, "-m", "dyn", "sweep", "energy-levels", "--over", over, "--workers", "1", "-o", str(path)]
-    training = subprocess.Popen([*command, *(part for each in settings for part in ("--set", each))])
-    sealed = folder_of(path).path
-    deadline = time.monotonic() + 60
-    while len(list(sealed.glob("*.npz"))) < 2 and training.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    training.kill()
-    training.wait()
-    found = len(list(sealed.glob("*.npz")))
-    assert 2 <= found < 8
+    over, settings = "lr=lin:0.01:0.08:8", [*SMALL, "steps=30"]
+    command = [sys.executable, "-c", KILLED, "sweep", "energy-levels", "--over", over, "--workers", "1", "-o", path]
+    done = subprocess.run([*command, *(part for each in settings for part in ("--set", each))], check=False)
+    assert done.returncode == -signal.SIGKILL
     outcome = run_sweep(plan_sweep("energy-levels", [over], settings), path, workers=1)
-    assert (outcome.found, outcome.trained) == (found, 8 - found)
+    assert (outcome.found, outcome.trained) == (2, 6)
 
 
 def test_a_result_is_replaced_only_on_request(small, whole, path):

@@ -108,11 +108,12 @@ for path, limit in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
 def train_with_files_limited_to(limits: dict[Path, int]) -> list[dict]:
     """Train in a process whose files cannot grow beyond so many bytes, which is what a full disk looks like."""
     command = [sys.executable, "-c", FULL_DISK, *(str(each) for pair in limits.items() for each in pair)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_recording_and_not_the_training(tmp_path):
     # Full before the first rows are written, and after.
     limits = {tmp_path / "roomy.h5": 2**30, tmp_path / "early.h5": 30_000, tmp_path / "late.h5": 18_000_000}
@@ -165,7 +166,7 @@ def test_names_that_collide_in_the_file_do_not_end_the_recording(regression, pat
 FORK = """
 import os, sys
 import dyn, torch
-from dyn.recorders import start
+from dyn.recorders.writing import start
 from dyn.recorders.ring.paths import ring_path
 start._RING_ROWS = start._LEAST_ROWS = 8
 model = torch.nn.Linear(3, 2)
@@ -190,9 +191,10 @@ recorder.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_that_trains_does_not_touch_the_recording(path):
-    subprocess.run([sys.executable, "-c", FORK, str(path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", FORK, str(path)], check=True, timeout=300)
     with dyn.open(path) as recording:
         assert recording.status == "complete"
         np.testing.assert_array_equal(recording.step, range(11))

@@ -34,7 +34,7 @@ def run_program(*arguments):
     """Run killed_writers.py; the processes that it makes by forking should have no threads."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "error", PROGRAM, *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -66,6 +66,7 @@ def checked(file):
     return rows, late
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["growing", "shrinking"])
 def test_a_change_that_is_killed_at_any_write_is_made_wholly_or_not_at_all(left, kind):
     beginning = (left / "beginning" / "run.h5").read_bytes()
@@ -91,6 +92,7 @@ def test_a_change_that_is_killed_at_any_write_is_made_wholly_or_not_at_all(left,
     assert outcomes.count(1) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["growing", "shrinking"])
 def test_a_redo_that_is_killed_at_any_write_is_finished_by_the_next(left, kind, tmp_path):
     pending = next(path for path in recordings(left, kind) if path.with_name("run.h5.journal").exists())
@@ -106,6 +108,7 @@ def test_a_redo_that_is_killed_at_any_write_is_finished_by_the_next(left, kind, 
         assert path.read_bytes() == finished.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_killed_at_any_moment_loses_nothing_and_is_continued(left, tmp_path):
     for path in recordings(left, "anywhere"):
         blocks, changes = what_was_done(path)

@@ -78,6 +78,7 @@ def test_a_part_that_is_killed_before_its_first_step_loses_nothing(make_regressi
             assert recording.scalars["loss"][3] == run.losses[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["inline_late", "both", "orphan", "at_once"])
 def test_going_on_after_a_kill(regression, killed, as_truth, name):
     path, truth = killed(name)
@@ -162,10 +163,10 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-@pytest.mark.parametrize("left", ["closed", "killed"])
-def test_another_model_changes_nothing(recorded, killed, kind, left):
+@pytest.mark.parametrize("left", ["closed", pytest.param("killed", marks=pytest.mark.slow)])
+def test_another_model_changes_nothing(request, recorded, kind, left):
     make, options, named = OTHERS[kind]
-    path = recorded if left == "closed" else killed("both_late")[0]
+    path = recorded if left == "closed" else request.getfixturevalue("killed")("both_late")[0]
     before = files_in(path.parent)
     model = make()
     with pytest.raises(SettingError, match=f"cannot be continued.*{named}") as caught:
@@ -232,7 +233,7 @@ def test_a_derived_quantity_goes_on(regression, path):
 
 
 def test_an_attempt_that_fails_leaves_nothing_behind(regression, path, monkeypatch):
-    monkeypatch.setattr("dyn.recorders.writing.start.create_file", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("dyn.recorders.writing.start.new_file", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         dyn.attach(regression.model, regression.optimizer, path)
     assert files_in(path.parent) == {}

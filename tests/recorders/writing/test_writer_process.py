@@ -37,12 +37,16 @@ def ring(path):
 def write(path) -> Callable[..., int]:
     """The process's main(), with this process's parent as the training unless told otherwise; its exit status."""
 
-    def run(training: int | None = None, trigger: dict | None = None) -> int:
+    def run(training: int | None = None, trigger: dict | None = None, *, exchanged: bool = False) -> int:
         status = []
+        lifeline, kept = os.pipe()
+        if exchanged:
+            os.close(kept)
 
         def target() -> None:
             try:
-                main(str(ring_path(path)), str(path), os.getppid() if training is None else training, trigger)
+                parent = os.getppid() if training is None else training
+                main(str(ring_path(path)), str(path), parent, lifeline, trigger)
                 status.append(0)
             except SystemExit as exit:
                 status.append(exit.code)
@@ -50,7 +54,7 @@ def write(path) -> Callable[..., int]:
         # In a thread, so that one that never ends fails the test.
         thread = threading.Thread(target=target, daemon=True)
         thread.start()
-        thread.join(30)
+        thread.join(300)
         return status[0]
 
     return run
@@ -88,6 +92,13 @@ def test_the_rows_of_a_training_that_is_gone(ring, path, write):
     assert not ring_path(path).exists()
 
 
+def test_the_rows_of_a_training_whose_process_is_another_program_by_now(ring, path, write):
+    fill(ring, 0, 5)
+    assert write(exchanged=True) == 0
+    assert_rows(path, range(5), "aborted")
+    assert not ring_path(path).exists()
+
+
 def test_rows_are_written_as_they_come_but_the_newest(ring, path, write):
     """Which may still get numbers from another optimizer, until the next one begins."""
     thread = threading.Thread(target=write, daemon=True)
@@ -98,13 +109,13 @@ def test_rows_are_written_as_they_come_but_the_newest(ring, path, write):
     time.sleep(0.01)
     assert ring.tail == 21
     ring.state = State.COMPLETE
-    thread.join(30)
+    thread.join(300)
     assert not thread.is_alive()
     assert_rows(path, range(22), "complete")
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -132,5 +143,5 @@ def test_without_a_ring_there_is_nothing_to_do(write):
 
 def test_it_loads_no_torch():
     program = "import sys, dyn.recorders.writing.writer_process; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout == "False\n"

@@ -13,6 +13,7 @@ from dyn.viz import animate
 SMALL = {"seconds": 0.5, "fps": 10, "size": (320, 180)}
 
 
+@pytest.mark.slow
 def test_mp4(geometry, tmp_path):
     path = animate(geometry, tmp_path / "a.mp4", seconds=1, fps=12, size=(320, 180))
     frames = iio.imread(path, plugin="pyav")

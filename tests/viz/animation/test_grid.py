@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+import torch
 
 import dyn
 from dyn.recorders.reading.selection import select
@@ -50,3 +51,19 @@ def test_repeats_have_the_density_of_their_point(plane: dyn.Recording):
     """Four models at each of two densities."""
     _, names = titles([Footage(select(plane, instance=k)) for k in (3, 4)])
     assert [name.rpartition("= ")[2] for name in names] == ["0.7", "0.03"]
+
+
+def test_a_run_that_diverged_is_named_so(tmp_path, geometry):
+    model = torch.nn.Linear(4, 2, bias=False)
+    with dyn.attach(model, None, tmp_path / "spun.h5") as recorder:
+        for k in range(8):
+            with torch.no_grad():
+                model.weight.fill_(torch.nan if k > 4 else 1.0 + k)
+            recorder.step()
+    with dyn.open(tmp_path / "spun.h5") as recording:
+        selection = select(recording)
+        assert selection.title == "spun: weight, diverged at step 5"
+        assert selection.heading == "spun; diverged at step 5"
+        _, names = titles([Footage(selection), Footage(select(geometry))])
+    assert names[0] == "spun, diverged at step 5"
+    assert "diverged" not in names[1]

@@ -17,6 +17,7 @@ def frame(k: int) -> np.ndarray:
     return pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mp4", "webm"])
 def test_a_video_has_the_frames_that_were_given(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -19,6 +19,7 @@ def runs(geometry):
     return [Footage(select(geometry))]
 
 
+@pytest.mark.slow
 def test_two_processes_draw_what_one_draws(runs):
     alone = [pixels.copy() for pixels in draw_frames(runs, TAKE, 1, iter)]
     together = [pixels.copy() for pixels in draw_frames(runs, TAKE, 2, iter)]
@@ -26,6 +27,7 @@ def test_two_processes_draw_what_one_draws(runs):
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.slow
 def test_what_a_worker_raises_is_raised(runs):
     wrong = TAKE._replace(size=(320, -1))
     with pytest.raises(ValueError, match="size"):

@@ -46,17 +46,19 @@ def test_the_curvatures_below_zero_are_marked(figure):
     assert index[12] >= 4 > index[-1]
 
 
-def test_the_panels_share_the_steps_and_fit_into_one_place(figure, geometry):
+def test_the_panels_share_the_steps_and_fit_into_one_place(figure, geometry, monkeypatch):
     assert len(figure.axes) == 3
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
     assert "waits at a saddle" in figure.get_supxlabel()
+    monkeypatch.setattr("dyn.viz.figures.spectrum._ROWS", 5)
     host, (left, right) = plt.subplots(1, 2, layout="constrained")
     assert plot_spectrum(geometry, right) is host
     assert not right.axison
     assert left.axison
 
 
-def test_a_member_of_an_ensemble_can_be_chosen(ensemble):
+def test_a_member_of_an_ensemble_can_be_chosen(ensemble, monkeypatch):
+    monkeypatch.setattr("dyn.viz.figures.spectrum._ROWS", 5)
     one, other = (lines_of(plot_spectrum(ensemble, instance=k)) for k in (0, 2))
     # 4 × 5 weights and 5 biases, and six planes to turn in.
     assert len(one) == len(other) == 25 - 6

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from selenium.webdriver import Keys
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_opens_without_a_word_on_the_console_and_loads_nothing(reader, spinning, solid):
     for path in (spinning.page, solid):

@@ -1,11 +1,14 @@
 """What a page looks like in a browser: its polyhedron, its paper, its names, its width."""
 
 import numpy as np
+import pytest
 import torch
 from selenium.webdriver import ActionChains, Keys
 
 import dyn
 from dyn.viz import write_page
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_polyhedron_is_seen_in_perspective_and_turns_with_the_mouse(reader, spinning, solid, geometry):

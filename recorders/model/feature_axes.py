@@ -1,0 +1,69 @@
+"""Which axis of a parameter holds features, where nobody has said so."""
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor, nn
+
+from ..ring.channels import FeatureAxis
+
+Features = Mapping[str, FeatureAxis | None] | Literal["auto"] | None
+
+# Multiplications per row beyond which the dimensionality of a matrix is no longer "nearly free" (about 0.3 ms).
+# Such a matrix is recorded all the same, so its dimensionality can be had later; features= asks for it at once.
+_FREE = 2**22
+# b, b1, b_final, out_b, bias, relative_position_bias_table; but not lora_B.
+_BIAS = re.compile(r"(?i:bias)|(?:^|_)b\d*(?:_|$)")
+
+
+def guessed_axis(owner: nn.Module, name: str, parameter: Tensor, features: Features) -> FeatureAxis | None:
+    """Return which axis holds features by the rules of "auto", None where none does.
+
+    Matrices have features in their columns, embeddings in their rows. In an ensemble, (instances, m, n), the axis is
+    the one that is as long as the members' biases, (instances, n); columns where that does not tell. Biases have none.
+    """
+    if features is None or not parameter.is_floating_point() or is_bias(name):
+        return None
+    instances = instances_of(owner)
+    if parameter.ndim != (3 if instances else 2) or (instances and parameter.shape[0] != instances):
+        return None
+    m, n = parameter.shape[-2:]
+    if parameter.numel() * min(m, n) > _FREE:
+        return None
+    if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+        return "rows"
+    lengths = {bias.shape[1] for bias in _biases_of_members(owner)} if instances else set()
+    return "rows" if m in lengths and n not in lengths else "columns"
+
+
+def instances_of(owner: nn.Module) -> int | None:
+    """Return of how many instances a module's parameters are, along their first axis; None where it is one model.
+
+    A module says so by its attribute n_instances. One that does not is taken for an ensemble where it has a bias
+    (instances, n) beside a weight (instances, m, n) or (instances, n, m).
+    """
+    if said := getattr(owner, "n_instances", None):
+        return said
+    shapes = [p.shape for p in owner._parameters.values() if p is not None and p.ndim == 3]
+    for bias in _biases_of_members(owner):
+        if any(shape[0] == bias.shape[0] and bias.shape[1] in shape[1:] for shape in shapes):
+            return bias.shape[0]
+    return None
+
+
+def guess_of(owner: nn.Module, parameter: Tensor, axis: FeatureAxis) -> str | None:
+    """Return in words what was guessed of a parameter, None where it is what anybody would have expected."""
+    if parameter.ndim != 3 or (getattr(owner, "n_instances", None) and axis == "columns"):
+        return None
+    return f"{parameter.shape[0]} instances, features in {axis}"
+
+
+def is_bias(name: str) -> bool:
+    """Whether a parameter is a bias by its name, whatever its shape."""
+    return bool(_BIAS.search(name.rpartition(".")[2]))
+
+
+def _biases_of_members(owner: nn.Module) -> list[Tensor]:
+    """Return the biases of an ensemble's members, (instances, n), if the module has such."""
+    return [p for name, p in owner._parameters.items() if p is not None and p.ndim == 2 and is_bias(name)]
