@@ -32,7 +32,7 @@ class Info(ShownAsText):
         return self.summary.as_dict() | {"ranking": ranking, "story": self.story and self.story.as_dict()}
 
     def __str__(self) -> str:
-        # The ranking has the shapes, and says what the levels would: of most matrices nothing.
+        # The ranking has the shapes, and what may be said of the features.
         summary = self.summary if self.ranking is None else replace(self.summary, parameters={}, levels={})
         story = self.story if self.tells_story else None
         return "\n".join(str(each) for each in (summary, self.ranking, story) if each)
@@ -44,7 +44,7 @@ def tell_info(recording: Recording, parameter: str | None = None, *, in_full: bo
     in_full: tell the story also where only the ranking is put into words.
     Raises SettingError for a parameter that is not there, RecordingError where there is nothing to tell of it.
     """
-    summary = summarize(recording)
+    summary = summarize(recording, with_levels=in_full or not is_network(recording))
     if not is_network(recording):
         return Info(summary, None, tell_all(recording) if parameter is None else _tell_of(recording, parameter))
     ranking = rank_matrices(recording, parameter)

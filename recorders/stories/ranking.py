@@ -5,20 +5,24 @@ after a time of rest, and then the farther it has gone from its start, |W_T - W_
 A pass over all rows is not needed for that: it looks at about sixty of them, more densely at the beginning.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from ...dynamics.chance.anisotropy import lasting
 from ...dynamics.geometry import change_from, effective_rank, matrix_norm
 from ...dynamics.jumps import Jump, detect_jumps
+from ...dynamics.polytopes import summary
 from ..reading.matching import matching
 from ..reading.matrices import matrices_of, matrix_shape, rows_of
 from ..reading.recording import Recording
 from ..reading.selection import select
 from ..reading.series import Series
 from ..text import ShownAsText
+from .judging import share_of, told_jumps, verdict_on
 from .story import plain
 
 # The rows that are looked at: so many evenly spaced, and so many by their logarithm.
@@ -29,14 +33,20 @@ _ALIKE = 0.01
 
 @dataclass(frozen=True)
 class Beyond:
-    """What is said of the features of a matrix that is beyond chance: its jumps, and what they form, in words."""
+    """What is said of the features of a matrix that is beyond chance: jumps after a rest, and the shapes they form.
+
+    median and at_random are the medians of D and of what it would be at random where these differ beyond chance, else
+    NaN; of most matrices that were trained they do, so that it says little.
+    """
 
     jumps: Sequence[Jump] = ()
     form: str = ""
+    median: float = math.nan
+    at_random: float = math.nan
 
     @property
     def says_more(self) -> bool:
-        """Whether there is anything to say."""
+        """Whether there is more to say than of most matrices."""
         return bool(self.jumps or self.form)
 
 
@@ -65,7 +75,8 @@ class RankedMatrix(ShownAsText):
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
         told = plain({name: value for name, value in vars(self).items() if name != "beyond"})
-        return told | {"jumps": [plain(asdict(each)) for each in self.beyond.jumps], "form": self.beyond.form or None}
+        beyond = plain({"form": self.beyond.form or None, "D": self.beyond.median, "at_random": self.beyond.at_random})
+        return told | beyond | {"jumps": [plain(asdict(each)) for each in self.beyond.jumps]}
 
     def __str__(self) -> str:
         m, n = self.shape[0], int(np.prod(self.shape[1:]))
@@ -85,6 +96,8 @@ class RankedMatrix(ShownAsText):
     @property
     def _beyond(self) -> list[str]:
         told = [self.beyond.form] if self.beyond.form else []
+        if math.isfinite(self.beyond.median):
+            told.append(f"median D {self.beyond.median:.2f}, at random {self.beyond.at_random:.2f}")
         jumps = self.beyond.jumps
         if not jumps:
             return told
@@ -169,13 +182,20 @@ def _ranked(recording: Recording, name: str, series: Series, rows: np.ndarray, s
 
 
 def beyond_chance(recording: Recording, name: str) -> Beyond:
-    """Return what may be said of the features of a matrix: the one place where the ranking asks for a verdict."""
+    """Return what may be said of the features of a matrix: which the verdict of chance decides."""
     if name not in recording.features or len(recording) < 2:
         return Beyond()
     selection = select(recording, name)
+    verdict = verdict_on(selection)
     _, loss = selection.told_loss()
-    jumps = detect_jumps(selection.dimensionality, loss, selection.step)
-    return Beyond(jumps=[jump for jump in jumps if _is_news(jump, float(selection.step[0]))])
+    told = told_jumps(selection, detect_jumps(selection.dimensionality, loss, selection.step), verdict)
+    jumps = [each.jump for each in told if _is_news(each.jump, float(selection.step[0]))]
+    if verdict is None:
+        return Beyond(jumps)
+    medians = (math.nan, math.nan) if verdict.is_random else (verdict.median, verdict.at_random)
+    W = selection.weights_at(slice(-1, None))[0].astype(np.float64)
+    shapes = lasting(W, verdict.shaped, share_of(recording))
+    return Beyond(jumps, summary(shapes) if shapes else "", *medians)
 
 
 def _is_news(jump: Jump, first: float) -> bool:

@@ -132,7 +132,7 @@ def test_of_a_run_that_diverged_the_rows_before_are_told(tmp_path):
 
 
 def test_one_that_is_asked_for_has_its_story(recording):
-    assert "twice, at last" in str(tell_info(recording, "twi*"))
+    assert "\ntwice, " in str(tell_info(recording, "twi*"))
     several = tell_info(recording, "[kts]*")
     assert [each.parameter for each in several.ranking.matrices] == ["kernel", "twice", "still"]
     assert several.story is None
