@@ -76,7 +76,7 @@ def _log_sum(logs: np.ndarray) -> np.ndarray:
     return (largest + np.log(np.exp(logs - largest).sum(axis=-1, keepdims=True)))[..., 0]
 
 
-class Tail(NamedTuple):
+class SumTail(NamedTuple):
     """log P(Y ≤ x) of a sum Y of errors, as a power of x between the points."""
 
     log_x: np.ndarray
@@ -97,7 +97,7 @@ class Tail(NamedTuple):
         return float(np.exp(np.interp(log_p, self.log_p, self.log_x, left=-math.inf)))
 
 
-def tail(laws: Sequence[Law]) -> Tail:
+def tail(laws: Sequence[Law]) -> SumTail:
     """Return the lower tail of a sum of independent errors, by the saddlepoint approximation.
 
     Its relative error is below 3 % down to any probability, where a normal approximation has lost all digits.
@@ -122,7 +122,7 @@ def tail(laws: Sequence[Law]) -> Tail:
     known = r < -0.3
     order = np.flatnonzero(known)[::-1]
     log_x = np.append(np.log(mean[order]), math.log(size))
-    return Tail(log_x, np.maximum.accumulate(np.append(log_p[order], 0.0)))
+    return SumTail(log_x, np.maximum.accumulate(np.append(log_p[order], 0.0)))
 
 
 def _counted(laws: Sequence[Law]) -> list[tuple[Law, int]]:

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 
 from ..polytopes.shapes import Shape
-from .laws import Law, Tail, cosine_error, log_cosine_above, tail, window
+from .laws import Law, SumTail, cosine_error, log_cosine_above, tail, window
 
 _SAME = 1e-9
 # A vector adds a dimension to a basis that has at least so much of its length in it.
@@ -38,7 +38,7 @@ class Pattern:
     partials: np.ndarray
     coefficients: tuple[np.ndarray, ...]
     log_labels: float
-    _tails: dict[int, Tail] = field(default_factory=dict, repr=False)
+    _tails: dict[int, SumTail] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
@@ -62,7 +62,7 @@ class Pattern:
         ]
         return [*basis, *(cosine_error(m, self.gain(j)) for j in range(self.rank, self.size))]
 
-    def tail(self, m: int) -> Tail:
+    def tail(self, m: int) -> SumTail:
         """Return the law of the sum of the errors at random, in m dimensions."""
         if m not in self._tails:
             self._tails[m] = tail(self.laws(m))

@@ -124,4 +124,4 @@ class LooseAccount(Account):
 
 def is_known(loss: Number) -> bool:
     """Return whether a loss could be read; a loss of NaN could."""
-    return isinstance(loss, Tensor) or not (math.isnan(loss) and is_absent(np.float64(loss)))
+    return isinstance(loss, Tensor) or not (math.isnan(loss) and is_absent(np.asarray(loss)))
