@@ -61,6 +61,26 @@ def has_trajectories(recording: "Recording") -> bool:
     return bool(recording.features) and len(recording) > 1
 
 
+def has_an_overview(recording: "Recording") -> bool:
+    """Whether it has rows of matrices of one model, or of anything that was logged."""
+    from ..recorders.reading.matrices import is_ensemble, matrices_of
+
+    if len(recording) < 2 or is_ensemble(recording):
+        return False
+    return bool(matrices_of(recording) or _has_logged(recording))
+
+
+def _has_logged(recording: "Recording") -> bool:
+    return any((series[:] == series[:]).any() for series in recording.scalars.values()) or bool(recording.probes)
+
+
+def is_about_all(recording: "Recording") -> bool:
+    """Whether it is of a network that no experiment of the catalogue says more of, or has no features to draw."""
+    from ..recorders.reading.matrices import is_network
+
+    return not settings_of(recording) and (is_network(recording) or not recording.features)
+
+
 def _grid(recording: "Recording") -> tuple[int, int]:
     """Return how many points of a grid of settings it has, and how many models at each; 0 of both for one model."""
     from ..recorders.sweeps.each_model import grid_of
