@@ -94,7 +94,7 @@ def record(model: nn.Module, path: Path, rows: np.ndarray | None) -> None:
         for k in range(ROWS):
             if rows is not None:
                 with torch.no_grad():
-                    model.weight.copy_(torch.from_numpy(rows[k].copy()))
+                    model.get_parameter("weight").copy_(torch.from_numpy(rows[k].copy()))
             recorder.step(loss=1 / (1 + k))
 
 

@@ -158,7 +158,7 @@ def _first_in_array(series: Series | Member, start: int, stop: int, norms: Serie
     return None
 
 
-def _first_by_looks(series: Series, start: int, stop: int, _norms: None = None) -> int | None:
+def _first_by_looks(series: Series, start: int, stop: int, _norms: Series | None = None) -> int | None:
     """Return what _first_in_array() does, of some rows, and then by halves: what is not finite is taken to stay so."""
     rows = np.unique(np.linspace(start, stop - 1, _LOOKS).astype(int)).tolist()
     bad = next((row for row in rows if not _all_finite(series[row])), None)

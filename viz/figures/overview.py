@@ -139,7 +139,7 @@ def _edges(step: np.ndarray) -> np.ndarray:
 def _name_rows(ax: Axes, names: Sequence[str]) -> None:
     every = -(-len(names) // _MOST_NAMED)
     places = np.arange(0, len(names), every)
-    ax.set_yticks(places + 0.5, [escaped(_shortened(names[k])) for k in places], fontsize=7)
+    ax.set_yticks(places + 0.5, [escaped(_shortened(names[k])) for k in places.tolist()], fontsize=7)
     ax.tick_params(axis="y", length=0)
 
 
