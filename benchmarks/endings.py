@@ -34,8 +34,8 @@ from dyn.dynamics.errors import DynError
 from dyn.recorders.file.hdf5 import dataset_at
 from dyn.recorders.ring.paths import is_live
 from dyn.recorders.writing import start, writer
-from dyn.recorders.writing.start import WriterKind
 from dyn.recorders.writing.repair import repair
+from dyn.recorders.writing.start import WriterKind
 
 CHILD_ENDS = ("return", "exception", "sys.exit", "os._exit", "exec", "SIGTERM", "SIGKILL")
 ENDS = (*CHILD_ENDS, "kernel restart")

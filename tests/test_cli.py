@@ -136,9 +136,8 @@ def test_info_tells_what_happened(recorded):
     words = recorded("info", "geometry.h5").stdout
     # Thirty steps have not taken the features beyond what random directions would show.
     assert "W, drifts; as random directions (median D " in words
-    assert "regime" in words
     document = json.loads(recorded("info", "geometry.h5", "--json").stdout)
-    assert document["story"]["regimes"][0]["start"] == 0
+    assert document["story"]["regimes"] == []
     assert document["story"]["jumps"] == json.loads(recorded("jumps", "geometry.h5", "--json").stdout)
 
 
@@ -305,7 +304,7 @@ def test_one_matrix_keeps_its_story(recorded):
 
 def test_a_glob_that_matches_several_is_taken_where_several_can_be_shown(network):
     lines = network("jumps", "net.h5", "--parameter", "*.weight").stdout.splitlines()
-    assert lines == ["0.weight, 0 jumps", "1.weight, 0 jumps"]
+    assert [line.partition(";")[0] for line in lines] == ["0.weight, 0 jumps", "1.weight, 0 jumps"]
     assert json.loads(network("jumps", "net.h5", "--json", "--parameter", "*").stdout) == {
         "0.weight": [],
         "1.weight": [],

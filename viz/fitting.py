@@ -137,7 +137,16 @@ def is_one_small_run(recording: "Recording") -> bool:
     """Whether regimes can be told from it."""
     shape = _shape(recording)
     is_small = len(shape) >= 2 and len(recording) > 2 and shape[-1] * shape[-2] <= _MOST_ELEMENTS
-    return is_small and _finite_rows(recording) > 2
+    return is_small and _finite_rows(recording) > 2 and _has_moved_beyond_chance(recording)
+
+
+def _has_moved_beyond_chance(recording: "Recording") -> bool:
+    """Return whether anything is told of its features: of those that drift as random ones do, no regimes are."""
+    from ..recorders.reading.selection import select
+    from ..recorders.stories.judging import verdict_on
+
+    verdict = verdict_on(select(recording))
+    return verdict is None or verdict.says_more
 
 
 def _finite_rows(recording: "Recording") -> int:

@@ -126,7 +126,9 @@ def _first_row(recording: Recorded, start: int, stop: int) -> int | None:
         norms = recording.features[name].get("norm") if name in recording.features else None
         is_large = norms is None and (end - start) * _row_bytes(series) > _MOST_SEARCHED
         search = _first_by_looks if is_large and not is_feature_major(series.chunks) else _first_in_array
-        found = search(series, start, end, norms)
+        # In rows before that a parameter was not recorded yet, since it did not train.
+        begin = max(start, int(series.attrs.get("first_row", 0)))
+        found = search(series, begin, end, norms) if begin < end else None
         end = end if found is None else found
     if end == stop:
         return None
