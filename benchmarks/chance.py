@@ -35,8 +35,8 @@ from torch import nn
 
 import dyn
 from dyn.dynamics.chance import judge
-from dyn.dynamics.polytopes.shapes import vertices
 from dyn.dynamics.polytopes import identify
+from dyn.dynamics.polytopes.shapes import vertices
 from dyn.recorders.reading.selection import Selection
 from dyn.recorders.stories import judging, story
 from dyn.recorders.stories.story import tell, tell_all
