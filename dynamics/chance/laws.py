@@ -103,8 +103,8 @@ class SumTail(NamedTuple):
 def tail(laws: Sequence[Law]) -> SumTail:
     """Return the lower tail of a sum of independent errors, by the saddlepoint approximation.
 
-    The approximation is off by less than 3 % down to any probability, where a normal one has lost all digits. Between the
-    points interpolation adds 6 % in 64 dimensions, and up to a sixth in 512.
+    The approximation is off by less than 3 % down to any probability, where a normal one has lost all digits. Between
+    the points interpolation adds up to 6 % in 64 dimensions, and to a sixth in 512.
     Source: Barndorff-Nielsen 1986, r* = r + log(q / r) / r.
     """
     tilts = np.geomspace(_LEAST_TILT, _MOST_TILT, _POINTS)
