@@ -227,7 +227,8 @@ def _cost(path: Path, has_chance: bool) -> float:
         judging.verdict_on = story.verdict_on = _identified
     start = time.process_time()
     with dyn.open(path) as recording:
-        str(summarize(recording)), str(tell_all(recording))
+        for told in (summarize(recording), tell_all(recording)):
+            str(told)
     return time.process_time() - start
 
 

@@ -151,9 +151,8 @@ def _form(W: np.ndarray, set_: tuple[int, ...]) -> str:
     parts = identify(W[:, list(set_)])
     if len(set_) > 1:
         return summary(parts).replace("dedicated", "orthogonal")
-    (part,) = parts
-    alone = replace(part, dimensionality=float(dimensionality(W)[set_[0]]))
-    return summary([alone]).replace("lone feature", "alone")
+    own = dimensionality(W)[list(set_)].sum()
+    return summary([replace(part, dimensionality=float(own)) for part in parts]).replace("lone feature", "alone")
 
 
 def _kind(lasting: Sequence[Change]) -> str:
