@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ...dynamics.feature_names import name_features
 from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
-from ...dynamics.motion.words import describe, name_features
+from ...dynamics.motion.words import describe
 from ...dynamics.polytopes import Polytope, identify, summary
 from ...dynamics.polytopes.wholes import shapes_of, word_of
 from ...dynamics.signals import pieces
@@ -35,7 +36,8 @@ class Story(ShownAsText):
     None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
     Both are None where the features were recorded without the matrix. shapes has for each jump what its features are in
     at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
-    regimes and jumps are those before it; is_unknown says that no row has a dimensionality.
+    regimes and jumps are those before it; is_unknown says that no row has a dimensionality. subject is whose directions
+    are meant, such as "tokens of tok.weight", and labels are the user's own names of the features, if there are any.
     """
 
     path: str
@@ -48,14 +50,26 @@ class Story(ShownAsText):
     shapes: list[dict[int, str]] = field(default_factory=list)
     diverged_at: int | None = None
     is_unknown: bool = False
+    subject: str | None = None
+    labels: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
         told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss", "diverged_at")}
+        told["subject"] = self.subject or self.parameter
         return told | {
-            name: None if things is None else [plain(asdict(each)) for each in things]
+            name: None if things is None else [self._with_labels(plain(asdict(each))) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
+
+    def _with_labels(self, entry: Any) -> Any:
+        """Return what JSON can hold with the names of its features beside their numbers, wherever it has any."""
+        if isinstance(entry, list):
+            return [self._with_labels(each) for each in entry]
+        if self.labels is None or not isinstance(entry, dict):
+            return entry
+        found = {name: self._with_labels(each) for name, each in entry.items()}
+        return found | {"labels": [self.labels[k] for k in entry["features"]]} if "features" in entry else found
 
     @property
     def jump_lines(self) -> str:
@@ -72,7 +86,7 @@ class Story(ShownAsText):
         """Each jump in words."""
         name = (self.loss or "loss").replace("_", " ")
         told = zip_longest(self.jumps, self.shapes)
-        return [describe_jump(jump, name, shapes=shapes) for jump, shapes in told]
+        return [describe_jump(jump, name, shapes=shapes, labels=self.labels) for jump, shapes in told]
 
     def __str__(self) -> str:
         parts = []
@@ -80,16 +94,18 @@ class Story(ShownAsText):
             parts.append(f"{self._whose}, diverged at step {self.diverged_at}")
         if self.polytopes is not None:
             parts.append(f"{self._whose}, at last {summary(self.polytopes)}")
-            parts += [f"  {word_of(each)}: {name_features(each.features)}" for each in self.polytopes if each.rank]
+            told = [each for each in self.polytopes if each.rank]
+            parts += [f"  {word_of(each)}: {name_features(each.features, self.labels)}" for each in told]
         if self.regimes is not None:
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
-            parts += [f"  {describe(regime)}" for regime in self.regimes]
+            parts += [f"  {describe(regime, self.labels)}" for regime in self.regimes]
         return "\n".join([*parts, self.jump_lines])
 
     @property
     def _whose(self) -> str:
-        return self.parameter if self.instance is None else f"{self.parameter}, instance {self.instance}"
+        subject = self.subject or self.parameter
+        return subject if self.instance is None else f"{subject}, instance {self.instance}"
 
 
 def tell_all(recording: Recording) -> Story | EnsembleStory | None:
@@ -124,6 +140,8 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
         shapes=_shapes(selection, jumps[:_JUMPS]),
         diverged_at=selection.diverged_at,
         is_unknown=_is_unknown(selection),
+        subject=selection.subject,
+        labels=selection.labels,
     )
 
 

@@ -79,10 +79,10 @@ def _mark_jumps(panels: Sequence[Axes], selection: Selection) -> list[str]:
     name, loss = selection.told_loss()
     step, D = selection.step, selection.dimensionality
     jumps = detect_jumps(D, loss, step)
-    marks = draw_jumps(panels, jumps)
-    label_curves(panels[0], jumps, step, D)
+    marks = draw_jumps(panels, jumps, selection.labels)
+    label_curves(panels[0], jumps, step, D, selection.labels)
     panels[0].set_title(escaped(textwrap.fill(selection.title, _TITLE_LETTERS)), pad=marks.height)
-    return key_of(jumps, (name or "loss").replace("_", " ")) if marks.are_numbers else []
+    return key_of(jumps, (name or "loss").replace("_", " "), selection.labels) if marks.are_numbers else []
 
 
 def _caption(selection: Selection) -> str:

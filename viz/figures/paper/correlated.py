@@ -79,7 +79,7 @@ def _plot(
         panels = host.subplots(2, len(shown), squeeze=False, sharey="row", height_ratios=_HEIGHTS)
         for (plane, angles), member, each in zip(panels.T, shown, cosines, strict=True):
             plane.set_title(member.title, loc="center", fontsize=10)
-            draw_plane(plane, member.W, [palette(count)[k] for k in sets], radius, sets)
+            draw_plane(plane, member.W, [palette(count)[k] for k in sets], radius, sets, labels=selection.labels)
             add(plane, member, sets, radius)
             _draw_cosines(angles, each, set_cosines(member.W, count))
         panels[1, 0].set_ylabel("cosine within a set")
