@@ -195,6 +195,11 @@ def select(recording: Recording, parameter: str | None = None, instance: int | N
     if not recording.features:
         raise RecordingError(f"{recording.path} has no features; record with features={{'NAME': 'columns'}}")
     name = next(iter(recording.features)) if parameter is None else parameter
+    if name not in recording.features and name in recording.parameters:
+        raise SettingError(
+            f"parameter={name!r} {recording.parameters[name].shape[1:]} was recorded without features; record with "
+            f"features={{{name!r}: 'columns'}}, or choose one of {', '.join(recording.features)}"
+        )
     if name not in recording.features:
         raise unknown_name("parameter with features", name, recording.features)
     shape = recording.features[name]["dimensionality"].shape

@@ -128,12 +128,12 @@ class Cell:
         if self._places.loss is None:
             _thin_out(levels)
             levels.set_ylabel("$D_i$")
-            levels.set_xlabel("optimizer steps")
+            levels.set_xlabel("steps")
             return [levels]
         loss = self._figure.add_axes(self._places.loss, sharex=levels)
         draw_loss(loss, self._run.selection, whole=log_steps)
         levels.tick_params(labelbottom=False)
-        loss.set_xlabel("optimizer steps")
+        loss.set_xlabel("steps")
         return [levels, loss]
 
     def _mark_story(self) -> None:

@@ -67,7 +67,7 @@ def plot_levels(
         draw_levels(panels[0], selection)
         if ax is None:
             draw_loss(panels[1], selection, whole=log_steps)
-            panels[1].set_xlabel("optimizer steps")
+            panels[1].set_xlabel("steps")
         key = _mark_jumps(panels, selection)
         if ax is None:
             write_notes(figure, [_caption(selection), *key])
