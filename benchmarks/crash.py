@@ -5,7 +5,10 @@ steps have returned. After the kill dyn.open has to find a row for each of those
 the recording is repaired, and plain h5py has to find the same. With --full the disk fills up instead, on a small tmpfs
 (which takes root): one warning, a training that goes on, and the same two looks.
 
-    python benchmarks/crash.py [--kills 200] [--full 20] [--seed 0]
+With --endings every end of a process is crossed with every way to the file, in so many runs or in all that there are;
+see endings.py (Linux).
+
+    python benchmarks/crash.py [--kills 200] [--full 20] [--endings [600]] [--seed 0]
 """
 
 import argparse
@@ -26,6 +29,7 @@ from struct import Struct
 
 import h5py
 from counting import record, wrong_rows
+from endings import all_runs, outermost, perform, prepare
 
 import dyn
 from dyn.recorders.file.hdf5 import dataset_at
@@ -171,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill recordings, and see what is left of them.")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--full", type=int, default=0, help="how often the disk fills up")
+    parser.add_argument("--endings", type=int, nargs="?", const=10**9, default=0, help="how many runs of endings.py")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
@@ -181,8 +186,26 @@ def main() -> None:
         verdicts = Counter(fill_once(chance) if what == "disk" else kill_once(chance, what) for _ in range(count))
         bad += count - verdicts["good"]
         print(f"{what:9s} {'full' if what == 'disk' else 'killed'} {count:4d} times: {dict(verdicts)}", flush=True)
+    bad += cross_endings(chance, arguments.endings) if arguments.endings else 0
     sys.exit(1 if bad else 0)
 
 
+def cross_endings(chance: random.Random, most: int) -> int:
+    """Run so many of all runs of endings.py and return how many went wrong."""
+    runs, began = list(all_runs()), time.monotonic()
+    runs = runs if most >= len(runs) else chance.sample(runs, most)
+    prepare()
+    verdicts: Counter[str] = Counter()
+    for run in runs:
+        sys.stdout.flush()
+        verdict = perform(run)
+        verdicts[verdict if verdict in ("good", "told") else "wrong"] += 1
+        if verdict not in ("good", "told"):
+            print(f"{run}: {verdict}", flush=True)
+    seconds = time.monotonic() - began
+    print(f"{len(runs)} endings in {seconds:.0f} s: {dict(verdicts)}", flush=True)
+    return verdicts["wrong"]
+
+
 if __name__ == "__main__":
-    main()
+    outermost(main)

@@ -6,6 +6,7 @@ from ..faces import face
 
 if TYPE_CHECKING:
     from . import (
+        chance,
         ensemble_dynamics,
         ensembles,
         errors,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "chance",
     "ensemble_dynamics",
     "ensembles",
     "errors",
@@ -45,6 +47,7 @@ __getattr__, __dir__ = face(
     __name__,
     {},
     [
+        "chance",
         "ensemble_dynamics",
         "ensembles",
         "errors",

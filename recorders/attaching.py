@@ -18,6 +18,7 @@ from .model.optimizers import stepping_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
 from .ring.channels import row_bytes
+from .ring.paths import real
 from .ring.ring import Ring
 from .schedule.steps import parse_schedule
 from .schedule.trigger import Trigger
@@ -81,7 +82,8 @@ def attach(
             raise unknown_name(name, value, known)
     schedule = parse_schedule(every)
     trigger = schedule if isinstance(schedule, Trigger) else None
-    file, attributes = Path(path).absolute(), {}
+    # A path is followed once, here.
+    file, attributes = real(Path(path)), {}
     if is_recorded_elsewhere(model):
         return SilentRecorder(file)
     check_sharding(model, optimizers)

@@ -55,8 +55,9 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
 
     Where *path* is a link, what it leads to is replaced. No two drafts have one name, whichever process makes them.
     """
-    path = path.resolve()
-    draft = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
+    # Its own suffix may say what is written, whatever that of the target is.
+    path, suffix = path.resolve(), path.suffix
+    draft = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{suffix}")
     old = draft.with_name(f"{draft.name}.old")
     try:
         yield draft

@@ -1,11 +1,12 @@
 """The one pass over the models of an ensemble: their jumps, their ends, and moments of their shares at the levels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ..chance.judging import as_random
 from ..jumps.detection import Jump, detect_jumps
 from ..levels import LEVELS, TOLERANCE, occupancy
 from ..polytopes.identification import Polytope, identify
@@ -63,10 +64,14 @@ class Moments:
 
 
 class Gathered:
-    """What is kept of each model, None of one that is not finite in the first row, and moments of all of them."""
+    """What is kept of each model, None of one that is not finite in the first row, and moments of all of them.
 
-    def __init__(self, step: np.ndarray, tolerance: float = TOLERANCE):
+    is_told says of a model whether it is beyond chance: of any other neither jumps, levels nor polytopes are kept.
+    """
+
+    def __init__(self, step: np.ndarray, tolerance: float = TOLERANCE, is_told: Callable[[Model], bool] | None = None):
         self.step = step
+        self._is_told = is_told
         self.models: list[Watched | None] = []
         self.shares = Moments((len(step), len(LEVELS)))
         self._tolerance = tolerance
@@ -102,11 +107,15 @@ class Gathered:
             return None
         is_whole = rows == len(self.step)
         finite = D if is_whole else np.asarray(D[:rows])
+        is_end = is_whole and bool(np.isfinite(model.W).all())
+        if is_end and self._is_told is not None and not self._is_told(model):
+            self.models.append(Watched((), float(self.step[rows - 1]), as_random(model.W)))
+            return np.full(D.shape, np.nan, np.float32)
         jumps: tuple[Jump, ...] = ()
         if len(self.step) >= FEWEST_ROWS:
             loss = None if model.loss is None else np.asarray(model.loss)[:rows]
             jumps = tuple(detect_jumps(finite, loss, self.step[:rows]))
-        polytopes = identify(model.W) if is_whole and np.isfinite(model.W).all() else None
+        polytopes = identify(model.W) if is_end else None
         self.models.append(Watched(jumps, float(self.step[rows - 1]), polytopes))
         return finite
 

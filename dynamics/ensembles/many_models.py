@@ -4,7 +4,7 @@ The unit is the model. The features of one share its weights and its draws, so t
 every interval is over models, however many features or jumps each of them has.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -137,19 +137,28 @@ class EnsembleDynamics:
         return zip(self.jump_times, self.watched, strict=True)
 
 
-def ensemble_dynamics(models: Iterable[Model], step: np.ndarray, level: float = LEVEL) -> EnsembleDynamics:
+def ensemble_dynamics(
+    models: Iterable[Model],
+    step: np.ndarray,
+    level: float = LEVEL,
+    *,
+    is_told: Callable[[Model], bool] | None = None,
+) -> EnsembleDynamics:
     """Return the jumps of all models, the occupancy of the levels over the steps, and the polytopes at the end.
 
     The models are taken one by one, or a few where they have few rows, so that an iterator which reads them holds no
     more of them in memory. Each is watched until a value of it is not finite; one that is not finite in the first row
     has failed.
 
+    is_told says of a model whether it is beyond chance; one that is not counts as one without jumps, at no level, whose
+    features are *as random directions*. By default all are told.
+
     Shapes: as in Model, with the same T, n and m for all; step (T,). Raises ValueError where a model has another number
     of rows than *step*, and what detect_jumps() and identify() raise.
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
     steps = np.asarray(step)
-    gathered, left, features = Gathered(steps), iter(models), 0
+    gathered, left, features = Gathered(steps, is_told=is_told), iter(models), 0
     while together := list(islice(left, max(1, _ROWS_TOGETHER // max(1, len(steps))))):
         gathered.add(together)
         features = together[0].W.shape[1]

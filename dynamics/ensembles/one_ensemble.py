@@ -50,7 +50,14 @@ class EnsembleSummary:
 
 
 def summarise(
-    dimensionality: Any, loss: Any, W: Any, *, step: Any = None, reference: int = 0, tolerance: float = TOLERANCE
+    dimensionality: Any,
+    loss: Any,
+    W: Any,
+    *,
+    step: Any = None,
+    reference: int = 0,
+    tolerance: float = TOLERANCE,
+    is_told: Sequence[bool] | None = None,
 ) -> EnsembleSummary:
     """Return the jumps, the levels and the final polytopes of every member of an ensemble, aligned with one of them.
 
@@ -61,6 +68,7 @@ def summarise(
 
     Shapes: dimensionality (T, k, n), loss (T, k), W the last row's (k, m, n), step (T,), by default the rows' numbers.
     *reference* is the member that the others are aligned with, and *tolerance* how near a level counts as at it.
+    is_told says of each member whether it is beyond chance; of any other neither jumps, levels nor polytopes are told.
     Raises ValueError where the shapes do not agree, k is 0, or there is no such member.
     Source: Toy Models of Superposition, "Superposition and Learning Dynamics", discrete energy level jumps.
     """
@@ -71,7 +79,8 @@ def summarise(
     finite = np.isfinite(W).all(axis=(1, 2))
     # What diverged has no direction to be brought onto another's.
     ends = np.where(finite[:, None, None], W, 0.0)
-    gathered, alignments = Gathered(step, tolerance), []
+    alignments, k = [], 0
+    gathered = Gathered(step, tolerance, None if is_told is None else lambda _: is_told[k])
     for k in range(members):
         gathered.add([Model(dimensionality[:, k], np.asarray(loss[:, k]), np.asarray(W[k]))])
         alignments.append(align_runs(ends[k], ends[reference]))

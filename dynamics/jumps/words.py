@@ -12,6 +12,8 @@ from .detection import Jump
 _THREE, _SURE = 100, 1000
 # A change by this factor is told as a factor too.
 _LARGE = 2
+# Beyond so many times the noise no more is to be told, and up to so many a digit behind the point.
+_NOISELESS, _ROUND = 1000, 9.95
 # More features than that are counted instead of listed.
 _MOST_LISTED = 8
 
@@ -22,17 +24,28 @@ def describe_jump(
     *,
     shapes: Mapping[int, str] | None = None,
     labels: Sequence[str] | None = None,
+    against_chance: float = np.nan,
 ) -> str:
     """Return a jump in words: its steps, what rises and falls from where to where, and what the loss does.
 
     Such as "steps 1560-1720: features 3, 17 rise 0.21 → 0.50 (digon), 5 falls 0.31 → 0.02 (not represented);
     loss -0.0012 ± 0.0001". Features that go the same way to the same level and shape are told together, with their
     means. *shapes* has the polytope that a feature is in after the jump, where it is in any: D alone does not tell.
-    *labels* are the names of all features, which have numbers otherwise.
+    *against_chance* is the size of the jump in units of what chance scatters, and is told beside its size in units of
+    the noise of the rows. *labels* are the names of all features, which have numbers otherwise.
     """
     names = [_name(jump, k, shapes or {}) for k in range(len(jump.features))]
     moves = ", ".join(_describe_group(jump, group, names[group[0]], labels) for group in _groups(jump, names))
-    return f"steps {jump.start:g}-{jump.end:g}: {moves}{_describe_loss(jump, loss_name)}"
+    size = ""
+    if np.isfinite(against_chance):
+        size = f" ({_times(against_chance)} × chance, {_times(float(jump.sigmas.max()))} × noise)"
+    return f"steps {jump.start:g}-{jump.end:g}: {moves}{size}{_describe_loss(jump, loss_name)}"
+
+
+def _times(size: float) -> str:
+    if size > _NOISELESS:
+        return f"over {_NOISELESS}"
+    return f"{size:.1f}" if size < _ROUND else f"{size:.0f}"
 
 
 def describe_signal_jump(jump: Jump, columns: Sequence[str], loss_name: str = "loss") -> str:

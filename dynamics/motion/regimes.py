@@ -144,11 +144,15 @@ def _change(W0: np.ndarray, W1: np.ndarray, set_: tuple[int, ...]) -> Change:
 
 
 def _form(W: np.ndarray, set_: tuple[int, ...]) -> str:
-    """Return what a set forms by itself; a single feature has a dimension to itself where no other shares it."""
+    """Return what a set forms by itself; a single feature has a dimension to itself where no other shares it.
+
+    Those of a set that share nothing with each other may with others, and are called orthogonal rather than dedicated.
+    """
     parts = identify(W[:, list(set_)])
-    if len(set_) == 1:
-        parts = [replace(parts[0], dimensionality=float(dimensionality(W)[set_[0]]))]
-    return summary(parts)
+    if len(set_) > 1:
+        return summary(parts).replace("dedicated", "orthogonal")
+    alone = replace(parts[0], dimensionality=float(dimensionality(W)[set_[0]]))
+    return summary([alone]).replace("lone feature", "alone")
 
 
 def _kind(lasting: Sequence[Change]) -> str:

@@ -73,7 +73,7 @@ def identify(W: np.ndarray) -> list[Polytope]:
     if not np.isfinite(W).all():
         raise ValueError("W holds a value that is not finite; give the row of a recording before the loss diverged")
     features = _Features.of(W)
-    threshold = NEGLIGIBLE * _typical(features.norm)
+    threshold = NEGLIGIBLE * typical_norm(features.norm)
     represented = features.norm > threshold
     groups = _without_weak(features, _components(features.unit, np.flatnonzero(represented)), threshold)
     found = [_describe(features, group) for group in groups]
@@ -99,7 +99,7 @@ class _Features(NamedTuple):
         return cls(W, W / np.where(norm == 0, 1, norm), norm, D)
 
 
-def _typical(norm: np.ndarray) -> float:
+def typical_norm(norm: np.ndarray) -> float:
     """Return the norm of a represented feature: a mean in which features count by their squares."""
     largest = norm.max(initial=0)
     if not largest:

@@ -147,7 +147,8 @@ def _axes(recording: Recording, path: str, ndim: int) -> tuple[str, ...]:
 def _root(recording: Recording) -> dict[str, Any]:
     def look() -> dict[str, Any]:
         root = snapshot_of(recording).node("/")
-        return {} if root is None else _plain(root.attrs)
+        # Where a ring lies that is of this file only is no news for another one.
+        return {} if root is None else {name: value for name, value in _plain(root.attrs).items() if name != "ring"}
 
     return patiently(snapshot_of(recording), look)
 

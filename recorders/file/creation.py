@@ -1,7 +1,8 @@
 """Making the HDF5 file of a recording, format version 1, and the datasets within it."""
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from ...dynamics.errors import RecordingError
 from ..ring.channels import Channel, stored_channels
 from ..ring.layout import NAN
 from .hdf5 import BARE_DIMENSION, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at, make_dimension
-from .journal import discard
+from .journal import put_in_place
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
 # small file. Chunks are raw, because a part-filled compressed chunk is written again at every flush.
@@ -25,7 +26,8 @@ _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
 _NO_DIMENSIONS = ("time", "committed", *GROUPS)
 
 
-def create_file(
+@contextmanager
+def new_file(
     path: Path,
     channels: Sequence[Channel],
     scalars: Iterable[str],
@@ -33,8 +35,8 @@ def create_file(
     config: str,
     token: str,
     attributes: Mapping[str, str | int] | None = None,
-) -> None:
-    """Make a recording without rows at *path*, whole or not at all, replacing what is there."""
+) -> Iterator[Path]:
+    """Make a recording without rows and give where; it is put at *path* afterwards, replacing what is there."""
     draft = path.with_name(f"{path.name}.new")
     stored = stored_channels(channels)
     try:
@@ -46,12 +48,18 @@ def create_file(
                 add_channel(file, channel, 0, many=len(stored))
             for name in scalars:
                 add_scalar(file, name, 0)
-        discard(path)
-        draft.replace(path)
+        yield draft
+        put_in_place(draft, path)
     except OSError as error:
         raise RecordingError(f"{path} cannot be created: {error.strerror or error}") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def create_file(path: Path, channels: Sequence[Channel], scalars: Iterable[str], **options: Any) -> None:
+    """Make a recording without rows at *path*, whole or not at all; options: as for new_file()."""
+    with new_file(path, channels, scalars, **options):
+        pass
 
 
 def add_scalar(file: h5py.File, name: str, rows: int) -> h5py.Dataset:

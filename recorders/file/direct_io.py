@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from h5py.h5d import DatasetID
 
+from ..ring.forks import close, own
 from ..ring.layout import PAGE
 
 # How a file system says that it cannot, which is no failure of the disk.
@@ -26,7 +27,7 @@ class DirectWriter:
         self._descriptor: int | None = None
         # Not every system has the flag, nor every file system the ability.
         with suppress(AttributeError, OSError):
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_DIRECT)
+            self._descriptor = own(os.open(path, os.O_WRONLY | os.O_DIRECT))
 
     def write(self, dataset: DatasetID, row: int, values: np.ndarray) -> bool:
         """Write *values* into the chunk that is row *row* of *dataset*; False where that has to be done otherwise.
@@ -56,5 +57,5 @@ class DirectWriter:
     def close(self) -> None:
         """Close the file; what is written after that has to be done otherwise."""
         if self._descriptor is not None:
-            os.close(self._descriptor)
+            close(self._descriptor)
             self._descriptor = None

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 
 from ...dynamics.errors import OutputExistsError, RecordingError
+from ..ring.forks import disown, own
 from ..ring.layout import LARGE, PAGE
 from ..ring.lock import Lock, allocate, hold, is_held
 from .hdf5 import LIBVER
@@ -47,10 +48,7 @@ def remove_stale(target: Path) -> None:
             # Those who write it share its lock, which a look does not see.
             with suppress(OutputExistsError, RecordingError, OSError):
                 lock = hold(path)
-                try:
-                    path.unlink()
-                finally:
-                    lock.release()
+                lock.remove(path)
 
 
 @contextmanager
@@ -58,6 +56,7 @@ def created(path: Path, lock: Lock, room: int) -> Iterator[h5py.File]:
     """Make an HDF5 file of a draft, with so many bytes reserved; whatever is raised meanwhile leaves it without any."""
     # Its lock is shared, with readers too.
     file = h5py.File(path, "w", libver=LIBVER, alignment_threshold=LARGE, alignment_interval=PAGE, locking=False)
+    handle = own(file.id.get_vfd_handle())
     try:
         # Before HDF5 holds anything that it could not write on closing.
         os.lseek(lock.descriptor, 0, os.SEEK_END)
@@ -67,9 +66,10 @@ def created(path: Path, lock: Lock, room: int) -> Iterator[h5py.File]:
     except BaseException:
         # HDF5 crashes the process when what it still holds cannot be written on closing, so there is room for it.
         os.ftruncate(lock.descriptor, 0)
-        file.close()
         raise
-    file.close()
+    finally:
+        disown(handle)
+        file.close()
     # What was reserved and not used goes back to the disk; where the file ends is in its superblock.
     with path.open("r+b") as made:
         made.seek(_END_AT)

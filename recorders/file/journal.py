@@ -22,7 +22,7 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError
 from .overlay import BLOCK, Overlay, read_at, write_blocks
-from .superblock import HEAD_BYTES, cleared, is_flagged
+from .superblock import FLAGS_AT, HEAD_BYTES, TORN, cleared, ends_early, is_flagged
 
 # Both HDF5 1.14 and 2 read and write this version, and it allows reading while writing.
 _LIBVER = ("v110", "v110")
@@ -75,6 +75,15 @@ def is_pending(path: Path) -> bool:
 def discard(path: Path) -> None:
     """Forget a change that was not finished, as is due when the file itself is deleted or replaced."""
     _name(path).unlink(missing_ok=True)
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Put *draft* in the place of the file at *path*, for which nothing of a change that was begun stays."""
+    # Until then it is whole, whenever the process dies.
+    with suppress(OSError):
+        redo(path)
+    discard(path)
+    draft.replace(path)
 
 
 def open_patched(path: Path) -> h5py.File:
@@ -140,7 +149,9 @@ class _Journal:
             return False
         found = b"".join(read_at(descriptor, index * BLOCK, BLOCK) for index in self.records["index"].tolist())
         versions = (found, self.records["old"].tobytes(), self.records["new"].tobytes())
-        present, old, new = (np.frombuffer(data, np.uint8) for data in versions)
+        present, old, new = (np.frombuffer(bytearray(data), np.uint8) for data in versions)
+        if self.records["index"][:1].tolist() == [0] and found[FLAGS_AT : FLAGS_AT + 1] == TORN:
+            present[FLAGS_AT] = old[FLAGS_AT]
         return bool(((present == old) | (present == new)).all())
 
 
@@ -168,11 +179,11 @@ def _carry_out(path: Path, overlay: Overlay) -> None:
         return
     _place(path, journal)
     try:
-        write_blocks(overlay.descriptor, journal.blocks("new"), journal.new_size)
+        _write(overlay.descriptor, journal.blocks("new"), journal.new_size)
     except OSError:
         # The file was not cut yet. Where this fails too, the journal stays, and the change is made the next time.
         with suppress(OSError):
-            write_blocks(overlay.descriptor, journal.blocks("old"), journal.old_size)
+            _write(overlay.descriptor, journal.blocks("old"), journal.old_size)
             discard(path)
         raise
     discard(path)
@@ -199,8 +210,15 @@ def _finished(path: Path, journal: _Journal) -> bool:
     with path.open("r+b", buffering=0) as file:
         fits = journal.fits(file.fileno())
         if fits:
-            write_blocks(file.fileno(), journal.blocks("new"), journal.new_size)
+            _write(file.fileno(), journal.blocks("new"), journal.new_size)
     return fits
+
+
+def _write(descriptor: int, blocks: list[tuple[int, bytes]], size: int) -> None:
+    """Write the blocks of a change; whoever finds some of them in the file, and no journal, sees that it is torn."""
+    head, *others = blocks
+    os.pwrite(descriptor, TORN, FLAGS_AT)
+    write_blocks(descriptor, [*others, head], size)
 
 
 def _open_as_found(path: Path) -> h5py.File:
@@ -209,7 +227,7 @@ def _open_as_found(path: Path) -> h5py.File:
     if journal is not None and journal.fits(overlay.descriptor):
         overlay.lay(journal.blocks("new"), journal.new_size)
     head = overlay.read(HEAD_BYTES)
-    if is_flagged(head):
+    if is_flagged(head) or ends_early(head, overlay.size):
         overlay.seek(0)
         overlay.write(cleared(head, overlay.size, name=path))
     return h5py.File(overlay, "r")

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..ring.forks import close, own
+
 # A page of memory: the kernel writes one whole even if the process is killed meanwhile.
 BLOCK = 4096
 
@@ -17,6 +19,9 @@ class Overlay:
     def __init__(self, path: Path, flags: int = os.O_RDONLY):
         self._path = path
         self.descriptor = os.open(path, flags)
+        if flags & os.O_RDWR:
+            # Readers are left to their children.
+            own(self.descriptor)
         self.size = self.old_size = os.fstat(self.descriptor).st_size
         # What the file itself has beyond this was cut off here.
         self._kept = self.old_size
@@ -33,7 +38,7 @@ class Overlay:
     def close(self) -> None:
         """Close the file beneath."""
         if getattr(self, "descriptor", -1) >= 0:
-            os.close(self.descriptor)
+            close(self.descriptor)
             self.descriptor = -1
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

@@ -7,19 +7,14 @@ looks again at what it found broken.
 """
 
 import os
-import struct
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from ..ring.forks import close, own
+from ..ring.lock import TURNS_BYTE, lock_byte
 
-_BYTE = 2**62
 # How long a training waits for readers, in seconds: one that was stopped with the lock must not stop the training too.
 _WRITERS_PATIENCE = 1.0
 # A change takes milliseconds.
@@ -34,7 +29,7 @@ def reading(path: Path) -> Iterator[int]:
     Raises OSError where the change does not end.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = own(os.open(path, os.O_RDONLY))
     except OSError:
         # What is wrong with it is said by what reads it.
         yield -1
@@ -44,14 +39,14 @@ def reading(path: Path) -> Iterator[int]:
             raise OSError(f"{path} is being changed")
         yield descriptor
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 @contextmanager
 def changing(path: Path) -> Iterator[None]:
     """Change the file while nobody reads it; goes on without the lock where a reader does not let go."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = own(os.open(path, os.O_RDWR))
     except OSError:
         # Whatever is wrong with it is said by what changes it.
         yield
@@ -60,24 +55,14 @@ def changing(path: Path) -> Iterator[None]:
         _locked(descriptor, exclusive=True, patience=_WRITERS_PATIENCE)
         yield
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 def _locked(descriptor: int, *, exclusive: bool, patience: float) -> bool:
     """Lock the byte until the descriptor is closed; False where others hold it for too long."""
-    if fcntl is None or sys.platform != "linux":
-        return True
-    kind = fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK
-    # struct flock: type, whence, start, length, and a process that has to be 0.
-    request = struct.pack("hhqqi", kind, os.SEEK_SET, _BYTE, 1, 0)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
+        if lock_byte(descriptor, TURNS_BYTE, exclusive=exclusive):
             return True
-        except BlockingIOError:
-            time.sleep(_PAUSE)
-        except OSError:
-            # A file system without locks.
-            return True
+        time.sleep(_PAUSE)
     return False

@@ -12,13 +12,14 @@ from h5py._objects import phil
 
 from ...dynamics.errors import RecordingError
 from ..ring.channels import Block, Channel
+from ..ring.forks import disown, own, when_forked
 from ..ring.layout import LARGE, PAGE
 from .columns import Columns
 from .creation import add_channel, add_scalar
 from .hdf5 import LIBVER, array_paths, close_everywhere, dataset_at
 from .journal import atomically
 from .reader_lock import changing
-from .superblock import clear_in_place
+from .superblock import clear_in_place, mend
 
 # What is large begins on a page, so that it can be written directly.
 _OPTIONS: dict[str, Any] = {"libver": LIBVER, "alignment_threshold": LARGE, "alignment_interval": PAGE}
@@ -39,7 +40,10 @@ class Store:
         # False while the file is closed for a change, from which an interruption may keep it from coming back.
         self._is_live = False
         self._identity = _identity(self.path)
-        self._file = _open(self.path)
+        # What HDF5 finds behind the end that the superblock says it cuts off.
+        mend(self.path)
+        self._open_file()
+        when_forked(self)
         self.rows = int(dataset_at(self._file, "committed")[0])
         if any(len(dataset_at(self._file, name)) > self.rows for name in array_paths(self._file)):
             # Rows that were written and never committed.
@@ -104,6 +108,8 @@ class Store:
         def finish(file: h5py.File) -> None:
             file.attrs.update(attributes)
             file.attrs["status"] = status
+            # Its ring has done its duty.
+            file.attrs.pop("ring", None)
 
         try:
             with changing(self.path):
@@ -121,15 +127,18 @@ class Store:
         """
         if self.is_open:
             with Path(os.devnull).open("r+b") as nowhere:
-                os.dup2(nowhere.fileno(), self._file.id.get_vfd_handle())
-            if self._is_live:
-                self._columns.close()
-                self._columns.fill_places()
-            close_everywhere(self._file)
+                os.dup2(nowhere.fileno(), self._handle, inheritable=False)
+            self._let_go()
             if _identity(self.path) == self._identity:
                 with suppress(OSError, RecordingError):
                     clear_in_place(self.path, given_up=True)
         self._given_up = True
+
+    def leave_to_parent(self) -> None:
+        """Let go of the file, in a forked child, where what HDF5 writes on closing goes nowhere already."""
+        self._given_up = True
+        if self._file:
+            self._let_go()
 
     @property
     def is_open(self) -> bool:
@@ -141,8 +150,20 @@ class Store:
         with changing(self.path), phil:
             self._close_live()
             atomic_change(self.path, change)
-            self._file = _open(self.path)
+            self._open_file()
             self._go_live()
+
+    def _open_file(self) -> None:
+        self._file = _open(self.path)
+        self._handle = own(self._file.id.get_vfd_handle())
+
+    def _let_go(self) -> None:
+        """Close a file that cannot be written, or must not be."""
+        if self._is_live:
+            self._columns.close()
+            self._columns.fill_places()
+        disown(self._handle)
+        close_everywhere(self._file)
 
     def _go_live(self) -> None:
         self._file.swmr_mode = True
@@ -154,6 +175,7 @@ class Store:
         if self._is_live:
             self._columns.close()
         self._is_live = False
+        disown(self._handle)
         close_everywhere(self._file)
         if _identity(self.path) != self._identity:
             raise RecordingError("its file was deleted or replaced")

@@ -13,6 +13,8 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _CHECKSUM = struct.Struct("<I")
 _MASK = 0xFFFFFFFF
 HEAD_BYTES = _LAYOUT.size
+# What stands where the flags are, FLAGS_AT, while a file is being changed: no version of HDF5 opens it then.
+FLAGS_AT, TORN = 11, b"\x80"
 
 
 def is_flagged(head: bytes) -> bool:
@@ -20,7 +22,16 @@ def is_flagged(head: bytes) -> bool:
 
     False for a superblock of another version: that keeps no such flag.
     """
-    return _is_known(head) and head[11] != 0
+    return _is_known(head) and head[FLAGS_AT] != 0
+
+
+def ends_early(head: bytes, size: int) -> bool:
+    """Whether the superblock of a closed file says that it ends before its *size*.
+
+    So it is left by a second HDF5 that closes it, such as that of a child that was forked from its writer. HDF5 would
+    read nothing that lies behind, and cut it off at the next writing.
+    """
+    return _is_known(head) and head[FLAGS_AT] == 0 and _LAYOUT.unpack(head[:HEAD_BYTES])[7] < size
 
 
 def cleared(head: bytes, size: int, *, name: str | Path = "the file", given_up: bool = False) -> bytes:
@@ -34,6 +45,11 @@ def cleared(head: bytes, size: int, *, name: str | Path = "the file", given_up: 
     Raises RecordingError, with the *name* of the file, for a superblock that is damaged, of another version, or of a
     file that was cut off.
     """
+    if _is_known(head) and head[FLAGS_AT : FLAGS_AT + 1] == TORN:
+        raise RecordingError(
+            f"{name} was being changed when its writer was killed, and what was to be changed is not beside it: put "
+            "back the file that lay there, of the same name and .journal"
+        )
     if not _is_known(head):
         raise RecordingError(f"{name} has no superblock of version 2 or 3, as HDF5 1.10 and later write it")
     *fields, checksum = _LAYOUT.unpack(head[:HEAD_BYTES])
@@ -56,9 +72,17 @@ def clear_in_place(path: Path, *, given_up: bool = False) -> bool:
     with path.open("r+b", buffering=0) as file:
         head, size = file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
         patched = cleared(head, size, name=path, given_up=given_up)
-        if needed := is_flagged(head):
+        if needed := is_flagged(head) or ends_early(head, size):
             os.pwrite(file.fileno(), patched, 0)
     return needed
+
+
+def mend(path: Path) -> None:
+    """Say in a file that is not open for writing where it ends, should its superblock not know."""
+    with path.open("rb", buffering=0) as file:
+        is_short = ends_early(file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size)
+    if is_short:
+        clear_in_place(path)
 
 
 def lookup3(data: bytes) -> int:

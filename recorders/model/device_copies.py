@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from struct import Struct
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from ..ring.order import row_packer
 from ..ring.ring import Ring
 from .copies import check_shape, copy_all, ring_dtype
 from .parameters import Place, local
@@ -140,7 +140,7 @@ class Flight:
             stage.land(memory, self.base)
         for place, scalar in self.scalars.items():
             self.numbers[place] = scalar.number()
-        pack = Struct(f"<{len(self.numbers)}dqdq").pack_into
+        pack = row_packer(len(self.numbers))
         head = self.base + step_start - 8 * len(self.numbers)
         pack(memory, head, *self.numbers, self.step, self.seconds, self.row + 1)
 

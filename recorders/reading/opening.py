@@ -13,15 +13,31 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ..file.hdf5 import FORMAT, FORMAT_VERSION, SWEEP_FORMAT, close_everywhere
 from ..file.journal import is_pending, open_patched
-from ..ring.lock import is_held
-from ..ring.paths import ring_path
+from ..file.superblock import HEAD_BYTES, ends_early
+from ..ring.paths import is_live, named_by_its_ring
 
 # A writer that makes a dataset for a late scalar closes its file for a moment; a reader waits that long, in seconds.
 _PATIENCE = 2.0
 
 
-def open_file(path: Path) -> h5py.File:
-    """Open a recording's file, finished, live, or left by a crash; raises RecordingError where it cannot be read."""
+def located(path: Path) -> Path:
+    """Return the file that *path* leads to, by the name beside which its ring and its journal lie.
+
+    Raises RecordingError where it leads to nothing that can be read.
+    """
+    check_file(path)
+    place = named_by_its_ring(path)
+    # A hard link in another folder knows of the first name by the file.
+    if place.stat().st_nlink > 1:
+        with suppress(RecordingError, OSError, KeyError), open_file(place) as file:
+            home = Path(str(file.attrs["ring"])).with_suffix("")
+            if home.samefile(place):
+                return home
+    return place
+
+
+def check_file(path: Path) -> None:
+    """Raise RecordingError where there is no HDF5 file at *path*."""
     if not path.exists():
         raise RecordingError(f"{path} does not exist")
     if path.is_dir():
@@ -32,6 +48,11 @@ def open_file(path: Path) -> h5py.File:
         raise RecordingError(f"{path} cannot be read: you have no permission")
     if not h5py.is_hdf5(path):
         raise RecordingError(f"{path} is not an HDF5 file, so it is no recording")
+
+
+def open_file(path: Path) -> h5py.File:
+    """Open a recording's file, finished, live, or left by a crash; raises RecordingError where it cannot be read."""
+    check_file(path)
     # While a change is put into the file, it may be shorter than its superblock says.
     if _is_cut_off(path) and not is_pending(path) and _is_cut_off(path):
         raise RecordingError(f"{path} cannot be read: it is truncated")
@@ -78,13 +99,18 @@ def _is_cut_off(path: Path) -> bool:
     return head[8] == 3 and head[11] == 0 and path.stat().st_size < int.from_bytes(head[28:36], "little")
 
 
+def _ends_early(path: Path) -> bool:
+    with path.open("rb") as file:
+        return ends_early(file.read(HEAD_BYTES), path.stat().st_size)
+
+
 def _open_as_found(path: Path) -> h5py.File:
     """Open a closed file as any reader would, a live one without locking its writer out, a broken one as if mended.
 
     Raises OSError while a live writer changes the file, which takes it a few milliseconds.
     """
-    if not is_held(ring_path(path)):
-        if is_pending(path):
+    if not is_live(path):
+        if is_pending(path) or _ends_early(path):
             return open_patched(path)
         try:
             return h5py.File(path, "r")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +39,8 @@ class Recording:
         self.path = Path(path)
         self._snapshot = Snapshot(self.path)
         self._search = Search()
+        if self._snapshot.missing:
+            warnings.warn(f"{self.path}: {self._snapshot.missing}", stacklevel=3)
 
     def __len__(self) -> int:
         return self._snapshot.rows
@@ -147,7 +150,7 @@ class Recording:
             raise RecordingError(f"xarray opens finished files only, and {self.path} is not: {way_out} first")
         for path in array_paths(self._snapshot.file()):
             make_readable(dataset_at(self._snapshot.file(), path))
-        return xarray.open_datatree(self.path, engine="h5netcdf")
+        return xarray.open_datatree(self._snapshot.path, engine="h5netcdf")
 
     def _group(self, path: str, names: list[str] | None = None) -> Named:
         self._snapshot.file()

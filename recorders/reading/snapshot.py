@@ -13,8 +13,11 @@ from ..file.hdf5 import GROUPS, array_paths, dataset_at
 from ..file.reader_lock import reading
 from ..file.superblock import HEAD_BYTES
 from ..ring.channels import Block
-from ..ring.newest_rows import read_tail
-from .opening import check_format, close_stale, open_file
+from ..ring.finding import find_ring
+from ..ring.lock import is_held
+from ..ring.newest_rows import Tail, read_tail
+from ..ring.paths import is_live, ring_path
+from .opening import check_format, close_stale, located, open_file
 from .series import patiently
 
 
@@ -25,10 +28,13 @@ class Snapshot:
     """
 
     def __init__(self, path: Path):
-        self.path = path
+        # As it was given. It is followed once: what it leads to may change, and so may what it is relative to.
+        self._name = path
+        self.path = located(path)
+        self._ring_at = ring_path(self.path)
         self.is_closed = False
         # Until it turns out that nobody writes it.
-        self.is_live = path.is_file()
+        self.is_live = True
         # The file and its superblock, as found at the last look and as they were when it was opened.
         self._found = self._state = (0, b"")
         self._file: h5py.File | None = None
@@ -37,21 +43,23 @@ class Snapshot:
     def take(self) -> None:
         """Take in what is there now."""
         self._let_go()
-        # In this order: a row that leaves the ring between the two looks is found in the file.
-        tail = read_tail(self.path)
-        self.is_live = tail is not None and tail.is_live
+        # In this order: a ring that nobody holds any more gets no further rows, and a row that leaves the ring between
+        # two looks is found in the file.
+        held = is_live(self.path) or is_held(self._ring_at)
+        tail = read_tail(self._ring_at)
         self._file, self._state = open_file(self.path), self._found
         check_format(self.path, self._file)
-        self.token = self._file.attrs.get("token")
-        if tail is not None and tail.token != self.token:
+        self.token, noted = self._file.attrs.get("token"), self._file.attrs.get("ring")
+        if tail is None or tail.token != self.token:
             # It belongs to a recording that lay here before, or that lies here since.
-            tail = None
-        stored = str(self._file.attrs["status"])
-        self.is_live = stored == "recording" and tail is not None and tail.is_live
+            tail = self._tail_elsewhere(noted)
+        stored = str(self.file().attrs["status"])
+        self.is_live = stored == "recording" and held and (tail is None or tail.goes_on)
         self.status = "aborted" if stored == "recording" and not self.is_live else stored
-        self.filed = int(dataset_at(self._file, "committed")[0])
+        self.filed = int(dataset_at(self.file(), "committed")[0])
+        self.missing = self._what_is_missing(tail, noted) if self.status != stored else ""
         self._tail: dict[str, np.ndarray] = {}
-        if tail is not None and tail.block is not None:
+        if tail is not None and tail.block is not None and not self.missing:
             self._put_behind(tail.block)
         self.rows = self.filed + len(self._tail.get("step", ()))
         self.names = {group: self._list(group) for group in GROUPS}
@@ -93,12 +101,12 @@ class Snapshot:
     def file(self) -> h5py.File:
         """Return the file, open; raises RecordingError where the recording was closed or replaced by another."""
         if self.is_closed:
-            raise RecordingError(f"the recording {self.path} was closed; open it again with dyn.open")
+            raise RecordingError(f"the recording {self._name} was closed; open it again with dyn.open")
         # A recorder in this very process, when it closes the file, closes it for its readers too.
         if not self._file:
             self._file, self._state = open_file(self.path), self._found
             if self._file.attrs.get("token") != self.token:
-                raise RecordingError(f"{self.path} was replaced by another recording; open it again with dyn.open")
+                raise RecordingError(f"{self._name} was replaced by another recording; open it again with dyn.open")
         return self._file
 
     def close(self) -> None:
@@ -109,6 +117,35 @@ class Snapshot:
     def _let_go(self) -> None:
         if self._file:
             self._file.close()
+
+    def _tail_elsewhere(self, noted: str | None) -> Tail | None:
+        """Return the newest rows of a file that was moved away from its ring; None where that is not to be found."""
+        ring = find_ring(self.path, str(self.token), noted)
+        if ring is None:
+            return None
+        self._ring_at = ring.path
+        tail = read_tail(ring.path)
+        self._let_go()
+        self._file, self._state = open_file(self.path), self._found
+        return tail
+
+    def _what_is_missing(self, tail: Tail | None, noted: str | None) -> str:
+        """Return what is to be said of a recording that was not closed and whose newest rows are not to be found."""
+        last = int(dataset_at(self.file(), "step")[self.filed - 1]) if self.filed else -1
+        if tail is None:
+            if is_live(self.path):
+                raise OSError(f"{self.path} has just begun to be written")
+            ring = Path(str(noted)) if noted else ring_path(self.path)
+            return (
+                f"it was not closed, and {ring.name}, which has the rows after step {last}, is not beside it, as of a "
+                f"file that was copied or moved; put {ring_path(self._name).name} there, from {ring.parent}"
+            )
+        if tail.follows(last):
+            return ""
+        return (
+            f"it is an older copy of the recording that {self._ring_at.name} belongs to: rows after step {last} are "
+            "missing; put the newer file in its place"
+        )
 
     def _put_behind(self, block: Block) -> None:
         """Let the rows of *block* follow those in the file that are of earlier steps."""

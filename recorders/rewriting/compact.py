@@ -14,13 +14,14 @@ from ...dynamics.errors import DynError, RecordingError
 from ..file.compression import filters_of
 from ..file.drafts import created, draft_beside, put_on_disk, remove_stale
 from ..file.hdf5 import dataset_at
-from ..file.journal import discard
-from ..reading.opening import check_format, open_file
+from ..file.journal import put_in_place
+from ..reading.opening import check_format, located, open_file
 from ..reading.recording import Recording, open_recording, snapshot_of
 from ..reading.series import Series
-from ..ring.lock import is_held
-from ..ring.paths import check_path, ring_path
-from ..ring.ring import Ring, State
+from ..ring.finding import find_ring, replacing
+from ..ring.lock import claimed
+from ..ring.paths import check_path, is_live, real
+from ..ring.ring import State
 from ..text import readable
 from ..writing.repair import repair
 from .chunking import Piece, compact_chunks, pieces
@@ -54,22 +55,24 @@ def compact(
     if compression is not None:
         filters_of(compression)
     source, made = Path(path), Path(path if output is None else output)
-    if is_held(ring_path(source)):
+    if is_live(source):
         raise RecordingError(f"{source} is still being written; end the training first")
     # A link stays a link: what it points to is replaced.
-    target = made.resolve() if made.is_symlink() else made
+    target = real(made)
     if output is not None:
         check_path(target, overwrite=overwrite)
-    with open_file(source) as file:
+    with open_file(located(source)) as file:
         check_format(source, file)
     remove_stale(target)
     if made.exists() and made.samefile(source):
-        _compact_in_place(source.resolve(), compression, progress)
+        _compact_in_place(target, compression, progress)
         return made
-    with open_recording(source) as recording, _draft_of(recording, target, compression, progress) as draft:
-        _put_in_place(draft, target)
-    # It belongs to a recording that lay here before.
-    ring_path(target).unlink(missing_ok=True)
+    with (
+        open_recording(source) as recording,
+        _draft_of(recording, target, compression, progress) as draft,
+        replacing(target),
+    ):
+        put_in_place(draft, target)
     return made
 
 
@@ -79,15 +82,10 @@ def _compact_in_place(path: Path, compression: str | None, progress: Progress) -
     with open_recording(path) as recording:
         if _is_compact(recording, compression):
             return
-        with _draft_of(recording, path, compression, progress) as draft:
+        with _draft_of(recording, path, compression, progress) as draft, claimed(path):
             if _identity(path) != before:
                 raise RecordingError(f"{path} was changed meanwhile, and stays as it is; compact it again")
-            _put_in_place(draft, path)
-
-
-def _put_in_place(draft: Path, path: Path) -> None:
-    discard(path)
-    draft.replace(path)
+            put_in_place(draft, path)
 
 
 def _is_compact(recording: Recording, compression: str | None) -> bool:
@@ -156,6 +154,7 @@ def _write(recording: Recording, file: h5py.File, compression: str, progress: Pr
     arrays, prints = arrays_of(recording), []
     make_skeleton(recording, file, filters_of(compression))
     file.attrs.update({**_ending(recording), "compacted": compression})
+    file.attrs.pop("ring", None)
     for piece in progress([piece for path in arrays for piece in pieces(path, dataset_at(file, path))]):
         prints.append((piece, _copy(arrays[piece.path], piece, dataset_at(file, piece.path))))
     return prints
@@ -172,8 +171,8 @@ def _ending(recording: Recording) -> dict[str, Any]:
     root = snapshot_of(recording).node("/")
     if root is None or root.attrs["status"] != "recording":
         return {}
-    ring = Ring.open(ring_path(recording.path))
-    if ring is None or ring.layout.token != root.attrs.get("token"):
+    ring = find_ring(snapshot_of(recording).path, str(root.attrs.get("token")), root.attrs.get("ring"))
+    if ring is None:
         return {"status": "repaired"}
     return {"status": "complete" if ring.state is State.COMPLETE else "repaired", **ring.ending}
 

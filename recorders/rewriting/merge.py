@@ -13,12 +13,14 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
 from ..file.creation import create_file
+from ..file.journal import put_in_place
 from ..file.store import Store
 from ..reading.recording import open_recording
 from ..ring.channels import Block, array_channel, check_channels, row_bytes
 from ..ring.derived import with_features
+from ..ring.finding import replacing
 from ..ring.layout import NAN, is_absent
-from ..ring.paths import check_path, ring_path
+from ..ring.paths import check_path, real
 from .shards import RankRows, by_rank, whole_parameters
 
 # How much is held of all arrays at a time; one row is, however large it may be.
@@ -39,11 +41,12 @@ def merge(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str
     """
     output = Path(output).absolute()
     check_path(output, overwrite=overwrite)
-    if output.resolve() in [Path(path).resolve() for path in paths]:
+    if any(output.exists() and Path(path).exists() and output.samefile(path) for path in paths):
         raise SettingError(f"output={str(output)!r} is one of the recordings to merge; choose another path")
     with ExitStack() as opened:
         ranks = by_rank([opened.enter_context(open_recording(path)) for path in paths])
-        Merger(ranks).write(output)
+        # A link stays a link: what it leads to is replaced.
+        Merger(ranks).write(real(output))
         left_out = [f"{rank.left_out} of rank {k}" for k, rank in enumerate(ranks) if rank.left_out]
     if left_out:
         warnings.warn(f"{output}: rows that not every rank has were left out: {', '.join(left_out)}", stacklevel=2)
@@ -79,15 +82,14 @@ class Merger:
         create_file(draft, self._channels, self._scalars, config=config, token=token, attributes=attributes)
         try:
             self._fill(draft)
-            draft.replace(output)
+            with replacing(output):
+                put_in_place(draft, output)
         except RecordingError:
             raise
         except OSError as error:
             raise RecordingError(f"{output} cannot be made: {error.strerror or error}") from error
         finally:
             draft.unlink(missing_ok=True)
-        # It belongs to a recording that lay here before.
-        ring_path(output).unlink(missing_ok=True)
 
     def _fill(self, path: Path) -> None:
         store, rows = Store(path), self._ranks[0].rows

@@ -20,6 +20,8 @@ _ABSENT = 0x7FF8_0000_0064_796E
 NAN = unpack("<d", pack("<Q", _ABSENT))[0]
 # The header's words, 8 bytes each, and after them the names of the scalars, what a writer says of its end, the schema.
 _NAMES = ("magic", "header", "capacity", "tail", "state", "waited", "skipped", "names", "message", "schema", "final")
+# What rings of 0.1.0 have not, where it is 0.
+_NAMES += ("inode", "filed")
 WORDS = {name: 8 * k for k, name in enumerate(_NAMES)}
 NAMES_START, NAMES_ROOM = 128, 2**15 - 128
 MESSAGE_START, MESSAGE_ROOM = NAMES_START + NAMES_ROOM, 1024

@@ -7,34 +7,39 @@ import numpy as np
 
 from .channels import Block
 from .derived import with_features
-from .lock import is_held
-from .paths import ring_path
+from .finding import follows
 from .ring import Ring, State
 
 
 @dataclass(frozen=True)
 class Tail:
-    """Rows from a ring, with the recording they belong to and whether anybody still adds to it."""
+    """Rows from a ring, with the recording they belong to, and whether its training goes on as far as it said itself.
+
+    filed: the step of the last row that went from the ring into the file, -1 where none did.
+    """
 
     token: str
-    is_live: bool
+    goes_on: bool
+    filed: int
     block: Block | None
 
+    def follows(self, last: int) -> bool:
+        """Whether nothing lies between the file's last row, of step *last*, and these."""
+        return follows(last, self.filed, None if self.block is None else int(self.block.step[0]))
 
-def read_tail(path: Path) -> Tail | None:
-    """Return the rows in the ring of the recording at *path*; None where there is no ring.
+
+def read_tail(place: Path) -> Tail | None:
+    """Return the rows in the ring at *place*; None where there is no ring.
 
     Read the file after it, not before: a row leaves the ring once it is in the file.
     """
-    # In this order: a ring that nobody holds any more gets no further rows.
-    held = is_held(ring_path(path))
-    ring = Ring.open(ring_path(path))
+    ring = Ring.open(place)
     if ring is None:
         return None
-    start = ring.tail
+    filed, start = ring.filed, ring.tail
     count = ring.complete_after(start)
     rows = ring.rows[np.arange(start, start + count) % ring.capacity] if count else ring.rows[:0].copy()
     # The slots of rows that were taken meanwhile may have been used again while they were copied.
     rows = rows[max(0, ring.tail - start) :]
     block = with_features(ring.block(rows), ring.layout.channels)[0] if len(rows) else None
-    return Tail(ring.layout.token, held and ring.state is State.RECORDING, block)
+    return Tail(ring.layout.token, ring.state is State.RECORDING, filed, block)

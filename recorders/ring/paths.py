@@ -1,23 +1,61 @@
 """Whether a recording can be put at a path; apart from the rest, so that asking loads nothing heavy."""
 
+import os
 from collections.abc import Container
 from pathlib import Path
 
-from ...dynamics.errors import OutputExistsError
+from ...dynamics.errors import OutputExistsError, RecordingError
 from ..outputs import check_output
-from .lock import is_held
+from .lock import is_claimed, is_held
 
 
 def check_path(path: Path, *, overwrite: bool) -> None:
     """Raise OutputExistsError or RecordingError where no recording can be put at *path*; touch nothing."""
     check_output(path, overwrite=overwrite)
-    if is_held(ring_path(path)):
+    if is_live(path):
         raise OutputExistsError(f"{path} is being recorded at this moment; close its recorder or choose another path")
 
 
 def ring_path(recording: Path) -> Path:
     """Return where the ring of a recording lies."""
     return Path(f"{recording}.ring")
+
+
+def is_live(recording: Path) -> bool:
+    """Whether anybody writes the recording at this moment; asked of the file itself, whatever it is called."""
+    return is_claimed(recording) or is_held(ring_path(named_by_its_ring(recording)))
+
+
+def named_by_its_ring(path: Path) -> Path:
+    """Return the file that *path* leads to by the name beside which its ring and its journal lie.
+
+    Links are followed. Of several names in one folder, which hard links are, it is the one that has any of the two.
+    """
+    path = real(path)
+    try:
+        if path.stat().st_nlink < 2 or _has_companion(path):
+            return path
+        names = (Path(entry.path) for entry in os.scandir(path.parent) if entry.inode() == path.stat().st_ino)
+        return next(filter(_has_companion, sorted(names)), path)
+    except OSError:
+        return path
+
+
+def real(path: Path) -> Path:
+    """Return where *path* leads to, without links; raises RecordingError where that goes round in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise RecordingError(f"{path} leads nowhere: its links go round in a circle") from error
+
+
+def _has_companion(path: Path) -> bool:
+    return any(Path(f"{path}{suffix}").exists() for suffix in (".ring", ".journal"))
+
+
+def earlier_name(path: Path) -> Path:
+    """Return the further name by which what lies at *path* is kept until what replaces it has begun."""
+    return Path(f"{path}.earlier")
 
 
 def free_path(path: Path, *, folder: Path, taken: Container[Path], overwrite: bool) -> Path:

@@ -3,6 +3,7 @@
 import mmap
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from struct import Struct
@@ -13,7 +14,9 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from .channels import Block
 from .layout import MAGIC, MESSAGE_ROOM, MESSAGE_START, NAMES_ROOM, NAMES_START, NAN, SCHEMA_START, WORDS, RowLayout
-from .lock import Lock, allocate, hold
+from .lock import Lock, allocate, claim, hold, is_at
+from .order import KEEPS_ORDER, fence
+from .paths import earlier_name
 
 _WORD = Struct("<q")
 # What a schema raises that is not one, or cut short.
@@ -41,6 +44,8 @@ class Ring:
         self.memory = memory
         self.layout = layout
         self.lock = lock
+        # The hold on the recording's own file.
+        self.claim: Lock | None = None
         self.header_bytes = self._word("header")
         self.row_bytes = layout.row_bytes
         self.capacity = self._word("capacity")
@@ -55,7 +60,9 @@ class Ring:
             # Nobody else has mapped it, whom this would kill by a signal.
             os.ftruncate(lock.descriptor, 0)
             allocate(lock.descriptor, size)
-            memory = mmap.mmap(lock.descriptor, size)
+            # Of a file of its own: a mapping keeps what it is of open, in forked children too, and with it the lock.
+            with _draft(path).open("r+b") as file:
+                memory = mmap.mmap(file.fileno(), size)
             schema = layout.schema()
             memory[SCHEMA_START : SCHEMA_START + len(schema)] = schema
             for word, value in (("header", layout.header_bytes), ("capacity", capacity), ("schema", len(schema))):
@@ -65,8 +72,7 @@ class Ring:
             ring.rows["scalars"] = NAN
             ring.add_names(scalars)
         except OSError as error:
-            _draft(path).unlink(missing_ok=True)
-            lock.release()
+            lock.remove(_draft(path))
             raise RecordingError(f"{path} cannot be made ({size:,} bytes): {error.strerror or error}") from error
         return ring
 
@@ -117,6 +123,47 @@ class Ring:
         rows = self.complete
         return {"final_row": int(rows == self._word("final")), **noted} if rows else noted
 
+    @property
+    def filed(self) -> int:
+        """The step of the last row that went into the recording, -1 where none did or nobody noted it."""
+        return self._word("filed") - 1
+
+    @filed.setter
+    def filed(self, step: int) -> None:
+        self._set_word("filed", step + 1)
+
+    def belong_to(self, recording: Path) -> None:
+        """Be the ring of the file at *recording*, which is the training's as long as it holds the ring.
+
+        Raises OutputExistsError where another training has it.
+        """
+        self.claim = claim(recording)
+        self._set_word("inode", recording.stat().st_ino)
+
+    def is_of(self, recording: Path) -> bool:
+        """Whether the file at *recording*, which lies elsewhere or has another name, is the one that the ring is of.
+
+        It is if it is the very file for which the ring was made, or a hard link to the one beside the ring. Anything
+        else is a copy, which is not what the training went on with.
+        """
+        with suppress(OSError):
+            return recording.stat().st_ino == self._word("inode") or self.path.with_suffix("").samefile(recording)
+        return False
+
+    def is_stray(self, recording: Path) -> bool:
+        """Whether it has rows that are nowhere else, and the file at *recording*, which it lies beside, is another one.
+
+        Its own was moved away, or has another name besides, and looks for it here.
+        """
+        if self.complete == self.tail or not recording.exists():
+            return self.complete > self.tail
+        status = recording.stat()
+        return status.st_nlink > 1 + earlier_name(recording).exists() or self._word("inode") not in (0, status.st_ino)
+
+    def put_aside(self) -> Path:
+        """Make way for the ring of another recording, and return where this one is found from now on; see aside()."""
+        return self.path.replace(aside(self.path, self.layout.token))
+
     def announce_final(self, row: int) -> None:
         """Say that row *row*, once it is complete, is the final state."""
         self._set_word("final", row + 1)
@@ -164,6 +211,9 @@ class Ring:
         """Return how many complete rows there are from *row* on."""
         wanted = np.arange(row, row + self.capacity)
         is_complete = self.rows["mark"][wanted % self.capacity] == wanted + 1
+        if not KEEPS_ORDER:
+            # The rows are read after their marks.
+            fence()
         return self.capacity if is_complete.all() else int(np.argmin(is_complete))
 
     def blocks(self, start: int, stop: int) -> Iterator[Block]:
@@ -187,18 +237,26 @@ class Ring:
         _draft(self.path).replace(self.path)
 
     def discard(self) -> None:
-        """Delete a ring that was never published."""
+        """Delete a ring whose recording did not begin."""
+        for place in (_draft(self.path), self.path):
+            if self.lock is not None and is_at(place, self.lock.descriptor):
+                self.lock.remove(place)
         self.release()
-        _draft(self.path).unlink(missing_ok=True)
 
     def release(self) -> None:
         """Let go of the ring, which stays for readers: nobody fills it any more."""
-        if self.lock is not None:
-            self.lock.release()
+        for lock in (self.lock, self.claim):
+            if lock is not None:
+                lock.release()
 
     def remove(self) -> None:
-        """Delete the file, unless another ring lies there by now."""
+        """Delete the file, unless another ring lies there by now, and let go of it after that."""
+        if os.name == "nt":
+            self.release()
+        self._unlink()
         self.release()
+
+    def _unlink(self) -> None:
         try:
             with self.path.open("rb") as file:
                 mine = (
@@ -218,6 +276,11 @@ class Ring:
 
     def _text(self, start: int, word: str) -> str:
         return self.memory[start : start + self._word(word)].decode(errors="replace")
+
+
+def aside(place: Path, token: str) -> Path:
+    """Return where the ring of the recording *token* lies whose *place* another one has taken."""
+    return place.with_name(f"{place.name}.{token}")
 
 
 def _draft(path: Path) -> Path:

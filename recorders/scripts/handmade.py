@@ -1,6 +1,5 @@
 """Trainings whose parameters no optimizer of torch's steps: what changes between two backward passes."""
 
-import math
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from .losses import Account, Look, LooseAccount, Pass
+from .accounts import Account, Look, LooseAccount, is_known
+from .losses import Pass
 
 if TYPE_CHECKING:
     from ..step.recorder import Recorder
@@ -82,7 +82,7 @@ class Handmade:
             return
         loss = self.account.loss
         if self.recorder is not None:
-            self.recorder.complete(**({} if isinstance(loss, float) and math.isnan(loss) else {"loss": loss}))
+            self.recorder.complete(**({"loss": loss} if is_known(loss) else {}))
 
     def steps_within(self, done: Pass, begin: Begin) -> bool:
         """Whether a pass has changed the parameters by itself, as its hooks may; completes the row if so."""

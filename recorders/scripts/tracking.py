@@ -18,8 +18,9 @@ from ...dynamics.errors import SettingError, unknown_name
 from ..model.parameters import clean_name, unwrap
 from ..ring.paths import free_path
 from ..writing.cost import price_is_told, room_for_rows
+from .accounts import Account
 from .handmade import Workshop
-from .losses import Account, Ledger, parameters_of, replaced
+from .losses import Ledger, parameters_of, replaced
 from .ownership import Ownership, ownership
 from .trainings import RecordedTraining, company
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from .accounts import Account, Number
 from .handmade import Workshop
-from .losses import Account, Ledger, Number, parameters_of
+from .losses import Ledger, parameters_of
 from .ownership import owners_of
 
 if TYPE_CHECKING:

@@ -66,6 +66,7 @@ class Gaps:
         records, whether rows are taken at the steps of an optimizer.
         """
         self._path, self._steps_between, self._records = path, steps_between, records
+        self._first = steps_between()
         if not self._optimizers:
             return
         if is_within_step():
@@ -107,7 +108,8 @@ class Gaps:
     def conclude(self) -> None:
         """Look a last time, before the final row; what is seen is told by :meth:`tell_the_rest`."""
         self.look()
-        if not (self._has_stepped or self._by_hand or "steps" in self._told) and self._has_changed():
+        is_seen = self._has_stepped or self._by_hand or self._steps_between() != self._first
+        if not is_seen and "steps" not in self._told and self._has_changed():
             self._tell(
                 "steps",
                 "the parameters changed, but no step was seen, so that there is no row but the last: whatever stepped "

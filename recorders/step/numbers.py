@@ -1,7 +1,6 @@
 """The numbers of the next row: what was logged, and the learning rates."""
 
 from collections.abc import Mapping, Sequence
-from struct import Struct
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from ..model.copies import as_number
 from ..model.device_copies import DeviceScalar
 from ..ring.channels import check_name
 from ..ring.layout import NAN
+from ..ring.order import row_packer
 from ..ring.ring import Ring
 from .compiling import set_apart, uncompiled
 from .state import HotPath
@@ -131,7 +131,7 @@ class RowScalars(HotPath):
 
     def _add_place(self, name: str) -> int:
         size = len(self._places) + 1
-        head, pack = self._ring.layout.step - 8 * size, Struct(f"<{size}dqdq").pack_into
+        head, pack = self._ring.layout.step - 8 * size, row_packer(size)
         blank, numbers = [NAN, *self._blank], [NAN, *self._numbers]
         # All of it or nothing: no Ctrl-C comes between plain assignments.
         self._blank, self._numbers, self._head, self._pack, self._places[name] = blank, numbers, head, pack, -size

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
+from ..ring.forks import when_forked
 from ..schedule.steps import EveryNth, Schedule
 from ..schedule.trigger import Trigger
 from ..writing.start import Start
 from ..writing.writer import Writer, WriterLostError, take_over
 from .compiling import keep_compiler_out, set_apart, uncompiled
-from .forks import when_forked
 from .row import Copies, RowFiller
 from .state import Phase
 

@@ -11,6 +11,7 @@ from ..reading.members import Members
 from ..reading.recording import Recording
 from ..reading.selection import LOSSES, Selection, select
 from ..text import ShownAsText
+from .judging import are_told
 
 # So many members are looked at, which takes seconds; more tell the same with smaller errors.
 _MOST = 50
@@ -79,7 +80,10 @@ def tell_ensemble(recording: Recording, parameter: str | None = None) -> Ensembl
     series = recording.features[selection.parameter]["dimensionality"]
     members, looked_at = series.shape[1], min(_MOST, series.shape[1])
     W = selection.matrices_at(-1)[:looked_at]
-    summary = summarise(Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step)
+    is_told = are_told(recording, selection.parameter, looked_at)
+    summary = summarise(
+        Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step, is_told=is_told
+    )
     return EnsembleStory(selection.parameter, members, looked_at, summary, recording.diverged_at)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dynamics.chance import judge
 from ...dynamics.errors import RecordingError, SettingError
 from ...dynamics.experiments.experiment import Experiment
 from ...dynamics.landscape.critical_points import refine
@@ -14,7 +15,6 @@ from ...dynamics.landscape.known_points import nearest_kgon
 from ...dynamics.landscape.spectrum import EXACT_SIZE, Curvature, curvature
 from ...dynamics.landscape.surfaces import PopulationSurface
 from ...dynamics.landscape.symmetries import rotations
-from ...dynamics.polytopes import identify, summary
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
@@ -186,7 +186,7 @@ def _search(view: _View, parameters: dict[str, np.ndarray]) -> dict[str, Any]:
         "index": found.curvature.saddle_index if found.converged else None,
         "critical_loss": found.curvature.loss,
         "distance": found.distance,
-        "polytopes": summary(identify(matrix)),
+        "polytopes": judge(matrix).form,
     }
 
 

@@ -1,31 +1,32 @@
 """The story of a recording: what its features form at last, the regimes they went through, and the jumps they took."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
+from ...dynamics.chance import Verdict
 from ...dynamics.feature_names import name_features
 from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
 from ...dynamics.motion.words import describe
-from ...dynamics.polytopes import Polytope, identify, summary
-from ...dynamics.polytopes.wholes import shapes_of, word_of
+from ...dynamics.polytopes import Polytope, summary
+from ...dynamics.polytopes.wholes import word_of
 from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
 from .ensemble_story import EnsembleStory, tell_ensemble
+from .judging import told_jumps, verdict_on
 
 # The population loss tells more than that of the minibatches, where it was recorded.
 # Regimes are slow, and so many rows tell them as all do. Of matrices with more elements, or more features, nobody wants
 # to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
 _FEWEST_ROWS = 3
-# What jumps lead to is looked at in so many of them.
-_JUMPS = 100
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Story(ShownAsText):
     at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
     regimes and jumps are those before it; is_unknown says that no row has a dimensionality. subject is whose directions
     are meant, such as "tokens of tok.weight", and labels are the user's own names of the features, if there are any.
+
+    Only what is beyond chance is told: verdict, None where it is not known, says what that is, and what is said of all
+    else. against_chance has the size of each jump in units of the scatter of D of random directions, NaN where that is
+    not known.
     """
 
     path: str
@@ -50,6 +55,8 @@ class Story(ShownAsText):
     shapes: list[dict[int, str]] = field(default_factory=list)
     diverged_at: int | None = None
     is_unknown: bool = False
+    verdict: Verdict | None = None
+    against_chance: list[float] = field(default_factory=list)
     subject: str | None = None
     labels: tuple[str, ...] | None = None
 
@@ -57,10 +64,13 @@ class Story(ShownAsText):
         """Return what JSON can hold; None stands for a number that is not known."""
         told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss", "diverged_at")}
         told["subject"] = self.subject or self.parameter
-        return told | {
+        document = told | {
             name: None if things is None else [self._with_labels(plain(asdict(each))) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
+        for jump, size in zip(document["jumps"], self.against_chance, strict=False):
+            jump["against_chance"] = plain(size)
+        return document | {"chance": None if self.verdict is None else self.verdict.as_dict()}
 
     def _with_labels(self, entry: Any) -> Any:
         """Return what JSON can hold with the names of its features beside their numbers, wherever it has any."""
@@ -79,24 +89,38 @@ class Story(ShownAsText):
             head += ": its dimensionality is not a number in any row"
         elif self.diverged_at is not None:
             head += f" before it diverged at step {self.diverged_at}"
+        elif self.verdict is not None and not self.verdict.says_more:
+            head += f"; {self.verdict.words}"
         return "\n".join([f"{self._whose}, {head}", *(f"  {words}" for words in self.jump_words)])
 
     @property
     def jump_words(self) -> list[str]:
         """Each jump in words."""
         name = (self.loss or "loss").replace("_", " ")
-        told = zip_longest(self.jumps, self.shapes)
-        return [describe_jump(jump, name, shapes=shapes, labels=self.labels) for jump, shapes in told]
+        told = zip_longest(self.jumps, self.shapes, self.against_chance, fillvalue=None)
+        return [
+            describe_jump(
+                jump,
+                name,
+                shapes=shapes,
+                against_chance=math.nan if size is None else size,
+                labels=self.labels,
+            )
+            for jump, shapes, size in told
+        ]
 
     def __str__(self) -> str:
         parts = []
         if self.diverged_at is not None:
             parts.append(f"{self._whose}, diverged at step {self.diverged_at}")
-        if self.polytopes is not None:
-            parts.append(f"{self._whose}, at last {summary(self.polytopes)}")
+        if self.verdict is not None and not self.verdict.says_more:
+            parts.append(f"{self._whose}, {self.verdict.words}")
+        elif self.polytopes is not None:
+            form = summary(self.polytopes) if self.verdict is None else self.verdict.form
+            parts.append(f"{self._whose}, at last {form}")
             told = [each for each in self.polytopes if each.rank]
             parts += [f"  {word_of(each)}: {name_features(each.features, self.labels)}" for each in told]
-        if self.regimes is not None:
+        if self.regimes:
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
             parts += [f"  {describe(regime, self.labels)}" for regime in self.regimes]
@@ -128,20 +152,23 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
     selection = select(recording, parameter, instance)
     loss, values = selection.told_loss()
     step = selection.step
-    jumps = detect_jumps(selection.dimensionality, values, step)
+    verdict = verdict_on(selection)
+    told = told_jumps(selection, detect_jumps(selection.dimensionality, values, step), verdict)
     return Story(
         path=str(recording.path),
         parameter=selection.parameter,
         instance=selection.instance,
         loss=loss,
-        polytopes=_polytopes(selection),
-        regimes=_regimes(selection, step, values),
-        jumps=jumps,
-        shapes=_shapes(selection, jumps[:_JUMPS]),
+        polytopes=list(verdict.parts) if verdict is not None and len(verdict.D) <= _FEATURES else None,
+        regimes=_regimes(selection, step, values, verdict),
+        jumps=[each.jump for each in told],
+        shapes=[each.shapes for each in told],
         diverged_at=selection.diverged_at,
         is_unknown=_is_unknown(selection),
         subject=selection.subject,
         labels=selection.labels,
+        verdict=verdict,
+        against_chance=[each.against_chance for each in told],
     )
 
 
@@ -150,27 +177,14 @@ def _is_unknown(selection: Selection) -> bool:
     return bool(np.isnan(D[:1]).all()) and all(np.isnan(values).all() for _, values in pieces(D))
 
 
-def _polytopes(selection: Selection, row: int = -1) -> list[Polytope] | None:
-    """Return what the features form in a row, None where that is not known."""
-    if not selection.has_weights:
-        return None
-    W = selection.weights_at(slice(row, row + 1 or None))[0]
-    return identify(W) if W.shape[-1] <= _FEATURES and np.isfinite(W).all() else None
-
-
-def _shapes(selection: Selection, jumps: list[Jump]) -> list[dict[int, str]]:
-    """Return what the features of each jump are in at its end; nothing of a matrix too large to look at it often."""
-    if not selection.has_weights or selection.elements > _ELEMENTS:
-        return []
-    rows = np.searchsorted(selection.step, [jump.end for jump in jumps]).clip(max=len(selection.step) - 1)
-    named = [shapes_of(_polytopes(selection, row) or []) for row in rows.tolist()]
-    return [{i: names[i] for i in jump.features if i in names} for jump, names in zip(jumps, named, strict=True)]
-
-
-def _regimes(selection: Selection, step: np.ndarray, loss: np.ndarray | None) -> list[Regime] | None:
+def _regimes(
+    selection: Selection, step: np.ndarray, loss: np.ndarray | None, verdict: Verdict | None
+) -> list[Regime] | None:
     rows = len(step)
     if not selection.has_weights or rows < _FEWEST_ROWS or selection.elements > _ELEMENTS:
         return None
+    if verdict is not None and not verdict.says_more:
+        return []
     chosen = slice(None, None, max(1, rows // _ROWS))
     W = selection.weights_at(chosen)
     known = np.isfinite(W).all(axis=(1, 2))

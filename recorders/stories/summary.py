@@ -5,14 +5,16 @@ from dataclasses import asdict, dataclass, field
 from itertools import starmap
 from typing import Any
 
-from ...dynamics.levels import BETWEEN, UNKNOWN, count_levels
+from ...dynamics.levels import LEVELS
 from ..reading.divergence import last_logged
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
 from ..text import ShownAsText, readable
+from .judging import levels_of
 
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
 _MOST_LISTED = 20
+_LEVELS = {level.words for level in LEVELS}
 
 
 @dataclass(frozen=True)
@@ -106,19 +108,19 @@ def summarize(recording: Recording) -> Summary:
 
 
 def _levels(recording: Recording) -> dict[str, dict[str, int]]:
-    """Count the features of each parameter, and of each member of an ensemble, by the level they are at now."""
+    """Count the features of each parameter, and of each member of an ensemble, by what may be said of their level."""
     counts = {}
     for name, group in recording.features.items():
-        last = group["dimensionality"][-1]
-        if last.ndim == 1:
-            counts[name] = count_levels(last)
+        shape = group["dimensionality"].shape[1:]
+        if len(shape) == 1:
+            counts[name] = levels_of(recording, name)
         else:
-            counts.update((f"{name}, instance {k}", count_levels(member)) for k, member in enumerate(last))
+            counts.update((f"{name}, instance {k}", levels_of(recording, name, k)) for k in range(shape[0]))
     return counts
 
 
 def _told(level: str, count: int) -> str:
-    return f"{count} {level}" if level in (UNKNOWN, BETWEEN) else f"{count} at {level}"
+    return f"{count} at {level}" if level in _LEVELS else f"{count} {level}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

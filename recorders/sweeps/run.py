@@ -4,7 +4,7 @@ import ctypes
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ...dynamics.errors import RecordingError
 from ...dynamics.training.loop import check_device
 from ..experiment import one_thread
 from ..ring.lock import hold
-from ..ring.paths import check_path
+from ..ring.paths import check_path, real
 from .engines import engine, start_workers
 from .plan import Failure, SweepPlan
 from .result import is_result_of, write_result
@@ -69,7 +69,7 @@ def run_sweep(
     # What devices the workers of a cluster have, they alone know.
     if plan.way == "samples" and address is None:
         check_device(plan.experiment.device)
-    path = Path(path).absolute()
+    given, path = Path(path).absolute(), real(Path(path))
     tasks, _ = plan.cut()
     folder = SealedFolder(Path(f"{path}.tasks"))
     folder.drop_damaged(task.name for task in tasks)
@@ -78,10 +78,10 @@ def run_sweep(
     mark = Path(f"{path}.lock")
     lock = hold(mark)
     try:
-        return _run_alone(plan, path, folder, engine_name, address, workers, report, retry=retry)
+        outcome = _run_alone(plan, path, folder, engine_name, address, workers, report, retry=retry)
+        return replace(outcome, path=given)
     finally:
-        mark.unlink(missing_ok=True)
-        lock.release()
+        lock.remove(mark)
 
 
 def _run_alone(

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ...dynamics.chance import is_beyond, moves_of
 from ...dynamics.ensembles.gathering import Model
 from ...dynamics.ensembles.intervals import IntervalEstimate
 from ...dynamics.ensembles.many_models import EnsembleDynamics, ensemble_dynamics
@@ -122,8 +124,10 @@ def statistics_of(
     found = models_of(source, parameter)
     looked_at = found.points[:points]
     models = _counted(found.models, progress(range(len(looked_at) * found.repeat)))
+    is_told = partial(_is_told, share=1 / max(1, len(looked_at) * found.repeat))
     told = tuple(
-        PointStatistics(settings, ensemble_dynamics(islice(models, found.repeat), found.step)) for settings in looked_at
+        PointStatistics(settings, ensemble_dynamics(islice(models, found.repeat), found.step, is_told=is_told))
+        for settings in looked_at
     )
     # A bar that shows how far it is goes away at its end, which is behind the last model.
     next(models, None)
@@ -134,6 +138,12 @@ def _counted(models: Iterator[Model], numbers: Iterable[int]) -> Iterator[Model]
     """Yield a model for each of the *numbers*."""
     for _ in numbers:
         yield next(models)
+
+
+def _is_told(model: Model, share: float) -> bool:
+    """Return whether a model is beyond chance; by its last row alone where no trajectory was kept."""
+    D = np.asarray(model.dimensionality)
+    return is_beyond(np.asarray(model.W, np.float64), moves_of(D) if len(D) > 1 else None, share=share)
 
 
 def _jumps(dynamics: EnsembleDynamics) -> dict[str, Any]:

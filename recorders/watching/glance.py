@@ -1,14 +1,17 @@
 """What a glance at a running recording reads: its end, and a few rows of all the rest, however long it is."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ...dynamics.chance.verdict import AS_RANDOM
 from ...dynamics.levels import LEVELS, TOLERANCE, count_levels, level_indices
 from ..reading.divergence import ends_diverged, last_logged
 from ..reading.recording import Recording
 from ..reading.series import Series
+from ..stories.judging import may_have_levels
 
 # The scalars' last values are sought in this many rows, and the speed is that of the last seconds of them.
 _TAIL = 4096
@@ -104,9 +107,7 @@ def look(recording: Recording, previous: Glance | None = None) -> Glance:
         scalars=last,
         other_scalars=len(scalars) - len(shown),
         features={
-            name: _look_at_features(
-                recording, features[name]["dimensionality"], previous and previous.features.get(name)
-            )
+            name: _look_at_features(recording, name, previous and previous.features.get(name))
             for name in list(features)[:_PARAMETERS]
         },
         other_features=max(0, len(features) - _PARAMETERS),
@@ -141,10 +142,13 @@ def _sample(series: Series, most: int, previous: Sample | None) -> Sample:
     return Sample(stride, np.concatenate([values, new]))
 
 
-def _look_at_features(recording: Recording, series: Series, previous: FeatureGlance | None) -> FeatureGlance:
+def _look_at_features(recording: Recording, name: str, previous: FeatureGlance | None) -> FeatureGlance:
+    series = recording.features[name]["dimensionality"]
     shape = series.shape[1:]
     most = max(2, min(_FEATURE_ROWS, _FEATURE_NUMBERS // max(1, int(np.prod(shape)))))
     sample = _sample(series, most, previous and previous.sample)
+    if name in recording.parameters and not may_have_levels(recording, name):
+        return FeatureGlance(shape, {AS_RANDOM: math.prod(shape)}, [], sample)
     rests, moves = _rests(sample.values)
     changes = [
         LevelChange(

@@ -102,6 +102,7 @@ class Drain:
                 else:
                     complete.scalars[name] = values
         self.store.append(complete)
+        self.ring.filed = int(block.step[-1])
 
 
 def finish(drain: Drain) -> None:

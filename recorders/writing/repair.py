@@ -1,5 +1,6 @@
 """Making a clean file of what a crash left."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from ..file.hdf5 import dataset_at
 from ..file.journal import redo
 from ..file.store import Store
 from ..file.superblock import clear_in_place
-from ..reading.opening import check_format, open_file
-from ..ring.lock import is_held
-from ..ring.paths import ring_path
+from ..reading.opening import check_format, located, open_file
+from ..ring.finding import find_ring, follows_file
+from ..ring.lock import claimed
+from ..ring.paths import is_live
 from ..ring.ring import Ring, State
 from .drain import Drain
 
@@ -38,21 +40,38 @@ def repair(path: Path) -> Repaired:
     A recording that was closed in order is left as it is. A repair that is itself interrupted can be begun again.
     Raises RecordingError for a recording that is still being written, and for what is none.
     """
-    if is_held(ring_path(path)):
+    place = located(path)
+    if is_live(place):
         raise RecordingError(f"{path} is still being written; end the training first")
-    with open_file(path) as file:
-        check_format(path, file)
+    with open_file(place) as file:
+        check_format(place, file)
+    with claimed(place):
+        return fold_in(place)
+
+
+def fold_in(path: Path) -> Repaired:
+    """Repair a recording, of which the caller is the only writer, by the name beside which its ring lies."""
     make_whole(path)
     with h5py.File(path, "r") as file:
         status, token, rows = str(file.attrs["status"]), file.attrs.get("token"), int(dataset_at(file, "committed")[0])
-    ring = Ring.open(ring_path(path), writable=True)
-    if ring is not None and ring.layout.token != token:
-        # It belongs to another recording, which may have been put elsewhere: it is not ours to delete.
-        ring = None
+        noted, last = file.attrs.get("ring"), int(dataset_at(file, "step")[rows - 1]) if rows else -1
+    # One of another recording, which may have been put elsewhere, is not ours to delete.
+    ring = find_ring(path, str(token), noted, writable=True)
     if status != "recording":
         if ring is not None:
             ring.remove()
         return Repaired(rows, 0, status)
+    if ring is None:
+        warnings.warn(f"{path}: its ring is not beside it; rows after step {last} may be missing", stacklevel=3)
+    elif not follows_file(ring, last):
+        raise RecordingError(
+            f"{path} is an older copy of the recording that {ring.path.name} belongs to; put the newer file in its "
+            "place, or that one elsewhere"
+        )
+    return _drained(path, ring)
+
+
+def _drained(path: Path, ring: Ring | None) -> Repaired:
     store, from_ring = Store(path), 0
     try:
         if ring is not None:

@@ -13,15 +13,16 @@ import numpy as np
 
 from ...dynamics.errors import SettingError
 from ..file.compression import is_compressed
-from ..file.creation import add_channel, create_file
+from ..file.creation import add_channel, new_file
 from ..file.hdf5 import array_paths, dataset_at
 from ..file.store import atomic_change
-from ..reading.opening import check_format, open_file
+from ..reading.opening import check_format, located, open_file
 from ..ring.channels import Channel, stored_channels
+from ..ring.finding import put_strays_aside, replacing
 from ..ring.layout import RowLayout, rows_within
-from ..ring.paths import check_path, ring_path
+from ..ring.paths import check_path, real, ring_path
 from ..ring.ring import Ring
-from .repair import repair
+from .repair import fold_in
 
 WriterKind = Literal["auto", "inline", "process"]
 
@@ -64,7 +65,9 @@ def begin(
     *ready* is given the ring before anything that lies there is changed; what it raises leaves all as it was. is_own
     says that it is this process that records there, and will no longer when *ready* returns.
     """
-    goes_on = resume is not False and path.exists()
+    path = real(path)
+    if goes_on := resume is not False and path.exists():
+        path = located(path)
     if not is_own:
         check_path(path, overwrite=overwrite or goes_on)
     token = uuid.uuid4().hex
@@ -77,19 +80,32 @@ def begin(
         # Another training may have begun meanwhile; from here on it cannot.
         check_path(path, overwrite=overwrite or goes_on)
         if goes_on:
-            step, seconds = _continue(path, channels, resume, config, token)
+            step, seconds = _continue(path, channels, resume, config, ring)
         else:
             step, seconds = 0, 0.0
-            create_file(path, channels, ring.names, config=config, token=token, attributes=attributes)
-        ring.publish()
+            _begin_anew(path, channels, config, ring, attributes)
     except BaseException:
         ring.discard()
         raise
     return Start(path, ring, kind, step, seconds)
 
 
+def _begin_anew(
+    path: Path, channels: Sequence[Channel], config: str, ring: Ring, attributes: Mapping[str, int]
+) -> None:
+    """Make the recording at *path*, in the place of what is there."""
+    noted = {**attributes, "ring": str(ring.path)}
+    with (
+        replacing(path),
+        new_file(path, channels, ring.names, config=config, token=ring.layout.token, attributes=noted) as draft,
+    ):
+        ring.belong_to(draft)
+        # Before the file, which says that it has one.
+        ring.publish()
+
+
 def _continue(
-    path: Path, channels: Sequence[Channel], resume: bool | int, config: str, token: str
+    path: Path, channels: Sequence[Channel], resume: bool | int, config: str, ring: Ring
 ) -> tuple[int, float]:
     """Make the recording at *path* one that is being written again; return where it goes on."""
     if not isinstance(resume, SupportsIndex):
@@ -98,7 +114,8 @@ def _continue(
     with open_file(path) as file:
         check_format(path, file)
         _check_same(path, file, channels)
-    repair(path)
+    ring.belong_to(path)
+    fold_in(path)
     with h5py.File(path, "r") as file:
         rows, steps = int(dataset_at(file, "committed")[0]), dataset_at(file, "step")
         # The final row's step has not been taken, so that it gets its row now.
@@ -120,11 +137,15 @@ def _continue(
         if kept:
             file.attrs["final_row"] = int(known[kept - 1] == step)
         earlier = json.loads(str(file.attrs.get("resumed", "[]")))
-        file.attrs.update(status="recording", token=token, resumed=json.dumps([*earlier, entry]))
+        noted = {"token": ring.layout.token, "ring": str(ring.path), "resumed": json.dumps([*earlier, entry])}
+        file.attrs.update(status="recording", **noted)
         for channel in stored_channels(channels):
             if channel.path not in file:
                 add_channel(file, channel, rows)
 
+    put_strays_aside(path)
+    # Before the file, which says that it has one.
+    ring.publish()
     atomic_change(path, reopen)
     return step, seconds
 

@@ -10,7 +10,7 @@ import h5py
 
 from ..file.hdf5 import dataset_at
 from ..file.store import atomic_change
-from ..ring.paths import ring_path
+from ..ring.paths import earlier_name, ring_path
 
 # What a recording that goes on changes of itself.
 _NOTES = ("status", "token", "final_row", "resumed", "ring")
@@ -43,7 +43,7 @@ class _Replaced:
 
     def __init__(self, path: Path, *, exists: bool):
         files = [path, ring_path(path), Path(f"{path}.journal")] if exists else []
-        self._path, self._kept = path, [(each, Path(f"{each}.earlier")) for each in files if each.is_file()]
+        self._path, self._kept = path, [(each, earlier_name(each)) for each in files if each.is_file()]
         # A file system without hard links has no way back; whatever is known to fail was done by then.
         for each, kept in self._kept:
             with suppress(OSError):

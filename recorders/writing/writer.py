@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,7 @@ import numpy as np
 from ...dynamics.errors import RecordingError, unknown_name
 from ..file.store import Store
 from ..ring.channels import Channel
+from ..ring.forks import close, own, when_forked
 from ..ring.ring import Ring
 from ..schedule.trigger import Trigger, TriggerFilter
 from .drain import Derivation, Drain, finish
@@ -27,6 +29,8 @@ _LATENCY = 2.0
 _WRITING_SHARE = 50
 # A row of more bytes takes a training longer to write than it takes a process to be told of it.
 _LARGE_ROW = 2**18
+# A writer that does nothing for so long while it is waited for is taken for lost; so long it has for dying, in seconds.
+_PATIENCE, _DYING = 60.0, 5.0
 # How often a training that waits for the writer looks again, in seconds.
 _PAUSE = 0.0002
 # What NumPy may multiply by has threads that wait for work by spinning: they would take the training's cores.
@@ -105,7 +109,19 @@ class ProcessWriter:
         self.due = time.perf_counter() + _LATENCY
         self._ring = ring
         self._wait = wait
-        self._process = _start(ring, path, trigger)
+        # How many rows were safe when that was last looked at, and since when it is so while room is asked for.
+        self._seen, self._since = 0, time.perf_counter()
+        # The writer sees it closed when the training is gone, also where another program has taken its place.
+        reader, writer = os.pipe()
+        self._lifeline = own(writer)
+        try:
+            self._process = _start(ring, path, trigger, reader)
+        except BaseException:
+            close(self._lifeline)
+            raise
+        finally:
+            os.close(reader)
+        when_forked(self)
 
     @property
     def pid(self) -> int:
@@ -118,6 +134,7 @@ class ProcessWriter:
         self.limit = self._ring.tail + self._ring.capacity
         while row >= self.limit:
             self._check()
+            self._lose_patience()
             if not self._wait:
                 return False
             time.sleep(_PAUSE)
@@ -126,19 +143,49 @@ class ProcessWriter:
         ended = time.perf_counter()
         self.waited += ended - began
         self.due = ended + _LATENCY
+        self._since = ended
         return True
 
     def close(self) -> None:
         """Wait until the writer, which the ring tells that no more rows come, has closed the file."""
+        self._since = time.perf_counter()
         while self._process.poll() is None:
+            self._lose_patience()
             time.sleep(_PAUSE)
         self._check_outcome()
 
     def abandon(self) -> None:
         """Stop the writer, which leaves the file and the ring as they are."""
+        with suppress(RecordingError):
+            self._end_by_force()
+
+    def leave_to_parent(self) -> None:
+        """Be no parent of the writer, in a forked child."""
+        self._process.returncode = 0
+
+    def _lose_patience(self) -> None:
+        """Raise WriterLostError where the writer, which is waited for, has done nothing for too long."""
+        tail, now = self._ring.tail, time.perf_counter()
+        if tail != self._seen:
+            self._seen, self._since = tail, now
+        if now - self._since > _PATIENCE:
+            self._end_by_force()
+            raise WriterLostError(f"its writer did nothing for {_PATIENCE:g} seconds")
+
+    def _end_by_force(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
-            self._process.wait()
+            try:
+                self._process.wait(_DYING)
+            except subprocess.TimeoutExpired as error:
+                # As where it waits for a disk that does not answer.
+                raise RecordingError("its writer hangs, and cannot be ended") from error
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lifeline >= 0:
+            close(self._lifeline)
+            self._lifeline = -1
 
     def _check(self) -> None:
         if self._process.poll() is not None:
@@ -146,6 +193,7 @@ class ProcessWriter:
             raise RecordingError("its writer ended before the training")
 
     def _check_outcome(self) -> None:
+        self._let_go()
         if self._process.returncode > 0:
             raise RecordingError(self._ring.message or "its writer failed")
         if self._process.returncode < 0:
@@ -180,22 +228,24 @@ def take_over(lost: Writer, ring: Ring, path: Path, trigger: Trigger | None) -> 
     return writer
 
 
-def _start(ring: Ring, path: Path, trigger: Trigger | None) -> subprocess.Popen[bytes]:
-    """Start the process; it shares the training's lock, and no signal of the training's terminal reaches it."""
-    lock = [] if ring.lock is None else [ring.lock.descriptor]
+def _start(ring: Ring, path: Path, trigger: Trigger | None, lifeline: int) -> subprocess.Popen[bytes]:
+    """Start the process; it shares the training's locks, and no signal of the training's terminal reaches it."""
+    locks = [lock.descriptor for lock in (ring.lock, ring.claim) if lock is not None]
     arguments = {
         "path": sys.path,
         "ring": str(ring.path),
         "recording": str(path),
         "training": os.getpid(),
+        # Its standard input.
+        "lifeline": 0,
         "trigger": None if trigger is None else asdict(trigger),
     }
     return subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, json.dumps(arguments)],
-        stdin=subprocess.DEVNULL,
+        stdin=lifeline,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, **_ONE_THREAD},
-        pass_fds=lock,
+        pass_fds=locks,
         start_new_session=True,
     )

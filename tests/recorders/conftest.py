@@ -106,6 +106,25 @@ def recorded(path: Path) -> Path:
 
 
 @pytest.fixture
+def left() -> Callable[..., Regression]:
+    """A function that leaves a recording as a training does whose process dies, with its ring, and gives its training.
+
+    With a small ring some of its rows are in the file.
+    """
+
+    def leave(path: Path, steps: int = 6, **options: Any) -> Regression:
+        run = Regression()
+        recorder = dyn.attach(run.model, run.optimizer, path, writer="inline", **options)
+        run.train(steps, recorder)
+        recorder._writer.abandon()
+        recorder._ring.release()
+        recorder._detach()
+        return run
+
+    return leave
+
+
+@pytest.fixture
 def small_ring(monkeypatch: pytest.MonkeyPatch) -> int:
     """A ring that is full, and so written to the file, after this many rows."""
     for least_or_most in ("_RING_ROWS", "_LEAST_ROWS"):

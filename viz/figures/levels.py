@@ -8,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import Collection, LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
+from ...dynamics.chance import Verdict
 from ...dynamics.jumps import detect_jumps
 from ...dynamics.levels import LEVELS
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
+from ...recorders.stories.judging import told_jumps, verdict_on
 from ..parts.curves import TRANSIENT, Scale, decimate, loss_scale, outline, trend
-from ..parts.feature_graphs import names_in
 from ..parts.jump_marks import draw_jumps, key_of, label_curves
 from ..parts.panels import write_notes
 from ..parts.style import FAINT, INK, LINE, escaped, feature_colours, new_panels, spread, style
@@ -32,8 +33,6 @@ _MOST_POINTS = 400_000
 # At so many rows it is seen how far a feature moves over the run.
 _LOOKS = 50
 _STROKES = ("-", "--", "-.", ":")
-# Of more features than that nobody wants to wait for the names of what they form.
-_MOST_NAMED = 500
 
 
 def plot_levels(
@@ -64,29 +63,34 @@ def plot_levels(
         assert isinstance(figure, Figure)
         if log_steps:
             panels[0].set_xscale("symlog", linthresh=_LINEAR_UP_TO)
-        draw_levels(panels[0], selection)
+        verdict = draw_levels(panels[0], selection)
         if ax is None:
             draw_loss(panels[1], selection, whole=log_steps)
             panels[1].set_xlabel("steps")
-        key = _mark_jumps(panels, selection)
+        key = _mark_jumps(panels, selection, verdict)
         if ax is None:
-            write_notes(figure, [_caption(selection), *key])
+            write_notes(figure, [_caption(selection, verdict), *key])
     return figure
 
 
-def _mark_jumps(panels: Sequence[Axes], selection: Selection) -> list[str]:
+def _mark_jumps(panels: Sequence[Axes], selection: Selection, verdict: Verdict | None) -> list[str]:
     """Mark the jumps on the panels, with the title above the marks, and return the key to them if they are numbers."""
     name, loss = selection.told_loss()
     step, D = selection.step, selection.dimensionality
-    jumps = detect_jumps(D, loss, step)
+    jumps = [each.jump for each in told_jumps(selection, detect_jumps(D, loss, step), verdict)]
     marks = draw_jumps(panels, jumps, selection.labels)
     label_curves(panels[0], jumps, step, D, selection.labels)
     panels[0].set_title(escaped(textwrap.fill(selection.title, _TITLE_LETTERS)), pad=marks.height)
     return key_of(jumps, (name or "loss").replace("_", " "), selection.labels) if marks.are_numbers else []
 
 
-def _caption(selection: Selection) -> str:
+def _caption(selection: Selection, verdict: Verdict | None) -> str:
     colours = "grey if it ends without a dimension" if selection.sets is None else "in the colour of its set"
+    if verdict is not None and not verdict.says_more:
+        return (
+            f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it "
+            f"has to itself: 1 where it shares with none. What is drawn chance would show too: {verdict.words}."
+        )
     return (
         f"Each curve is one feature, {colours}. Its dimensionality D is the share of a hidden dimension that it has to "
         "itself: 1 where it shares with none, 1/2 where two share alike, 0 where it is not represented. A polytope is "
@@ -95,8 +99,12 @@ def _caption(selection: Selection) -> str:
     )
 
 
-def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
-    """Draw D of every feature and the level lines; unrepresented features are faint, and what moves most is on top."""
+def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> Verdict | None:
+    """Draw D of every feature and the level lines; unrepresented features are faint, and what moves most is on top.
+
+    Where all is as chance would have it there are no levels, but a line where the D of random directions is. Return
+    what may be said of the features.
+    """
     step, D = selection.step, selection.dimensionality
     first = step[0] if ax.get_xscale() != "log" else _first_positive(step)
     ax.set_xlim(first, max(step[-1], first + 1))
@@ -111,15 +119,12 @@ def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> None:
     ax.add_collection(draw(drawn.x, drawn.y[:, order], [colours[i] for i in order]))
     ax.set_ylim(-0.02, _TOP)
     ax.set_ylabel("feature dimensionality $D_i$")
-    draw_level_lines(ax, _found(selection) if names else None)
-
-
-def _found(selection: Selection) -> set[str]:
-    """Return the names of the polytopes that the features form in the last row, as far as that can be known."""
-    if not selection.has_weights:
-        return set()
-    W = selection.weights_at(slice(-1, None))[0]
-    return names_in(W) if W.shape[1] <= _MOST_NAMED and np.isfinite(W).all() else set()
+    verdict = verdict_on(selection)
+    if verdict is not None and not verdict.says_more:
+        _draw_line(ax, verdict.at_random, "at random" if names else "")
+    else:
+        draw_level_lines(ax, set(verdict.names.values() if verdict else ()) if names else None)
+    return verdict
 
 
 def _lines(x: np.ndarray, y: np.ndarray, colours: list[str]) -> Collection:
@@ -157,12 +162,17 @@ def draw_level_lines(ax: Axes, found: Container[str] | None = ()) -> None:
     """
     values = [float(level.dimensionality) for level in LEVELS]
     for level, value, place in zip(LEVELS, values, spread(values, _LABEL_GAP), strict=True):
-        ax.axhline(value, color=LINE, linewidth=0.8, zorder=0)
         text = f"{level.label}  {'' if found is None else level.name_among(found)}".rstrip()
-        ax.annotate(
-            text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
-            va="center", fontsize=8, color="#555555", annotation_clip=False,
-        )  # fmt: skip
+        _draw_line(ax, value, text, place)
+
+
+def _draw_line(ax: Axes, value: float, text: str, place: float | None = None) -> None:
+    """Draw a line at a dimensionality with a text at the right margin, at *place* where that is not there."""
+    ax.axhline(value, color=LINE, linewidth=0.8, zorder=0)
+    ax.annotate(
+        text, (1.0, value if place is None else place), xycoords=("axes fraction", "data"), xytext=(5, 0),
+        textcoords="offset points", va="center", fontsize=8, color="#555555", annotation_clip=False,
+    )  # fmt: skip
 
 
 def draw_loss(ax: Axes, selection: Selection, *, whole: bool = False) -> None:

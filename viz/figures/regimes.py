@@ -46,7 +46,12 @@ def plot_regimes(
     """
     check_fits(recording, "regimes")
     selection = select(recording, parameter, instance)
-    regimes = tell(recording, parameter, instance).regimes
+    story = tell(recording, parameter, instance)
+    regimes = story.regimes
+    if regimes == []:
+        raise SettingError(
+            f"{recording.path} has no regimes to tell: its features are {story.verdict.words}; plot its levels"
+        )
     if regimes is None:
         raise SettingError(f"{recording.path} has no regimes to tell: weights that are not finite; plot its levels")
     with style():

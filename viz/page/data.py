@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dynamics.chance import Verdict
 from ...dynamics.levels import LEVELS
 from ...dynamics.motion.words import describe
 from ...recorders.reading.selection import LOSSES, Selection
@@ -42,7 +43,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
         "isFlat": run.m < 3,
         "isLine": run.m == 1,
         "frames": _frames(frames, run.step),
-        "levels": _levels({each.name for each in run.story.polytopes or ()}),
+        "levels": _levels(run.story.verdict),
         "dimensionality": _curves(dimensionality_curves(run.step, selection.dimensionality)),
         "loss": _curves(loss_curves(run.step, losses)),
         "marks": _marks(run.story),
@@ -68,8 +69,14 @@ def _frames(frames: Keyframes, step: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _levels(found: set[str]) -> list[dict[str, Any]]:
-    """Return the levels as numbers, each with the name of its polytope where that was found."""
+def _levels(verdict: Verdict | None) -> list[dict[str, Any]]:
+    """Return the levels as numbers, each with the name of its polytope where that is there.
+
+    Where all is as chance would have it, there is only a line where the D of random directions is.
+    """
+    if verdict is not None and not verdict.says_more:
+        return [{"value": verdict.at_random, "place": verdict.at_random, "label": "at random", "name": ""}]
+    found = set(verdict.names.values() if verdict else ())
     values = [float(level.dimensionality) for level in LEVELS]
     return [
         {

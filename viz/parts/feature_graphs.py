@@ -1,12 +1,14 @@
 """Feature graphs: which features overlap with which, each group of them drawn as the polytope that it forms."""
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from ...dynamics.polytopes import Polytope, identify, summary
+from ...dynamics.chance import judge
+from ...dynamics.polytopes import Polytope, summary
 from ...dynamics.polytopes.identification import ORTHOGONAL
 from .style import INK, MARKERS, PALETTE
 
@@ -28,7 +30,7 @@ def draw_feature_graph(ax: Axes, W: np.ndarray) -> None:
     Groups are laid out side by side, each in a circle in the order of its features' angles in the plane of its two
     largest principal components.
     """
-    polytopes = identify(W)
+    polytopes = judge(W).parts
     groups = sorted((each for each in polytopes if each.rank), key=lambda each: -len(each.features))
     unit = W / np.maximum(np.linalg.norm(W, axis=0), np.finfo(float).tiny)
     centres = _packed([_radius(len(each.features)) for each in groups])
@@ -41,8 +43,8 @@ def draw_feature_graph(ax: Axes, W: np.ndarray) -> None:
 
 
 def names_in(W: np.ndarray) -> set[str]:
-    """Return the names of the polytopes of the catalogue as which some features of W share their dimensions."""
-    return {each.name for each in identify(W) if each.rank and len(each.features) > 1 and each.name != "unnamed"}
+    """Return the names of the polytopes of the catalogue that some features of W form, and not by chance."""
+    return {each.name for each in judge(W).shaped if len(each.features) > 1}
 
 
 def _frame(ax: Axes, places: np.ndarray) -> None:
@@ -56,7 +58,7 @@ def _frame(ax: Axes, places: np.ndarray) -> None:
     ax.set_axis_off()
 
 
-def _words(polytopes: list[Polytope]) -> str:
+def _words(polytopes: Sequence[Polytope]) -> str:
     represented = [each for each in polytopes if each.rank]
     return textwrap.fill(summary(represented) or "nothing", _LETTERS, max_lines=_LINES, placeholder=" …")
 

@@ -148,7 +148,7 @@ def test_a_regime_is_told_in_words(run):
     assert growth.startswith("steps 0-")
     assert "growth: features 0-2 grow" in growth
     assert "features 3-5 stay merged" in merged
-    assert "features 0-2 span 1.2 → 3.0 dimensions (merged → 3 × dedicated)" in opening
+    assert "features 0-2 span 1.2 → 3.0 dimensions (merged → 3 × orthogonal)" in opening
     assert "the sets turn" in twist
     assert "at the end octahedron (3 digons); loss 0.0199 → 0.0199" in octahedron
 
@@ -164,7 +164,7 @@ def test_a_feature_that_shares_its_dimension_is_not_dedicated():
     # By itself each would have one; the two sets are of one digon.
     W = np.broadcast_to(np.array([[1.0, -1, 0], [0, 0, 1]]), (50, 2, 3))
     (told,) = map(describe, find_regimes(W, sets=[[0], [1], [2]]))
-    assert "features 0, 1 stay lone feature; feature 2 stays dedicated; at the end digon, dedicated" in told
+    assert "features 0, 1 stay alone; feature 2 stays dedicated; at the end digon, dedicated" in told
 
 
 def test_features_that_stay_the_same_are_told_together():

@@ -117,13 +117,13 @@ def test_a_draft_is_removed_once_its_process_was_killed_and_not_before(many, tmp
 
 
 def test_a_second_compaction_between_lock_and_rename_leaves_the_draft_alone(many, tmp_path, monkeypatch):
-    put_in_place = compact_module._put_in_place
+    put_in_place = compact_module.put_in_place
 
     def meanwhile(draft, target):
         drafts.remove_stale(target)
         put_in_place(draft, target)
 
-    monkeypatch.setattr(compact_module, "_put_in_place", meanwhile)
+    monkeypatch.setattr(compact_module, "put_in_place", meanwhile)
     compact(many, tmp_path / "out.h5")
     with dyn.open(tmp_path / "out.h5") as recording:
         np.testing.assert_array_equal(recording.probes["wide"], VALUES)

@@ -11,7 +11,7 @@ import pytest
 
 from dyn.dynamics.errors import RecordingError
 from dyn.recorders.file import journal
-from dyn.recorders.file.journal import atomically, discard, is_pending, open_patched, redo
+from dyn.recorders.file.journal import atomically, discard, is_pending, open_patched, put_in_place, redo
 from dyn.recorders.file.superblock import HEAD_BYTES, cleared
 
 LIBVER = ("v110", "v110")
@@ -257,3 +257,52 @@ def test_an_interrupt_waits_until_the_change_is_made(file):
         changing.attrs["status"] = "complete"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert (seen_status(file), is_pending(file)) == ("complete", False)
+
+
+def test_half_a_change_without_its_journal_is_never_read_as_a_whole_one(file, monkeypatch):
+    """It is torn from its first byte to its last."""
+    pwrite, whole, moments = os.pwrite, file.read_bytes(), []
+
+    def seen(*arguments):
+        moments.append(file.read_bytes())
+        return pwrite(*arguments)
+
+    monkeypatch.setattr(os, "pwrite", seen)
+    with atomically(file) as changed:
+        change_everything(changed)
+    monkeypatch.undo()
+    assert moments[0] == whole
+    assert len(moments) > 3
+    for moment in moments[1:]:
+        file.write_bytes(moment)
+        with pytest.raises(OSError, match="Unable to"):
+            h5py.File(file, "r")
+        with pytest.raises(RecordingError, match="was being changed when its writer was killed"):
+            open_patched(file)
+
+
+def test_a_file_takes_the_place_of_one_with_a_journal(file, leave_pending, tmp_path):
+    leave_pending(file, "complete")
+    draft = tmp_path / "draft.h5"
+    with h5py.File(draft, "w", libver=LIBVER) as new:
+        new["x"] = 1
+    put_in_place(draft, file)
+    assert not is_pending(file)
+    with open_patched(file) as found:
+        assert list(found) == ["x"]
+
+
+def test_until_then_the_one_that_is_there_is_whole(file, leave_pending, tmp_path, monkeypatch):
+    leave_pending(file, "complete")
+    monkeypatch.setattr(type(file), "replace", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        put_in_place(tmp_path / "draft.h5", file)
+    with h5py.File(file, "r") as found:
+        assert found.attrs["status"] == "complete"
+
+
+def test_a_journal_without_its_file_is_in_nobodys_way(file, leave_pending, tmp_path):
+    leave_pending(file, "complete")
+    draft = file.rename(tmp_path / "draft.h5")
+    put_in_place(draft, file)
+    assert not is_pending(file)

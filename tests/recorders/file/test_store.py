@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,9 @@ from dyn.recorders.file.superblock import lookup3
 from dyn.recorders.reading.opening import open_file
 from dyn.recorders.reading.recording import snapshot_of
 from dyn.recorders.ring.channels import Block, array_channel
+
+# A store is no training, which has a ring.
+without_ring = pytest.mark.filterwarnings("ignore:.*is not beside it:UserWarning")
 
 PROBE = array_channel("probes", "p", np.zeros(2))
 
@@ -131,6 +135,7 @@ def test_rows_that_were_never_committed_are_cut_off(store, path):
     assert closed_rows(path) == [0, 1, 2, -3]
 
 
+@without_ring
 def test_a_store_that_is_killed_at_any_moment_has_whole_rows(store, path, snapshots):
     with snapshots(path) as moments:
         store.append(block(0, 4))
@@ -145,6 +150,7 @@ def test_a_store_that_is_killed_at_any_moment_has_whole_rows(store, path, snapsh
     assert [rows for k, rows in enumerate(found) if k == 0 or rows != found[k - 1]] == known
 
 
+@without_ring
 @pytest.mark.parametrize("failing", ["_commit", "_close_live", "_go_live"])
 def test_a_store_that_fails_keeps_what_was_committed(store, path, monkeypatch, failing):
     store.append(block(0, 3))
@@ -227,3 +233,45 @@ def test_a_long_recording_is_no_larger_than_its_rows(store, path):
     store.close("complete")
     # step, time, loss and two numbers a row; besides them the file's own structure, and a chunk begun of each array.
     assert 6000 * 5 * 8 <= path.stat().st_size <= 1.5 * 6000 * 5 * 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+# A process with threads should not fork; what these children do needs none.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_neither_writes_nor_keeps_the_file_and_may_read_it(store, path):
+    store.append(block(0, 5))
+    (reader, writer), (answers, answer) = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.read(reader, 1)
+            with suppress(RuntimeError):
+                store.append(block(5, 9))
+            with h5py.File(path, "r", swmr=True, locking=False) as file:
+                os.write(answer, bytes([len(rows_of(file))]))
+            # As the end of a process closes what is open.
+            h5py.h5.close()
+        finally:
+            os._exit(0)
+    store.append(block(5, 40))
+    before = path.read_bytes()
+    os.write(writer, b"x")
+    found = os.read(answers, 1)
+    os.waitpid(child, 0)
+    assert path.read_bytes() == before
+    assert found == bytes([40])
+    store.append(block(40, 50))
+    assert live_rows(path) == list(range(50))
+    for descriptor in (reader, writer, answers, answer):
+        os.close(descriptor)
+
+
+def test_no_program_that_takes_the_place_of_the_training_has_the_file_open(store, path):
+    def open_ones() -> list[int]:
+        return [int(each.name) for each in Path("/proc/self/fd").iterdir() if each.resolve() == path]
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("no /proc on this system")
+    store.append(block(0, 5))
+    assert open_ones()
+    assert not any(map(os.get_inheritable, open_ones()))

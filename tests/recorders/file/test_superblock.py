@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.errors import RecordingError
-from dyn.recorders.file.superblock import HEAD_BYTES, clear_in_place, cleared, is_flagged, lookup3
+from dyn.recorders.file.superblock import (
+    FLAGS_AT,
+    HEAD_BYTES,
+    TORN,
+    clear_in_place,
+    cleared,
+    ends_early,
+    is_flagged,
+    lookup3,
+    mend,
+)
 
 LIBVER = ("v110", "v110")
 
@@ -129,3 +139,40 @@ def test_other_files_are_not_touched(path):
         with pytest.raises(RecordingError, match="no superblock of version 2 or 3"):
             clear_in_place(path)
         assert path.read_bytes() == content
+
+
+def shorten(path):
+    """Say what a forked child's HDF5 says on closing: no flag, and the end that the file had when it was forked."""
+    head = head_of(path)
+    size = path.stat().st_size
+    path.write_bytes(cleared(head, size - 500, given_up=True) + path.read_bytes()[HEAD_BYTES:])
+    return size
+
+
+def test_a_closed_file_that_ends_behind_its_end_is_damaged_and_mended(killed):
+    size = shorten(killed)
+    assert not is_flagged(head_of(killed))
+    assert ends_early(head_of(killed), size)
+    mend(killed)
+    assert head_of(killed) == cleared(head_of(killed), size)
+    with h5py.File(killed, "r+", libver=LIBVER) as file:
+        np.testing.assert_array_equal(file["x"], np.arange(104))
+    assert killed.stat().st_size >= size
+
+
+def test_what_is_sound_or_open_for_writing_is_not_mended(closed):
+    before = closed.read_bytes()
+    mend(closed)
+    assert closed.read_bytes() == before
+    with h5py.File(closed, "r+", libver=LIBVER) as file:
+        file.swmr_mode = True
+        before = head_of(closed)
+        mend(closed)
+        assert head_of(closed) == before
+
+
+def test_a_torn_file_says_what_is_missing(closed):
+    head = bytearray(head_of(closed))
+    head[FLAGS_AT : FLAGS_AT + 1] = TORN
+    with pytest.raises(RecordingError, match=r"run\.h5 was being changed .*put back the file .*\.journal"):
+        cleared(bytes(head), closed.stat().st_size, name="run.h5")

@@ -74,11 +74,14 @@ def test_a_file_that_a_crash_left_is_read_and_not_touched(killed):
 def test_a_crashed_file_without_its_ring_is_read(killed, tmp_path):
     path, truth = killed("both")
     ring_path(path).unlink()
-    with dyn.open(path) as recording:
+    with pytest.warns(UserWarning, match=r"both.h5: it was not closed, and both.h5.ring.*is not beside it"):
+        recording = dyn.open(path)
+    with recording:
         assert (recording.status, len(recording)) == ("aborted", snapshot_of(recording).filed)
         np.testing.assert_array_equal(recording.scalars["loss"], truth[: len(recording), 1])
     shutil.copyfile(path, tmp_path / "copy.h5")
-    assert snapshot_of(dyn.open(tmp_path / "copy.h5")).filed > 0
+    with pytest.warns(UserWarning, match=r"copy.h5: it was not closed, and both.h5.ring.*put copy.h5.ring there"):
+        assert snapshot_of(dyn.open(tmp_path / "copy.h5")).filed > 0
 
 
 def fails(times: int, message: str):

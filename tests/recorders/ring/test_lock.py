@@ -9,7 +9,7 @@ import pytest
 
 from dyn.dynamics.errors import OutputExistsError, RecordingError
 from dyn.recorders.ring import lock
-from dyn.recorders.ring.lock import Lock, hold, is_held
+from dyn.recorders.ring.lock import Lock, claim, claimed, hold, is_claimed, is_held
 
 HOLDER = """
 import sys
@@ -109,3 +109,75 @@ def test_so_does_a_system_without_locks(file, tmp_path, monkeypatch):
     assert is_held(file)
     held.release()
     assert not is_held(tmp_path / "missing")
+
+
+def test_one_that_was_deleted_as_it_was_about_to_be_held_is_made_anew(file, monkeypatch):
+    """Its holder deletes it and lets go between the two: who held that one held nothing that others see."""
+    flock, first = lock.fcntl.flock, hold(file)
+
+    def meanwhile(descriptor, operation):
+        if first.descriptor >= 0:
+            monkeypatch.setattr(lock.fcntl, "flock", flock)
+            first.remove(file)
+        return flock(descriptor, operation)
+
+    monkeypatch.setattr(lock.fcntl, "flock", meanwhile)
+    second = hold(file)
+    assert is_held(file)
+    with pytest.raises(OutputExistsError):
+        hold(file)
+    second.release()
+
+
+def test_what_is_held_is_deleted_before_it_is_let_go(file, monkeypatch):
+    held, unlink = hold(file), type(file).unlink
+
+    def seen(path, *args, **options):
+        assert is_held(path)
+        unlink(path, *args, **options)
+
+    monkeypatch.setattr(type(file), "unlink", seen)
+    held.remove(file)
+    assert not file.exists()
+    assert held.descriptor == -1
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="a file itself is held on Linux")
+
+
+@linux
+def test_a_claimed_file_is_so_by_each_of_its_names_and_wherever_it_goes(file, tmp_path):
+    held = claim(file)
+    (tmp_path / "link").symlink_to(file)
+    os.link(file, tmp_path / "second")
+    file.rename(tmp_path / "moved")
+    for name in ("second", "moved"):
+        assert is_claimed(tmp_path / name)
+        with pytest.raises(OutputExistsError, match=f"{name} is being recorded at this moment"):
+            claim(tmp_path / name)
+    (tmp_path / "copy").write_bytes((tmp_path / "moved").read_bytes())
+    assert not is_claimed(tmp_path / "copy")
+    held.release()
+    assert not is_claimed(tmp_path / "moved")
+
+
+@linux
+def test_a_look_neither_takes_a_claim_nor_breaks_one(file):
+    assert not is_claimed(file)
+    with claimed(file):
+        assert is_claimed(file)
+        assert is_claimed(file)
+    assert not is_claimed(file)
+    assert not is_claimed(file.with_name("missing"))
+
+
+def test_what_is_not_there_is_claimed_by_nobody(tmp_path):
+    with claimed(tmp_path / "missing"):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_without_locks_of_bytes_nobody_claims_a_file(file, monkeypatch):
+    monkeypatch.setattr(lock, "fcntl", None)
+    held = claim(file)
+    assert not is_claimed(file)
+    held.release()

@@ -36,7 +36,7 @@ def fill(ring: Ring, *rows: int, torn: bool = False) -> None:
 
 
 def steps(path) -> list[int]:
-    tail = read_tail(path)
+    tail = read_tail(ring_path(path))
     assert tail is not None
     assert tail.token == "token"
     if tail.block is None:
@@ -47,13 +47,13 @@ def steps(path) -> list[int]:
 
 
 def test_without_a_ring_there_is_no_tail(path):
-    assert read_tail(path) is None
+    assert read_tail(ring_path(path)) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"text", bytes(100_000)], ids=["empty", "text", "zeros"])
 def test_what_is_no_ring_has_no_tail(path, content):
     ring_path(path).write_bytes(content)
-    assert read_tail(path) is None
+    assert read_tail(ring_path(path)) is None
 
 
 def test_rows_that_are_not_in_the_file_are_the_tail(ring, path):
@@ -103,17 +103,12 @@ def test_rows_that_left_while_they_were_copied_are_dropped(ring, path, monkeypat
     assert steps(path) == [2, 3]
 
 
-def test_a_tail_is_live_while_its_training_holds_it_and_has_not_ended(ring, path):
-    def is_live() -> bool:
-        tail = read_tail(path)
-        return tail is not None and tail.is_live
-
-    assert is_live()
-    ring.state = State.COMPLETE
-    assert not is_live()
-    ring.state = State.RECORDING
-    ring.release()
-    assert not is_live()
+def test_a_tail_goes_on_until_its_training_says_otherwise(ring, path):
+    for state in State:
+        ring.state = state
+        tail = read_tail(ring_path(path))
+        assert tail is not None
+        assert tail.goes_on == (state is State.RECORDING)
 
 
 def test_the_tail_has_features_as_the_file_will(regression, path):

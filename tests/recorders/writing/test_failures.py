@@ -166,7 +166,7 @@ def test_names_that_collide_in_the_file_do_not_end_the_recording(regression, pat
 FORK = """
 import os, sys
 import dyn, torch
-from dyn.recorders import start
+from dyn.recorders.writing import start
 from dyn.recorders.ring.paths import ring_path
 start._RING_ROWS = start._LEAST_ROWS = 8
 model = torch.nn.Linear(3, 2)

@@ -233,7 +233,7 @@ def test_a_derived_quantity_goes_on(regression, path):
 
 
 def test_an_attempt_that_fails_leaves_nothing_behind(regression, path, monkeypatch):
-    monkeypatch.setattr("dyn.recorders.writing.start.create_file", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("dyn.recorders.writing.start.new_file", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         dyn.attach(regression.model, regression.optimizer, path)
     assert files_in(path.parent) == {}

@@ -3,10 +3,12 @@
 import os
 import resource
 import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -65,6 +67,18 @@ def wait_for_the_file(path, rows: int) -> None:
     while snapshot_of(dyn.open(path)).filed < rows:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def train_until_replaced(run, recorder: dyn.Recorder) -> None:
+    while isinstance(recorder._writer, ProcessWriter):
+        run.train(1, recorder)
 
 
 def assert_complete(path, run) -> None:
@@ -241,3 +255,56 @@ def test_an_impatient_user_may_interrupt_the_end(regression, recorder, path, mon
     with warnings.catch_warnings(action="error"):
         recorder.close()
     assert_complete(path, regression)
+
+
+@pytest.mark.parametrize("moment", ["training", "closing"])
+@pytest.mark.parametrize("on_full", ["wait", "skip"])
+def test_a_writer_that_hangs_is_ended_and_replaced(regression, path, small_ring, monkeypatch, moment, on_full):
+    monkeypatch.setattr("dyn.recorders.writing.writer._PATIENCE", 0.2)
+    recorder = dyn.attach(regression.model, regression.optimizer, path, writer="process", on_full=on_full)
+    with stopped(writer_of(recorder)):
+        regression.train(small_ring - 1, recorder)
+        if moment == "training":
+            with pytest.warns(RuntimeWarning, match=r"its writer did nothing for 0\.2 seconds; the training writes"):
+                train_until_replaced(regression, recorder)
+        recorder.close()
+    with dyn.open(path) as recording:
+        assert recording.status == "complete"
+        assert len(recording) == len(set(recording.step[:])) >= small_ring
+
+
+def test_one_that_cannot_be_ended_is_left_and_the_training_goes_on(regression, path, small_ring, monkeypatch):
+    monkeypatch.setattr("dyn.recorders.writing.writer._PATIENCE", 0.1)
+    monkeypatch.setattr("dyn.recorders.writing.writer._DYING", 0.1)
+    recorder = dyn.attach(regression.model, regression.optimizer, path, writer="process")
+    process = recorder._writer._process
+    monkeypatch.setattr(process, "kill", lambda: None)
+    with stopped(process.pid):
+        with pytest.warns(RuntimeWarning, match="its writer hangs, and cannot be ended; the training goes on"):
+            regression.train(small_ring + 1, recorder)
+        regression.train(2, recorder)
+        assert len(dyn.open(path)) == small_ring
+    # It finishes by itself.
+    process.wait(30)
+
+
+def test_a_writer_sees_that_another_program_has_the_trainings_place(path):
+    """Its process has the number that it had, and no recording."""
+    program = f"""
+import os, sys, torch, dyn
+model = torch.nn.Linear(3, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+recorder = dyn.attach(model, optimizer, {str(path)!r}, writer="process")
+for _ in range(5):
+    model(torch.ones(3)).sum().backward()
+    optimizer.step()
+os.execv("/bin/sleep", ["sleep", "60"])
+"""
+    with subprocess.Popen([sys.executable, "-c", program]) as training:
+        try:
+            wait_for(lambda: path.exists() and dyn.open(path).status == "aborted")
+            assert training.poll() is None
+            assert len(dyn.open(path)) == 5
+            wait_for(lambda: not ring_path(path).exists())
+        finally:
+            training.kill()

@@ -37,12 +37,16 @@ def ring(path):
 def write(path) -> Callable[..., int]:
     """The process's main(), with this process's parent as the training unless told otherwise; its exit status."""
 
-    def run(training: int | None = None, trigger: dict | None = None) -> int:
+    def run(training: int | None = None, trigger: dict | None = None, *, exchanged: bool = False) -> int:
         status = []
+        lifeline, kept = os.pipe()
+        if exchanged:
+            os.close(kept)
 
         def target() -> None:
             try:
-                main(str(ring_path(path)), str(path), os.getppid() if training is None else training, trigger)
+                parent = os.getppid() if training is None else training
+                main(str(ring_path(path)), str(path), parent, lifeline, trigger)
                 status.append(0)
             except SystemExit as exit:
                 status.append(exit.code)
@@ -84,6 +88,13 @@ def test_the_rows_of_a_training_that_has_ended(ring, path, write, state, status)
 def test_the_rows_of_a_training_that_is_gone(ring, path, write):
     fill(ring, 0, 5)
     assert write(training=NO_PROCESS) == 0
+    assert_rows(path, range(5), "aborted")
+    assert not ring_path(path).exists()
+
+
+def test_the_rows_of_a_training_whose_process_is_another_program_by_now(ring, path, write):
+    fill(ring, 0, 5)
+    assert write(exchanged=True) == 0
     assert_rows(path, range(5), "aborted")
     assert not ring_path(path).exists()
 

@@ -17,9 +17,9 @@ _SIZE = (8.6, 5.4)
 # The neurons are looked at in so many rows.
 _ROWS = 200
 _CAPTION = (
-    "Upper left: train loss, test loss and test accuracy, of the sums that are trained on and of the others. Lower left: "
-    "which share of a neuron's weights is a wave of a single frequency over the numbers; the median and the middle half "
-    "of the neurons. Right: the share of each frequency in each neuron, before and after; dark is all of the neuron."
+    "Upper left: train loss, test loss and test accuracy: of the sums that are trained on, and of the others. Lower "
+    "left: which share of a neuron's weights is a wave of one frequency over the numbers; the median and the middle "
+    "half of the neurons. Right: the share of each frequency in each neuron, before and after; dark is all of the neuron."
 )
 
 

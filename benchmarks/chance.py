@@ -1,0 +1,233 @@
+"""What is said of matrices that learned nothing, and which planted groups are found among random features.
+
+Controls are recordings in which nothing is true: matrices that stay still, that walk at random, that were trained and
+have each column turned by its own random rotation, the same at every row, and the layers of PyTorch as they are
+initialised. A control has something named where `dyn info` or `dyn jumps` says a level, a shape, a regime or a jump of
+any of its matrices; 1 % may.
+
+Power is the share of draws in which a planted group is named where an exhaustive search at the same family-wise rate
+finds 99 %: it knows the shape and not the features, ranks all groups by the distance of their cosines from
+the shape's, and its threshold is the 1 % quantile of the least distance among as many random features.
+
+    python benchmarks/chance.py [--controls 2000] [--draws 200] [--null 400] [--seed 0]
+"""
+
+import argparse
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations, permutations
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import dyn
+from dyn.dynamics.chance import judge
+from dyn.dynamics.polytopes.shapes import vertices
+from dyn.recorders.stories.story import tell
+from dyn.recorders.stories.summary import summarize
+
+SHAPES = (
+    (16, 16), (16, 32), (32, 16), (24, 48), (48, 24), (32, 32), (64, 32), (32, 64), (64, 64), (128, 64), (64, 128),
+    (96, 96),
+)  # fmt: skip
+ROWS = 120
+NAMES = re.compile(
+    r"digon|triang|tetrahed|pentagon|antiprism|octahed|simplex|gon\b|cube|dedicated|merged|not represented|unnamed"
+    r"|at \d|regime|[1-9]\d* jump"
+)
+LAYERS = {
+    "Linear": lambda m, n: nn.Linear(n, m),
+    "Conv1d": lambda m, n: nn.Conv1d(n, m, 1),
+    "Conv2d": lambda m, n: nn.Conv2d(n // 4, m, 2),
+    "ConvTranspose2d": lambda m, n: nn.ConvTranspose2d(n, m // 4, 2),
+    "Embedding": lambda m, n: nn.Embedding(n, m),
+    "EmbeddingBag": lambda m, n: nn.EmbeddingBag(n, m),
+    "LSTM": lambda m, n: nn.LSTM(n, m // 4),
+    "GRU": lambda m, n: nn.GRU(n, m // 4),
+    "RNN": lambda m, n: nn.RNN(n, m),
+    "MultiheadAttention": lambda _, n: nn.MultiheadAttention(n, 4),
+}
+
+
+def still(m: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a matrix that never moves, (T, m, n)."""
+    return np.broadcast_to(rng.normal(size=(m, n)), (ROWS, m, n))
+
+
+def walk(m: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a matrix whose elements walk at random."""
+    step = rng.choice([0.02, 0.1, 0.3])
+    return rng.normal(size=(m, n)) + step * rng.normal(size=(ROWS, m, n)).cumsum(0)
+
+
+def trained(m: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the first layer of a network that learns the sums of some of its inputs."""
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    first, second = torch.randn(m, n, generator=generator) / n**0.5, torch.randn(4, m, generator=generator) / m**0.5
+    target = torch.randn(n, 4, generator=generator) * (torch.arange(n) < n // 2)[:, None]
+    weights = [first.requires_grad_(), second.requires_grad_()]
+    optimizer, rows = torch.optim.Adam(weights, lr=1e-2), []
+    for _ in range(ROWS):
+        rows.append(first.detach().numpy().copy())
+        x = torch.rand(64, n, generator=generator) * (torch.rand(64, n, generator=generator) < 0.2)
+        optimizer.zero_grad()
+        (torch.relu(x @ first.T) @ second.T - x @ target).square().mean().backward()
+        optimizer.step()
+    return np.stack(rows)
+
+
+def turned(W: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return W (T, m, n) with each column turned by its own random rotation, the same at every row."""
+    _, m, n = W.shape
+    turns = np.linalg.qr(rng.normal(size=(n, m, m)))[0]
+    return np.einsum("nab,tbn->tan", turns, W, optimize=True)
+
+
+def record(model: nn.Module, path: Path, rows: np.ndarray | None) -> None:
+    """Record a model that does not train, or whose weight has the values *rows* (T, m, n)."""
+    with dyn.attach(model, None, path, writer="inline") as recorder:
+        for k in range(ROWS):
+            if rows is not None:
+                with torch.no_grad():
+                    model.weight.copy_(torch.from_numpy(rows[k].copy()))
+            recorder.step(loss=1 / (1 + k))
+
+
+def controls(count: int, rng: np.random.Generator, path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Record one control after the other, each at *path*, and yield its kind and its shape."""
+    kinds = ["still", "random walk", "trained, turned", "initialised"]
+    learned: dict[tuple[int, int], np.ndarray] = {}
+    for k in range(count):
+        kind, (m, n) = kinds[k % 4], SHAPES[k // 4 % len(SHAPES)]
+        torch.manual_seed(int(rng.integers(2**31)))
+        if kind == "initialised":
+            name = list(LAYERS)[k // 4 % len(LAYERS)]
+            record(LAYERS[name](m, n), path, None)
+            yield f"initialised {name}", (m, n)
+            continue
+        if kind == "trained, turned":
+            if (m, n) not in learned:
+                learned[m, n] = trained(m, n, rng)
+            rows = turned(learned[m, n], rng)
+        else:
+            rows = (still if kind == "still" else walk)(m, n, rng)
+        record(nn.Linear(n, m, bias=False), path, rows)
+        yield kind, (m, n)
+
+
+def named(path: Path) -> list[str]:
+    """Return what is said of a recording that has to have been learned."""
+    with dyn.open(path) as recording:
+        said = [line for line in str(summarize(recording)).splitlines() if line.startswith("features")]
+        for parameter in recording.features:
+            instances = recording.features[parameter]["dimensionality"].shape[1:-1]
+            said += [str(tell(recording, parameter, 0 if instances else None))]
+    return NAMES.findall("\n".join(said))
+
+
+def tell_controls(count: int, seed: int) -> None:
+    """Print how many controls have something named, by kind and by shape."""
+    rng, looked, false = np.random.default_rng(seed), Counter(), Counter()
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "control.h5"
+        for kind, shape in controls(count, rng, path):
+            words = named(path)
+            for key in (kind, f"{shape[0]} × {shape[1]}", "all"):
+                looked[key] += 1
+                false[key] += bool(words)
+            if words:
+                print(f"  named in a control: {kind}, {shape}: {sorted(set(words))}", flush=True)
+            path.unlink()
+    print(f"controls, {time.perf_counter() - start:.0f} s")
+    for key in looked:
+        print(f"  {key:32} {false[key]:4d} of {looked[key]:5d} named")
+
+
+def planted(name: str, m: int, n: int, noise: float, rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return n random directions in m dimensions, some of them a shape with noise in each coordinate, and which."""
+    W = rng.normal(size=(m, n))
+    shape = vertices(name)
+    basis = np.linalg.qr(rng.normal(size=(m, len(shape))))[0]
+    features = rng.choice(n, shape.shape[1], replace=False)
+    W[:, features] = basis @ shape + noise * rng.normal(size=(m, shape.shape[1]))
+    return W / np.linalg.norm(W, axis=0), tuple(sorted(features.tolist()))
+
+
+class Search:
+    """The exhaustive search for one shape among n features: the least distance of any group's cosines from its own."""
+
+    def __init__(self, name: str, n: int):
+        cosines = vertices(name).T @ vertices(name)
+        k = len(cosines)
+        self._groups = np.array(list(combinations(range(n), k)))
+        self._pairs = np.triu_indices(k, 1)
+        # The same features may be called its vertices in several ways.
+        labels = {tuple(cosines[np.ix_(order, order)][self._pairs].round(9)) for order in permutations(range(k))}
+        self._targets = np.array(sorted(labels))
+
+    def __call__(self, unit: np.ndarray) -> tuple[float, tuple[int, ...]]:
+        """Return the least root-mean-square distance, and the group that has it."""
+        cosines = unit.T @ unit
+        values = cosines[self._groups[:, self._pairs[0]], self._groups[:, self._pairs[1]]]
+        distances = np.min([np.square(values - target).mean(axis=1) for target in self._targets], axis=0)
+        best = int(distances.argmin())
+        return float(distances[best]) ** 0.5, tuple(self._groups[best].tolist())
+
+
+def tell_power(name: str, m: int, n: int, options: argparse.Namespace, rng: np.random.Generator) -> None:
+    """Print the noise at which the exhaustive search finds 99 % of the planted groups, and how many are named there."""
+    search = Search(name, n)
+    null = [search(_unit(rng.normal(size=(m, n))))[0] for _ in range(options.null)]
+    threshold = float(np.quantile(null, 0.01, method="lower"))
+    low, high = 0.0, 1.0
+    for _ in range(9):
+        noise = (low + high) / 2
+        draws = [planted(name, m, n, noise, rng) for _ in range(options.draws)]
+        low, high = (noise, high) if _found(search, draws, threshold) >= 0.99 else (low, noise)
+    rates = []
+    for share in (1.0, 0.9, 0.8, 0.7):
+        draws = [planted(name, m, n, share * low, rng) for _ in range(options.draws)]
+        rates.append(np.mean([_is_named(W, features, name) for W, features in draws]))
+    told = " ".join(f"{rate:7.1%}" for rate in rates)
+    print(f"  {name:12} m {m:4d} n {n:4d}   noise {low:.4f}   named at 1, .9, .8, .7 of it {told}", flush=True)
+
+
+def _unit(W: np.ndarray) -> np.ndarray:
+    return W / np.linalg.norm(W, axis=0)
+
+
+def _found(search: Search, draws: list[tuple[np.ndarray, tuple[int, ...]]], threshold: float) -> float:
+    found = ((search(W), features) for W, features in draws)
+    return float(np.mean([distance <= threshold and group == features for (distance, group), features in found]))
+
+
+def _is_named(W: np.ndarray, features: tuple[int, ...], name: str) -> bool:
+    return any(part.name == name and part.features == features for part in judge(W).shaped)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--controls", type=int, default=2000, help="how many recordings that learned nothing")
+    parser.add_argument("--draws", type=int, default=200, help="how many planted groups for each line")
+    parser.add_argument("--null", type=int, default=400, help="how many draws of random features for a threshold")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.controls:
+        tell_controls(options.controls, options.seed)
+    if options.draws:
+        print("power, at the noise in each coordinate at which an exhaustive search finds 99 %")
+        rng = np.random.default_rng(options.seed)
+        for name, n in (("digon", 32), ("triangle", 24), ("tetrahedron", 16), ("pentagon", 12)):
+            for m in (4, 8, 16, 32, 64, 128):
+                tell_power(name, m, n, options, rng)
+
+
+if __name__ == "__main__":
+    main()
