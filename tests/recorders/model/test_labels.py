@@ -10,6 +10,8 @@ from torch import nn
 import dyn
 from dyn.dynamics.errors import SettingError
 from dyn.dynamics.geometry import dimensionality
+from dyn.recorders.compact import compact
+from dyn.recorders.export import export
 from dyn.recorders.reading.selection import select
 from dyn.recorders.stories.story import tell
 
@@ -61,9 +63,12 @@ def test_a_tied_embedding_is_told_by_the_names_of_its_tokens(tmp_path):
         selection = select(recording)
         assert (selection.labels, selection.subject) == (tuple(labels), "tokens of head.weight")
         assert str(tell(recording)).startswith("tokens of head.weight")
-    dyn.recorders.compact(tmp_path / "run.h5", tmp_path / "compact.h5")
+    compact(tmp_path / "run.h5", tmp_path / "compact.h5")
     with dyn.open(tmp_path / "compact.h5") as recording:
         assert select(recording).labels == tuple(labels)
+        export(recording, tmp_path / "run.npz")
+    notes = json.loads(str(np.load(tmp_path / "run.npz")["attributes"]))
+    assert json.loads(notes["features/head.weight/dimensionality"]["labels"]) == labels
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ _ROWS = 200
 _CAPTION = (
     "Upper left: train loss, test loss and test accuracy: of the sums that are trained on, and of the others. Lower "
     "left: which share of a neuron's weights is a wave of one frequency over the numbers; the median and the middle "
-    "half of the neurons. Right: the share of each frequency in each neuron, before and after; dark is all of the neuron."
+    "half of the neurons. Right: the share of each frequency in each neuron, before and after; dark is all of it."
 )
 
 
