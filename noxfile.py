@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -56,3 +57,18 @@ def bench(session: nox.Session) -> None:
         session.log("benchmarks: %s", ", ".join(names))
         return
     session.run(sys.executable, f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:])
+
+
+@nox.session
+def packages(session: nox.Session) -> None:
+    """Hold dyn record to the quick starts of other packages, in an environment of their own outside the checkout."""
+    home = Path(tempfile.mkdtemp(prefix="dyn-packages-"))
+    session.run(sys.executable, "-m", "venv", str(home))
+    python, here = str(home / "bin" / "python"), Path("benchmarks/packages").resolve()
+    requirements = ("-c", "constraints.txt", ".", "-r", str(here / "requirements.txt"))
+    session.run(python, "-m", "pip", "install", "--quiet", *requirements, external=True)
+    # What fastai brings does not match the CPU build of torch, and breaks transformers.
+    session.run(python, "-m", "pip", "uninstall", "--quiet", "-y", "torchvision", external=True)
+    session.chdir(home)
+    for script in ("check.py", "every_optimizer.py"):
+        session.run(python, str(here / script), external=True)

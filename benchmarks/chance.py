@@ -10,15 +10,23 @@ finds 99 %: it knows the shape and not the features, ranks all groups by the dis
 the shape's, and its threshold is the 1 % quantile of the least distance among as many random features.
 
     python benchmarks/chance.py [--controls 2000] [--draws 200] [--null 400] [--seed 0]
+
+Cost is the CPU time of what `dyn info` reads and says of a recording, each time in a process that has judged nothing
+yet. The side without chance counts the levels by D alone, and does identify(), which its story needs.
+
+    python benchmarks/chance.py --cost RECORDING...
 """
 
 import argparse
 import re
+import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import combinations, permutations
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +35,11 @@ from torch import nn
 
 import dyn
 from dyn.dynamics.chance import judge
+from dyn.dynamics.polytopes import identify
 from dyn.dynamics.polytopes.shapes import vertices
-from dyn.recorders.stories.story import tell
+from dyn.recorders.reading.selection import Selection
+from dyn.recorders.stories import judging, story
+from dyn.recorders.stories.story import tell, tell_all
 from dyn.recorders.stories.summary import summarize
 
 SHAPES = (
@@ -94,7 +105,7 @@ def record(model: nn.Module, path: Path, rows: np.ndarray | None) -> None:
         for k in range(ROWS):
             if rows is not None:
                 with torch.no_grad():
-                    model.weight.copy_(torch.from_numpy(rows[k].copy()))
+                    model.get_parameter("weight").copy_(torch.from_numpy(rows[k].copy()))
             recorder.step(loss=1 / (1 + k))
 
 
@@ -198,6 +209,34 @@ def tell_power(name: str, m: int, n: int, options: argparse.Namespace, rng: np.r
     print(f"  {name:12} m {m:4d} n {n:4d}   noise {low:.4f}   named at 1, .9, .8, .7 of it {told}", flush=True)
 
 
+def tell_cost(path: Path) -> None:
+    """Print the CPU seconds of a summary and a story with chance and without, medians of five processes each."""
+    costs = {told: float(np.median([_seconds(path, told) for _ in range(5)])) for told in (True, False)}
+    ratio = costs[True] / costs[False]
+    print(f"  {path.name:24} with {costs[True]:.3f} s, without {costs[False]:.3f} s, ratio {ratio:.2f}", flush=True)
+
+
+def _seconds(path: Path, has_chance: bool) -> float:
+    # A forked process has imported all, and kept no law of chance from before.
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        return pool.submit(_cost, path, has_chance).result()
+
+
+def _cost(path: Path, has_chance: bool) -> float:
+    if not has_chance:
+        judging.verdict_on = story.verdict_on = _identified
+    start = time.process_time()
+    with dyn.open(path) as recording:
+        str(summarize(recording)), str(tell_all(recording))
+    return time.process_time() - start
+
+
+def _identified(selection: Selection) -> None:
+    """Do what a story without chance needs of its matrix, once."""
+    if selection.parameter == next(iter(selection.recording.features)) and sys._getframe(1).f_code is tell.__code__:
+        identify(selection.weights_at(slice(-1, None))[0].astype(np.float64))
+
+
 def _unit(W: np.ndarray) -> np.ndarray:
     return W / np.linalg.norm(W, axis=0)
 
@@ -218,7 +257,13 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=200, help="how many planted groups for each line")
     parser.add_argument("--null", type=int, default=400, help="how many draws of random features for a threshold")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cost", type=Path, nargs="+", metavar="RECORDING", help="only the cost, of these recordings")
     options = parser.parse_args()
+    if options.cost:
+        print("CPU time of what dyn info says")
+        for path in options.cost:
+            tell_cost(path)
+        return
     if options.controls:
         tell_controls(options.controls, options.seed)
     if options.draws:

@@ -35,6 +35,7 @@ from dyn.recorders.file.hdf5 import dataset_at
 from dyn.recorders.ring.paths import is_live
 from dyn.recorders.writing import start, writer
 from dyn.recorders.writing.repair import repair
+from dyn.recorders.writing.start import WriterKind
 
 CHILD_ENDS = ("return", "exception", "sys.exit", "os._exit", "exec", "SIGTERM", "SIGKILL")
 ENDS = (*CHILD_ENDS, "kernel restart")
@@ -53,7 +54,7 @@ _GO, _STOP, _RELEASE = 1, 2, 4
 class Run:
     """How the training ends, who else does, how and when, seen from the training's end; who writes, and the way."""
 
-    writer: str
+    writer: WriterKind
     way: str
     end: str
     whose: str = ""
@@ -157,7 +158,7 @@ class Training:
         )
         self.recorder = recorder
         self.step(_FIRST)
-        if self.run.writer == "process":
+        if isinstance(recorder._writer, writer.ProcessWriter):
             self.board["writer"] = recorder._writer.pid
         self.board["reached"] |= _GO
         self.board.wait("told", _GO)

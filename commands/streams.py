@@ -1,7 +1,9 @@
 """What is written to stdout and stderr whatever they are: of any encoding, full, or with nobody who reads."""
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -9,6 +11,8 @@ from pathlib import Path
 
 from ..recorders.text import IN_ASCII
 
+# No terminal counts as narrower than that.
+_NARROWEST = 40
 # The way in which Python itself lets a program down, or shows what nobody can read.
 _REPLACED = ("strict", "surrogateescape", "backslashreplace")
 
@@ -34,6 +38,28 @@ def echo(message: object, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     if stream is not None:
         print(message, file=stream, flush=True)
+
+
+def echo_lines(text: str) -> None:
+    """Write lines to stdout; on a terminal those that are wider than it go on below, indented."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        text = wrapped(text, shutil.get_terminal_size().columns)
+    echo(text)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return *text* with lines of at most *width* signs; what of a line goes on is indented by four more than it."""
+    return "\n".join(_wrapped_line(line, max(width, _NARROWEST)) for line in text.split("\n"))
+
+
+def _wrapped_line(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    # A name or a path longer than a line stays whole, so that it can be copied.
+    return "\n".join(
+        textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    )
 
 
 def settle() -> OSError | None:

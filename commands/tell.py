@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ..dynamics.errors import SettingError
-from .options import INSTANCE, JSON, PARAMETER, RECORDING
-from .streams import echo
+from .options import INSTANCE, JSON, PARAMETER, PARAMETERS, RECORDING
+from .streams import echo, echo_lines
 from .terminal import advise, progress
 
 
@@ -28,16 +28,23 @@ def experiments(as_json: bool) -> None:
 @click.command()
 @RECORDING
 @JSON
-def info(file: Path, as_json: bool) -> None:
-    """Say what a recording or the result of a sweep holds, and what happened in it."""
+@PARAMETERS
+def info(file: Path, as_json: bool, parameter: str | None) -> None:
+    """Say what a recording or the result of a sweep holds, and what happened in it.
+
+    Of a network it says which matrices changed, when and how much, the most telling first.
+    """
     from ..recorders.file.hdf5 import is_sweep
     from ..recorders.reading.recording import open_recording
-    from ..recorders.stories.story import tell_all
-    from ..recorders.stories.summary import summarize
+    from ..recorders.stories.info import tell_info
     from ..recorders.sweeps.story import sweep_document, sweep_lines
     from ..recorders.sweeps.sweep import Sweep
 
     if is_sweep(file):
+        if parameter is not None:
+            raise SettingError(
+                f"--parameter {parameter}: {file} is the result of a sweep, told as a whole; leave it out"
+            )
         tell_sweep = sweep_document if as_json else sweep_lines
         with Sweep(file) as sweep_:
             told = tell_sweep(sweep_, progress=progress("reading", "model"))
@@ -45,17 +52,17 @@ def info(file: Path, as_json: bool) -> None:
         return
     with open_recording(file) as recording:
         advise(recording)
-        summary, story = summarize(recording), tell_all(recording)
+        told = tell_info(recording, parameter, in_full=as_json)
     if as_json:
-        echo(json.dumps(summary.as_dict() | {"story": story and story.as_dict()}, indent=2))
+        echo(json.dumps(told.as_dict(), indent=2))
     else:
-        echo("\n".join(str(each) for each in (summary, story) if each))
+        echo_lines(str(told))
 
 
 @click.command()
 @RECORDING
 @JSON
-@PARAMETER
+@PARAMETERS
 @INSTANCE
 @click.option("--signal", metavar="NAME", help="Search this scalar or probe, such as test_acc, instead of features.")
 def jumps(file: Path, as_json: bool, signal: str | None, **options: Any) -> None:
@@ -67,7 +74,9 @@ def jumps(file: Path, as_json: bool, signal: str | None, **options: Any) -> None
         _signal_jumps(file, signal, as_json, **options)
         return
     from ..recorders.file.hdf5 import is_sweep
+    from ..recorders.reading.matching import is_glob
     from ..recorders.reading.recording import open_recording
+    from ..recorders.stories.info import tell_each
     from ..recorders.stories.story import tell
     from ..recorders.sweeps.story import tell_jumps
     from ..recorders.sweeps.sweep import Sweep
@@ -79,8 +88,15 @@ def jumps(file: Path, as_json: bool, signal: str | None, **options: Any) -> None
         return
     with open_recording(file) as recording:
         advise(recording)
-        story = tell(recording, **options)
-    echo(json.dumps(story.as_dict()["jumps"], indent=2) if as_json else story.jump_lines)
+        pattern = options["parameter"]
+        if pattern is not None and is_glob(pattern, recording.features):
+            stories = tell_each(recording, **options)
+            jumps_of = {name: story.as_dict()["jumps"] for name, story in stories.items()}
+            lines = "\n".join(story.jump_lines for story in stories.values())
+        else:
+            story = tell(recording, **options)
+            jumps_of, lines = story.as_dict()["jumps"], story.jump_lines
+    echo(json.dumps(jumps_of, indent=2) if as_json else lines)
 
 
 def _signal_jumps(file: Path, signal: str, as_json: bool, **options: Any) -> None:

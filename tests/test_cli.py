@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import pytest
+import torch
 from click.testing import CliRunner
 
 import dyn
@@ -133,16 +134,17 @@ def test_info_in_words_and_as_json(recorded):
 
 def test_info_tells_what_happened(recorded):
     words = recorded("info", "geometry.h5").stdout
-    assert "W, at last " in words
-    assert "regime" in words
+    # Thirty steps have not taken the features beyond what random directions would show.
+    assert "W, drifts; as random directions (median D " in words
     document = json.loads(recorded("info", "geometry.h5", "--json").stdout)
-    assert document["story"]["regimes"][0]["start"] == 0
+    assert document["story"]["regimes"] == []
     assert document["story"]["jumps"] == json.loads(recorded("jumps", "geometry.h5", "--json").stdout)
 
 
 def test_jumps_in_words(recorded):
     result = recorded("jumps", "geometry.h5")
-    assert (result.exit_code, result.stdout) == (0, "W, 0 jumps\n")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("W, 0 jumps; drifts; as random directions ")
     fails(recorded("jumps", "geometry.h5", "--parameter", "V"), 2, "V", "W")
     fails(recorded("jumps", "geometry.h5", "--instance", 2), 2, "instance=2", "no ensemble")
 
@@ -269,3 +271,52 @@ def test_help_and_version(run):
     assert "Commands:" in run("--help").stdout
     assert run("--version").stdout.startswith("dyn ")
     assert run("record", "-h").exit_code == 0
+
+
+@pytest.fixture
+def network(run):
+    """The folder holds net.h5, of two matrices of which one moves."""
+    model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Linear(4, 3))
+    with dyn.attach(model, None, "net.h5") as recorder, torch.no_grad():
+        for row in range(10):
+            model[1].weight.mul_(1.1)
+            recorder.step(loss=1 / (1 + row), test_acc=row / 10)
+    return run
+
+
+def test_info_of_a_network_ranks_its_matrices(network):
+    lines = network("info", "net.h5").stdout.splitlines()
+    at = lines.index("2 matrices, the most telling first; moved is |W - W0| / |W0|")
+    assert lines[at + 1].startswith("  1.weight (3 × 4) moved 136 %")
+    assert lines[at + 2] == "  0.weight (4 × 5) did not move"
+    document = json.loads(network("info", "net.h5", "--json").stdout)
+    assert [each["parameter"] for each in document["ranking"]] == ["1.weight", "0.weight"]
+    assert "0.weight" not in network("info", "net.h5", "--parameter", "1.*").stdout
+    fails(network("info", "net.h5", "--parameter", "1.wieght"), 2, "'1.wieght'", "did you mean 1.weight")
+
+
+def test_one_matrix_keeps_its_story(recorded):
+    assert "moved" not in recorded("info", "geometry.h5").stdout
+    assert json.loads(recorded("info", "geometry.h5", "--json").stdout)["ranking"] is None
+    named, default = (recorded("info", "geometry.h5", *more).stdout for more in (["--parameter", "W*"], []))
+    assert named == default
+
+
+def test_a_glob_that_matches_several_is_taken_where_several_can_be_shown(network):
+    lines = network("jumps", "net.h5", "--parameter", "*.weight").stdout.splitlines()
+    assert [line.partition(";")[0] for line in lines] == ["0.weight, 0 jumps", "1.weight, 0 jumps"]
+    assert json.loads(network("jumps", "net.h5", "--json", "--parameter", "*").stdout) == {
+        "0.weight": [],
+        "1.weight": [],
+    }
+    assert json.loads(network("jumps", "net.h5", "--json", "--parameter", "1.weight").stdout) == []
+    for command in (["plot", "net.h5", "levels"], ["report", "net.h5"], ["animate", "net.h5"]):
+        fails(network(*command, "--parameter", "*.weight"), 2, "matches 2, 0.weight, 1.weight", "name one of them")
+    assert network("plot", "net.h5", "levels", "--parameter", "1*").stdout == "net-levels.png\n"
+
+
+def test_an_overview_is_what_a_network_gets(network):
+    assert network("plot", "net.h5").stdout == "net-overview.png\n"
+    result = network("plot", "net.h5", "overview", "--parameter", "1*", "--signal", "test_acc", "-o", "some.png")
+    assert result.stdout == "some.png\n"
+    fails(network("plot", "net.h5", "--signal", "tset_acc", "-o", "other.png"), 2, "did you mean test_acc")

@@ -7,6 +7,7 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dyn
@@ -26,6 +27,7 @@ NEEDS = {"lightning_callback.py": "pytorch_lightning", "transformers_callback.py
 
 NOTEBOOK = "watch_a_network_learn.ipynb"
 SCRIPTS = EXAMPLES / "scripts"
+NETWORKS = ("digits_mlp", "digits_convnet", "characters")
 
 
 def test_no_example_is_left_out():
@@ -74,3 +76,17 @@ def test_the_notebook_shows_what_its_cells_return(tmp_path):
     assert any("text/html" in data and "toy.h5" in data["text/html"] for data in shown)
     assert any("image/png" in data for data in shown)
     assert (tmp_path / "toy.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_leaves_its_recording_and_its_overview(name, tmp_path):
+    script = EXAMPLES / "networks" / f"{name}.py"
+    run = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    left = tmp_path / name.replace("_", "-")
+    assert left.with_suffix(".png").stat().st_size > 10_000
+    with dyn.open(left.with_suffix(".h5")) as recording:
+        losses = recording.scalars["test_loss"][:]
+    logged = losses[np.isfinite(losses)]
+    assert logged[-1] < logged[0] / 2

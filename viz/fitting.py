@@ -62,6 +62,26 @@ def has_trajectories(recording: "Recording") -> bool:
     return bool(recording.features) and len(recording) > 1
 
 
+def has_an_overview(recording: "Recording") -> bool:
+    """Whether it has rows of matrices of one model, or of anything that was logged."""
+    from ..recorders.reading.matrices import is_ensemble, matrices_of
+
+    if len(recording) < 2 or is_ensemble(recording):
+        return False
+    return bool(matrices_of(recording) or _has_logged(recording))
+
+
+def _has_logged(recording: "Recording") -> bool:
+    return any((series[:] == series[:]).any() for series in recording.scalars.values()) or bool(recording.probes)
+
+
+def is_about_all(recording: "Recording") -> bool:
+    """Whether it is of a network that no experiment of the catalogue says more of, or has no features to draw."""
+    from ..recorders.reading.matrices import is_network
+
+    return not settings_of(recording) and (is_network(recording) or not recording.features)
+
+
 def _grid(recording: "Recording") -> tuple[int, int]:
     """Return how many points of a grid of settings it has, and how many models at each; 0 of both for one model."""
     from ..recorders.sweeps.each_model import grid_of
@@ -118,7 +138,16 @@ def is_one_small_run(recording: "Recording") -> bool:
     """Whether regimes can be told from it."""
     shape = _shape(recording)
     is_small = len(shape) >= 2 and len(recording) > 2 and shape[-1] * shape[-2] <= _MOST_ELEMENTS
-    return is_small and _finite_rows(recording) > 2
+    return is_small and _finite_rows(recording) > 2 and _has_moved_beyond_chance(recording)
+
+
+def _has_moved_beyond_chance(recording: "Recording") -> bool:
+    """Return whether anything is told of its features: of those that drift as random ones do, no regimes are."""
+    from ..recorders.reading.selection import select
+    from ..recorders.stories.judging import verdict_on
+
+    verdict = verdict_on(select(recording))
+    return verdict is None or verdict.says_more
 
 
 def _finite_rows(recording: "Recording") -> int:

@@ -139,6 +139,15 @@ KINDS: Mapping[str, Kind] = {
             leads=fitting.has_many_models,
             hint=fitting.with_too_many_points,
         ),
+        # What a network is about is all its matrices.
+        Kind(
+            name="overview",
+            summary="every matrix of a network over time, under the losses and whatever else was logged",
+            module=".figures.overview",
+            fits=fitting.has_an_overview,
+            leads=fitting.is_about_all,
+            options=("parameter", "signal"),
+        ),
         Kind(
             name="levels",
             summary="every feature's dimensionality, the energy levels, the jumps and the loss",

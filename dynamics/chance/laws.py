@@ -11,11 +11,14 @@ import numpy as np
 # rounding where its step is a share of the narrowest width.
 _STEP, _WIDEST_STEP = 0.7, 0.1
 _LOWEST = -36.0
-# A tail is told at so many points, from the mean down to where an error is rounding; between them it is a power.
-_POINTS, _LEAST_TILT, _MOST_TILT = 240, 1e-3, 1e12
+# A tail is computed at so many points, from the mean down to where an error is rounding. Between them are as many more
+# by cubic interpolation, and twice as many between those; between all of these it is a power.
+_POINTS, _LEAST_TILT, _MOST_TILT = 60, 1e-3, 1e12
 # erfc underflows beyond so many standard deviations.
 _FAR = 36.0
 _LITTLE = 1e-300
+# What is above the commonest error and e^50 times rarer has no part in a lower tail.
+_RARE = 50.0
 _MOST_TERMS, _ROUNDING = 1000, 1e-14
 
 
@@ -100,7 +103,8 @@ class SumTail(NamedTuple):
 def tail(laws: Sequence[Law]) -> SumTail:
     """Return the lower tail of a sum of independent errors, by the saddlepoint approximation.
 
-    Its relative error is below 3 % down to any probability, where a normal approximation has lost all digits.
+    The approximation is off by less than 3 % down to any probability, where a normal one has lost all digits. Between
+    the points interpolation adds up to 6 % in 64 dimensions, and to a sixth in 512.
     Source: Barndorff-Nielsen 1986, r* = r + log(q / r) / r.
     """
     tilts = np.geomspace(_LEAST_TILT, _MOST_TILT, _POINTS)
@@ -108,21 +112,34 @@ def tail(laws: Sequence[Law]) -> SumTail:
     tilts = tilts / size
     log_moment, mean, variance = np.zeros(_POINTS), np.zeros(_POINTS), np.zeros(_POINTS)
     for law, count in _counted(laws):
-        logs = law.log_weights - tilts[:, None] * law.points
-        total = _log_sum(logs)
-        weights = np.exp(logs - total[:, None])
-        first = weights @ law.points
-        log_moment += count * total
+        commonest = law.log_weights.argmax()
+        common = law.log_weights > law.log_weights[commonest] - _RARE
+        kept = common | (law.points < law.points[commonest])
+        points = law.points[kept]
+        logs = law.log_weights[kept] - tilts[:, None] * points
+        largest = logs.max(axis=1)
+        weights = np.exp(logs - largest[:, None])
+        total = weights.sum(axis=1)
+        first = weights @ points / total
+        log_moment += count * (largest + np.log(total))
         mean += count * first
-        variance += count * np.maximum(weights @ law.points**2 - first**2, (1e-6 * first) ** 2)
+        variance += count * np.maximum(weights @ points**2 / total - first**2, (1e-6 * first) ** 2)
     r = -np.sqrt(np.maximum(2 * (-tilts * mean - log_moment), _LITTLE))
     q = -tilts * np.sqrt(variance)
     log_p = np.array([_log_normal(each) for each in r + np.log(q / r) / r])
     # Near the mean the formula is 0 / 0, and nothing there is rare.
     known = r < -0.3
     order = np.flatnonzero(known)[::-1]
-    log_x = np.append(np.log(mean[order]), math.log(size))
-    return SumTail(log_x, np.maximum.accumulate(np.append(log_p[order], 0.0)))
+    log_x = np.append(_refined(_refined(np.log(mean[order]))), math.log(size))
+    return SumTail(log_x, np.maximum.accumulate(np.append(_refined(_refined(log_p[order])), 0.0)))
+
+
+def _refined(values: np.ndarray) -> np.ndarray:
+    """Return values at even distances and, between each two, what a cubic through the nearest four says."""
+    before, after = 3 * (values[0] - values[1]) + values[2], 3 * (values[-1] - values[-2]) + values[-3]
+    wide = np.concatenate([[before], values, [after]])
+    between = (9 * (wide[1:-2] + wide[2:-1]) - wide[:-3] - wide[3:]) / 16
+    return np.insert(values, np.arange(1, len(values)), between)
 
 
 def _counted(laws: Sequence[Law]) -> list[tuple[Law, int]]:

@@ -56,7 +56,7 @@ class Pattern:
     def laws(self, m: int) -> list[Law]:
         """Return the laws of the errors at random, in m dimensions."""
         basis = [
-            window(m - i, float(self.partials[j, i]), spread(float(self.partials[j, i])))
+            window(m - i, float(self.partials[j, i]), float(spread(float(self.partials[j, i]))))
             for j in range(1, self.rank)
             for i in range(j)
         ]

@@ -151,7 +151,8 @@ def _form(W: np.ndarray, set_: tuple[int, ...]) -> str:
     parts = identify(W[:, list(set_)])
     if len(set_) > 1:
         return summary(parts).replace("dedicated", "orthogonal")
-    alone = replace(parts[0], dimensionality=float(dimensionality(W)[set_[0]]))
+    (part,) = parts
+    alone = replace(part, dimensionality=float(dimensionality(W)[set_[0]]))
     return summary([alone]).replace("lone feature", "alone")
 
 

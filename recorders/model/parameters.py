@@ -96,7 +96,7 @@ def parameter_places(
     # Some wrappers have named_parameters() of their own, whose names lead nowhere.
     for name, parameter in nn.Module.named_parameters(model):
         path, _, key = name.rpartition(".")
-        owner: Any = reduce(lambda outer, part: outer._modules[part], path.split(".") if path else [], model)
+        owner: Any = reduce(lambda outer, part: outer.get_submodule(part), path.split(".") if path else [], model)
         if not isinstance(owner, torch.jit.ScriptModule):
             clean = clean_name(name, model)
             places[clean] = Place(clean, owner._parameters, key)

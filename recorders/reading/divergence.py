@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..file.feature_major import is_feature_major
 from ..ring.layout import is_absent
 from .members import Member
 from .series import Series
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # So much of an array is in memory at a time, unless one row is more: a slab of a compact recording's chunks.
 _MOST_BYTES = 2**27
+# An array larger than that is not read as a whole: what is looked at is so many of its rows.
+_MOST_SEARCHED, _LOOKS = 2**30, 65
 # A scalar's last number is sought from the end, in so many rows at a time.
 _TAIL = 4096
 
@@ -121,7 +124,11 @@ def _first_row(recording: Recorded, start: int, stop: int) -> int | None:
     end = in_losses = _first(bad, stop)
     for name, series in _floats(recording).items():
         norms = recording.features[name].get("norm") if name in recording.features else None
-        found = _first_in_array(series, start, end, norms)
+        is_large = norms is None and (end - start) * _row_bytes(series) > _MOST_SEARCHED
+        search = _first_by_looks if is_large and not is_feature_major(series.chunks) else _first_in_array
+        # In rows before that a parameter was not recorded yet, since it did not train.
+        begin = max(start, int(series.attrs.get("first_row", 0)))
+        found = search(series, begin, end, norms) if begin < end else None
         end = end if found is None else found
     if end == stop:
         return None
@@ -151,6 +158,19 @@ def _first_in_array(series: Series | Member, start: int, stop: int, norms: Serie
             if norms is None or not _all_finite(series[row]):
                 return row
     return None
+
+
+def _first_by_looks(series: Series, start: int, stop: int, _norms: Series | None = None) -> int | None:
+    """Return what _first_in_array() does, of some rows, and then by halves: what is not finite is taken to stay so."""
+    rows = np.unique(np.linspace(start, stop - 1, _LOOKS).astype(int)).tolist()
+    bad = next((row for row in rows if not _all_finite(series[row])), None)
+    if bad is None:
+        return None
+    good = max((row for row in rows if row < bad), default=start - 1)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if _all_finite(series[middle]) else (good, middle)
+    return bad
 
 
 def _slabs(series: Series | Member, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:

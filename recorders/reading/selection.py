@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.errors import RecordingError, SettingError, unknown_name
+from ...dynamics.errors import RecordingError, SettingError
 from ...dynamics.experiments import EXPERIMENTS
 from ...dynamics.signals import MOST_BYTES
 from ..ring.matrices import MatrixView
 from .divergence import first_row_of_member
 from .indexing import as_slice
+from .matching import only_match
 from .members import Member
 from .opening import catalogue_entry
 from .recording import Recording
@@ -188,20 +189,21 @@ class Selection:
 def select(recording: Recording, parameter: str | None = None, instance: int | None = None) -> Selection:
     """Return what to look at: by default the first parameter with features, and of an ensemble the first member.
 
-    Raises RecordingError where there is nothing to show, SettingError for a parameter or instance that is not there.
+    *parameter* is a name, or a glob that matches one. Raises RecordingError where there is nothing to show, and
+    SettingError for a parameter or instance that is not there, and a glob that matches several.
     """
     if not len(recording):
         raise RecordingError(f"{recording.path} has no rows yet")
     if not recording.features:
         raise RecordingError(f"{recording.path} has no features; record with features={{'NAME': 'columns'}}")
-    name = next(iter(recording.features)) if parameter is None else parameter
-    if name not in recording.features and name in recording.parameters:
-        raise SettingError(
-            f"parameter={name!r} {recording.parameters[name].shape[1:]} was recorded without features; record with "
-            f"features={{{name!r}: 'columns'}}, or choose one of {', '.join(recording.features)}"
-        )
-    if name not in recording.features:
-        raise unknown_name("parameter with features", name, recording.features)
+    name = next(iter(recording.features))
+    if parameter is not None:
+        if parameter not in recording.features and parameter in recording.parameters:
+            raise SettingError(
+                f"parameter={parameter!r} {recording.parameters[parameter].shape[1:]} was recorded without features; "
+                f"record with features={{{parameter!r}: 'columns'}}, or choose one of {', '.join(recording.features)}"
+            )
+        name = only_match("parameter with features", parameter, recording.features)
     shape = recording.features[name]["dimensionality"].shape
     if len(shape) == 2:
         if instance is not None:

@@ -15,7 +15,7 @@ from ..file.superblock import HEAD_BYTES
 from ..ring.channels import Block
 from ..ring.finding import find_ring
 from ..ring.lock import is_held
-from ..ring.newest_rows import Tail, read_tail
+from ..ring.newest_rows import NewestRows, read_tail
 from ..ring.paths import is_live, ring_path
 from .opening import check_format, close_stale, located, open_file
 from .series import patiently
@@ -118,7 +118,7 @@ class Snapshot:
         if self._file:
             self._file.close()
 
-    def _tail_elsewhere(self, noted: str | None) -> Tail | None:
+    def _tail_elsewhere(self, noted: str | None) -> NewestRows | None:
         """Return the newest rows of a file that was moved away from its ring; None where that is not to be found."""
         ring = find_ring(self.path, str(self.token), noted)
         if ring is None:
@@ -129,7 +129,7 @@ class Snapshot:
         self._file, self._state = open_file(self.path), self._found
         return tail
 
-    def _what_is_missing(self, tail: Tail | None, noted: str | None) -> str:
+    def _what_is_missing(self, tail: NewestRows | None, noted: str | None) -> str:
         """Return what is to be said of a recording that was not closed and whose newest rows are not to be found."""
         last = int(dataset_at(self.file(), "step")[self.filed - 1]) if self.filed else -1
         if tail is None:

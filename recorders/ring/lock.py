@@ -48,7 +48,7 @@ class Lock:
         with suppress(OSError):
             if self._byte is None:
                 self._flock(fcntl and fcntl.LOCK_UN)
-            elif _has_bytes():
+            elif fcntl is not None and sys.platform == "linux":
                 _ask(self.descriptor, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, self._byte)
         close(self.descriptor)
         self.descriptor = -1
@@ -128,7 +128,7 @@ def claimed(path: Path) -> Iterator[None]:
 
 def is_claimed(path: Path) -> bool:
     """Whether the file at *path* itself, under whatever name, has a writer; False where the system cannot tell."""
-    if not _has_bytes():
+    if fcntl is None or sys.platform != "linux":
         return False
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -165,7 +165,7 @@ def lock_byte(descriptor: int, byte: int, *, exclusive: bool) -> bool:
 
     True without a lock where the system, or the file's, has none.
     """
-    if not _has_bytes():
+    if fcntl is None or sys.platform != "linux":
         return True
     try:
         _ask(descriptor, fcntl.F_OFD_SETLK, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK, byte)
@@ -186,13 +186,10 @@ def allocate(descriptor: int, size: int) -> None:
         written += os.write(descriptor, _ZEROS[: size - written])
 
 
-def _has_bytes() -> bool:
-    return fcntl is not None and sys.platform == "linux"
-
-
 def _ask(descriptor: int, request: int, kind: int, byte: int) -> int:
     """Ask for a lock of a byte that belongs to the open file, and not to the process; return the kind that is there."""
     # struct flock: type, whence, start, length, and a process that has to be 0.
+    assert fcntl is not None
     flock = struct.pack("hhqqi4x", kind, os.SEEK_SET, byte, 1, 0)
     return struct.unpack_from("h", fcntl.fcntl(descriptor, request, flock))[0]
 

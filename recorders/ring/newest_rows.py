@@ -12,7 +12,7 @@ from .ring import Ring, State
 
 
 @dataclass(frozen=True)
-class Tail:
+class NewestRows:
     """Rows from a ring, with the recording they belong to, and whether its training goes on as far as it said itself.
 
     filed: the step of the last row that went from the ring into the file, -1 where none did.
@@ -28,7 +28,7 @@ class Tail:
         return follows(last, self.filed, None if self.block is None else int(self.block.step[0]))
 
 
-def read_tail(place: Path) -> Tail | None:
+def read_tail(place: Path) -> NewestRows | None:
     """Return the rows in the ring at *place*; None where there is no ring.
 
     Read the file after it, not before: a row leaves the ring once it is in the file.
@@ -42,4 +42,4 @@ def read_tail(place: Path) -> Tail | None:
     # The slots of rows that were taken meanwhile may have been used again while they were copied.
     rows = rows[max(0, ring.tail - start) :]
     block = with_features(ring.block(rows), ring.layout.channels)[0] if len(rows) else None
-    return Tail(ring.layout.token, ring.state is State.RECORDING, filed, block)
+    return NewestRows(ring.layout.token, ring.state is State.RECORDING, filed, block)

@@ -7,6 +7,7 @@ features, and each member of an ensemble.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from ..ring.matrices import MatrixView
 
 # What a jump leads to is looked at in matrices of no more elements, and of no more jumps.
 _ELEMENTS, _JUMPS = 1000, 100
+
+# Of each open recording how many rows it had, and its verdicts by parameter and instance.
+_Verdicts = dict[tuple[str, int | None], Verdict | None]
+_kept: WeakKeyDictionary[Recording, tuple[int, _Verdicts]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +49,21 @@ def verdict_of(recording: Recording, parameter: str, instance: int | None = None
 
 
 def verdict_on(selection: Selection) -> Verdict | None:
-    """Return what may be said of a selection in the last row; None where it was not recorded, or is not finite."""
+    """Return what may be said of a selection in the last row; None where it was not recorded, or is not finite.
+
+    An open recording keeps its verdicts for as long as no row is added, so that all that tell of it judge it once.
+    """
+    rows, verdicts = _kept.get(selection.recording, (-1, {}))
+    if rows != len(selection.recording):
+        rows, verdicts = len(selection.recording), {}
+        _kept[selection.recording] = rows, verdicts
+    key = selection.parameter, selection.instance
+    if key not in verdicts:
+        verdicts[key] = _judged(selection)
+    return verdicts[key]
+
+
+def _judged(selection: Selection) -> Verdict | None:
     if not selection.has_weights:
         return None
     W = selection.weights_at(slice(-1, None))[0].astype(np.float64)

@@ -197,7 +197,7 @@ def _toy(selection: Selection) -> Experiment:
         names = ", ".join(recording.parameters)
         raise SettingError(
             f"{recording.path} is not of a toy model of the catalogue, whose loss is known; give "
-            f"dyn.recorders.stories.saddles.landscape(recording, loss=...) a function of the tensors {names}"
+            f"dyn.recorders.landscape.landscape(recording, loss=...) a function of the tensors {names}"
         )
     settings: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()

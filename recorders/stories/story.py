@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, field
-from itertools import zip_longest
+from itertools import repeat, zip_longest
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class Story(ShownAsText):
             name: None if things is None else [self._with_labels(plain(asdict(each))) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
-        for jump, size in zip(document["jumps"], self.against_chance, strict=False):
+        for jump, size in zip(document["jumps"] or (), self.against_chance, strict=False):
             jump["against_chance"] = plain(size)
         return document | {"chance": None if self.verdict is None else self.verdict.as_dict()}
 
@@ -97,7 +97,8 @@ class Story(ShownAsText):
     def jump_words(self) -> list[str]:
         """Each jump in words."""
         name = (self.loss or "loss").replace("_", " ")
-        told = zip_longest(self.jumps, self.shapes, self.against_chance, fillvalue=None)
+        told = zip_longest(self.shapes, self.against_chance, fillvalue=None)
+        padded = [*told, *repeat((None, None), len(self.jumps))][: len(self.jumps)]
         return [
             describe_jump(
                 jump,
@@ -106,7 +107,7 @@ class Story(ShownAsText):
                 against_chance=math.nan if size is None else size,
                 labels=self.labels,
             )
-            for jump, shapes, size in told
+            for jump, (shapes, size) in zip(self.jumps, padded, strict=True)
         ]
 
     def __str__(self) -> str:

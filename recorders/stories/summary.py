@@ -80,8 +80,8 @@ class Summary(ShownAsText):
         return f"; guessed: {told} (attach(features={{name: 'columns', 'rows' or None}}) says otherwise)"
 
 
-def summarize(recording: Recording) -> Summary:
-    """Return what *recording* holds now."""
+def summarize(recording: Recording, *, with_levels: bool = True) -> Summary:
+    """Return what *recording* holds now; *with_levels* also what may be said of its features, which takes longer."""
     rows = len(recording)
     return Summary(
         path=str(recording.path),
@@ -96,7 +96,7 @@ def summarize(recording: Recording) -> Summary:
         experiment=catalogue_entry(recording.config).get("name"),
         parameters={name: series.shape[1:] for name, series in recording.parameters.items()},
         scalars={name: last_logged(series) for name, series in recording.scalars.items()},
-        levels=_levels(recording) if rows else {},
+        levels=_levels(recording) if rows and with_levels else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
         diverged_at=recording.diverged_at,
         guessed={

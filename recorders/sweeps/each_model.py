@@ -9,9 +9,10 @@ import h5py
 import numpy as np
 
 from ...dynamics.ensembles.gathering import Model
-from ...dynamics.errors import RecordingError, unknown_name
+from ...dynamics.errors import RecordingError
 from ...dynamics.experiments.experiment import COLUMNS, ROWS
 from ...dynamics.geometry.measures import dimensionality
+from ..reading.matching import only_match
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
 from ..reading.selection import LOSSES, select
@@ -54,9 +55,7 @@ def _of_sweep(sweep: Sweep, parameter: str | None) -> Models:
     known = features_of(sweep)
     if not known:
         raise RecordingError(f"{sweep.path} has no weights with features")
-    name = known[0] if parameter is None else parameter
-    if name not in known:
-        raise unknown_name("parameter with features", name, known)
+    name = known[0] if parameter is None else only_match("parameter with features", parameter, known)
     loss = next((each for each in LOSSES if each in sweep.names), None)
     leading = len(sweep.axes) + 1
     matrices = _each(sweep.dataset(name), leading)

@@ -141,7 +141,8 @@ def _continue(
         file.attrs.update(status="recording", **noted)
         for channel in stored_channels(channels):
             if channel.path not in file:
-                add_channel(file, channel, rows)
+                # What stands in the rows before says nothing.
+                add_channel(file, channel, rows).attrs["first_row"] = rows
 
     put_strays_aside(path)
     # Before the file, which says that it has one.

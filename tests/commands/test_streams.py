@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import dyn
-from dyn.commands.streams import of_any_encoding
+from dyn.commands.streams import echo_lines, of_any_encoding, wrapped
 from dyn.commands.terminal import complain
 from dyn.dynamics.errors import RecordingError
 from dyn.recorders.text import encodable
@@ -142,3 +142,17 @@ def test_an_interrupted_sweep_says_so_once(tmp_path):
     assert "Traceback" not in err
     # What was done is kept for the next time.
     assert any(tmp_path.glob("a.h5.tasks/*.npz"))
+
+
+def test_lines_go_on_below_indented_and_names_stay_whole():
+    text = "short\n  a line that is wider than forty signs, by some words"
+    assert wrapped(text, 40) == "short\n  a line that is wider than forty signs,\n      by some words"
+    assert wrapped(f"of {'x' * 60} one", 40) == f"of\n    {'x' * 60}\n    one"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_lines_are_wrapped_on_a_terminal_only(is_terminal, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    echo_lines("word " * 30)
+    assert (max(map(len, capsys.readouterr().out.splitlines())) <= 50) is is_terminal

@@ -77,9 +77,9 @@ def test_features_without_their_matrix_are_drawn_as_levels_only(planted):
     with h5py.File(recording.path, "r+") as file:
         del file["parameters"]
     with dyn.open(recording.path) as bare:
-        assert kinds_of(bare) == ["levels"]
+        assert kinds_of(bare) == ["overview", "levels"]
         assert plot(bare).axes
-        with pytest.raises(SettingError, match=r"'regimes' shows .*its figures: levels$"):
+        with pytest.raises(SettingError, match=r"'regimes' shows .*its figures: overview, levels$"):
             plot(bare, "regimes")
 
 

@@ -50,7 +50,8 @@ def plot_regimes(
     regimes = story.regimes
     if regimes == []:
         raise SettingError(
-            f"{recording.path} has no regimes to tell: its features are {story.verdict.words}; plot its levels"
+            f"{recording.path} has no regimes to tell{'' if story.verdict is None else f': {story.verdict.words}'}; "
+            "plot its levels"
         )
     if regimes is None:
         raise SettingError(f"{recording.path} has no regimes to tell: weights that are not finite; plot its levels")

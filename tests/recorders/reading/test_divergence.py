@@ -203,3 +203,21 @@ def test_the_last_loss_may_be_nan(record):
 def test_parameters_of_the_last_row_tell_it_too(record):
     assert ends_diverged(record([None, None], [1, NAN]), None)
     assert not ends_diverged(record([None, None], [1, NAN]), None, most_bytes=8)
+
+
+def test_rows_before_a_parameter_was_recorded_say_nothing(tmp_path):
+    path, model = tmp_path / "run.h5", nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    model[1].requires_grad_(False)
+    for resume in (False, True):
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1)
+        with dyn.attach(model, optimizer, path, resume=resume) as recorder:
+            for _ in range(3):
+                optimizer.zero_grad()
+                loss = model(torch.ones(4, 3)).square().mean()
+                loss.backward()
+                recorder.log(loss=loss)
+                optimizer.step()
+        model.requires_grad_(True)
+    with dyn.open(path) as recording:
+        assert np.isnan(recording.parameters["1.weight"][0]).all()
+        assert recording.diverged_at is None

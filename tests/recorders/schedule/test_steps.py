@@ -175,7 +175,7 @@ def test_the_command_line_says_it_in_text(text, value):
         ("0:10:1:1", ["'0:10:1:1'"]),
         ("0:x:1", ["'0:x:1'"]),
         ("0:10:1,5:20:1", ["begins before"]),
-        ("trigger:sprase=3", ["'sprase'", "did you mean sparse or span?"]),
+        ("trigger:sprase=3", ["'sprase'", "did you mean sparse?"]),
         ("trigger:sparse", ["'sparse' gives sparse no number", "sparse=100"]),
         ("trigger:drop=nan", ["drop=0.05"]),
         ("trigger:drop=5", ["Trigger(drop=5)", "0.05 is a fall by 5 %"]),

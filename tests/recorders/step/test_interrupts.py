@@ -118,7 +118,7 @@ def interrupt_everywhere(make_run, around_each_call, as_truth, functions, *, goe
 def test_no_row_is_lost_or_misplaced(
     make_regression, path, monkeypatch, around_each_call, as_truth, functions, goes_on
 ):
-    monkeypatch.setattr("dyn.recorders.step.numbers.Struct", WatchedStruct)
+    monkeypatch.setattr("dyn.recorders.ring.order.Struct", WatchedStruct)
     for name in ("_RING_ROWS", "_LEAST_ROWS"):
         monkeypatch.setattr(f"dyn.recorders.writing.start.{name}", 2)
 

@@ -1,0 +1,221 @@
+"""Every matrix of a network, the most telling first: how far it went from its start, when, and what it became.
+
+A matrix tells more than another if something is said of its features that chance would not say too, or if they jump
+after a time of rest, and then the farther it has gone from its start, |W_T - W_0| / |W_0|. What never moved comes last.
+A pass over all rows is not needed for that: it looks at about sixty of them, more densely at the beginning.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ...dynamics.chance.anisotropy import lasting
+from ...dynamics.geometry import change_from, effective_rank, matrix_norm
+from ...dynamics.jumps import Jump, detect_jumps
+from ...dynamics.polytopes import summary
+from ..reading.matching import matching
+from ..reading.matrices import matrices_of, matrix_shape, rows_of
+from ..reading.recording import Recording
+from ..reading.selection import select
+from ..reading.series import Series
+from ..text import ShownAsText
+from .judging import share_of, told_jumps, verdict_on
+from .story import plain
+
+# The rows that are looked at: so many evenly spaced, and so many by their logarithm.
+_EVENLY, _BY_LOGARITHM = 33, 32
+# Ranks and norms that differ by less than this share are told as one number.
+_ALIKE = 0.01
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What is said of the features of a matrix that is beyond chance: jumps after a rest, and the shapes they form.
+
+    median and at_random are the medians of D and of what it would be at random where these differ beyond chance, else
+    NaN; of most matrices that were trained they do, so that it says little.
+    """
+
+    jumps: Sequence[Jump] = ()
+    form: str = ""
+    median: float = math.nan
+    at_random: float = math.nan
+
+    @property
+    def says_more(self) -> bool:
+        """Whether there is more to say than of most matrices."""
+        return bool(self.jumps or self.form)
+
+
+@dataclass(frozen=True)
+class RankedMatrix(ShownAsText):
+    """How one matrix changed from the first row to the last that is finite.
+
+    change is |W_T - W_0| / |W_0|, infinite where it was 0; half_by the first step, of those looked at, at which
+    it was half as far from its start; norm and effective_rank are those at the two ends.
+    """
+
+    parameter: str
+    shape: tuple[int, ...]
+    change: float
+    half_by: int | None
+    norm: tuple[float, float]
+    effective_rank: tuple[float, float]
+    beyond: Beyond = Beyond()
+
+    @property
+    def key(self) -> tuple[bool, float]:
+        """What says more has the greater key."""
+        known = 0.0 if np.isnan(self.change) else self.change
+        return self.beyond.says_more and known > 0, known
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold; None stands for a number that is not finite."""
+        told = plain({name: value for name, value in vars(self).items() if name != "beyond"})
+        beyond = plain({"form": self.beyond.form or None, "D": self.beyond.median, "at_random": self.beyond.at_random})
+        return told | beyond | {"jumps": [plain(asdict(each)) for each in self.beyond.jumps]}
+
+    def __str__(self) -> str:
+        m, n = self.shape[0], int(np.prod(self.shape[1:]))
+        head = f"{self.parameter} ({' × '.join(map(str, self.shape))})"
+        if not self.change > 0:
+            return f"{head} {'is not finite at its start' if np.isnan(self.change) else 'did not move'}"
+        parts = [self._moved, f"effective rank {_both(self.effective_rank, '{:.3g}')} of {min(m, n)}", *self._beyond]
+        return f"{head} {'; '.join(parts)}"
+
+    @property
+    def _moved(self) -> str:
+        when = f", half of it by step {self.half_by}"
+        if not np.isfinite(self.change):
+            return f"grew from 0 to a norm of {self.norm[1]:.3g}{when}"
+        return f"moved {_percent(self.change)}{when}; norm {_both(self.norm, '{:.3g}')}"
+
+    @property
+    def _beyond(self) -> list[str]:
+        told = [self.beyond.form] if self.beyond.form else []
+        if math.isfinite(self.beyond.median):
+            told.append(f"median D {self.beyond.median:.2f}, at random {self.beyond.at_random:.2f}")
+        jumps = self.beyond.jumps
+        if not jumps:
+            return told
+        largest = max(jumps, key=lambda jump: np.abs(jump.after - jump.before).max())
+        k = int(np.abs(largest.after - largest.before).argmax())
+        count = "a jump" if len(jumps) == 1 else f"{len(jumps)} jumps, the largest"
+        where = f"at steps {largest.start:.0f}-{largest.end:.0f}"
+        return [
+            *told,
+            f"{count} {where} (feature {largest.features[k]}: D {largest.before[k]:.2f} → {largest.after[k]:.2f})",
+        ]
+
+
+@dataclass(frozen=True)
+class Ranking(ShownAsText):
+    """The matrices of a network, the most telling first; others is how many parameters are no matrices."""
+
+    matrices: tuple[RankedMatrix, ...]
+    others: int = 0
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        """Return what JSON can hold, a document for each matrix."""
+        return [each.as_dict() for each in self.matrices]
+
+    def __str__(self) -> str:
+        count = len(self.matrices)
+        head = "1 matrix" if count == 1 else f"{count} matrices, the most telling first"
+        lines = [f"{head}; moved is |W - W0| / |W0|", *(f"  {each}" for each in self.matrices)]
+        if self.others:
+            many = f"{self.others} parameters that are no matrices"
+            lines.append(f"and {'1 parameter that is no matrix' if self.others == 1 else many}")
+        return "\n".join(lines)
+
+
+def rank_matrices(recording: Recording, pattern: str | None = None) -> Ranking:
+    """Return the matrices of a network, or those that *pattern* matches, the most telling first.
+
+    Raises SettingError where the pattern, a name or a glob, matches none.
+    """
+    series = matrices_of(recording)
+    names = [*series] if pattern is None else matching("matrix", pattern, series)
+    rows = looked_at(_finite_rows(recording))
+    step = recording.step[:]
+    ranked = [_ranked(recording, name, series[name], rows, step) for name in names]
+    others = len(recording.parameters) - len(series) if pattern is None else 0
+    # Of two that say as much the one that comes first in the network does.
+    return Ranking(tuple(sorted(ranked, key=lambda each: each.key, reverse=True)), others)
+
+
+def looked_at(rows: int) -> np.ndarray:
+    """Return about sixty of so many rows, the first and the last among them, more densely at the beginning."""
+    last = max(rows - 1, 0)
+    by_logarithm = np.geomspace(1, max(last, 1), _BY_LOGARITHM)
+    return np.unique(np.concatenate([np.linspace(0, last, _EVENLY), by_logarithm.clip(max=last)]).astype(int))
+
+
+def _finite_rows(recording: Recording) -> int:
+    """Return how many rows there are before the training diverged, at least one."""
+    step = recording.diverged_at
+    return len(recording) if step is None else max(1, int((recording.step[:] < step).sum()))
+
+
+def _ranked(recording: Recording, name: str, series: Series, rows: np.ndarray, step: np.ndarray) -> RankedMatrix:
+    start = series[0].reshape(matrix_shape(series))
+    change = np.concatenate([change_from(start, values) for _, values in rows_of(series, rows)])
+    ends = np.concatenate([values for _, values in rows_of(series, rows[[0, -1]])])
+    moved = float(change[-1])
+    # What is infinite has no half, and what grows from 0 is told by its norm.
+    sizes = change
+    if np.isinf(moved):
+        sizes = np.concatenate([matrix_norm(values) for _, values in rows_of(series, rows)])
+    half = rows[int(np.argmax(sizes >= sizes[-1] / 2))] if moved > 0 else None
+    return RankedMatrix(
+        parameter=name,
+        shape=series.shape[1:],
+        change=moved,
+        half_by=None if half is None else int(step[half]),
+        norm=_pair(matrix_norm(ends)),
+        effective_rank=_pair(effective_rank(ends)),
+        beyond=beyond_chance(recording, name) if moved > 0 else Beyond(),
+    )
+
+
+def beyond_chance(recording: Recording, name: str) -> Beyond:
+    """Return what may be said of the features of a matrix: which the verdict of chance decides."""
+    if name not in recording.features or len(recording) < 2:
+        return Beyond()
+    selection = select(recording, name)
+    verdict = verdict_on(selection)
+    _, loss = selection.told_loss()
+    told = told_jumps(selection, detect_jumps(selection.dimensionality, loss, selection.step), verdict)
+    jumps = [each.jump for each in told if _is_news(each.jump, float(selection.step[0]))]
+    if verdict is None:
+        return Beyond(jumps)
+    medians = (math.nan, math.nan) if verdict.is_random else (verdict.median, verdict.at_random)
+    W = selection.weights_at(slice(-1, None))[0].astype(np.float64)
+    shapes = lasting(W, verdict.shaped, share_of(recording))
+    return Beyond(jumps, summary(shapes) if shapes else "", *medians)
+
+
+def _is_news(jump: Jump, first: float) -> bool:
+    """Whether more time went by before a jump than it takes: what moves as training begins is its first fall."""
+    return jump.start - first > jump.end - jump.start
+
+
+def _pair(values: np.ndarray) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
+
+
+def _both(pair: tuple[float, float], form: str) -> str:
+    """Return "3.1 → 8.4", or one number where they are alike."""
+    first, last = pair
+    if abs(last - first) <= _ALIKE * max(abs(first), abs(last)):
+        return form.format(last)
+    return f"{form.format(first)} → {form.format(last)}"
+
+
+def _percent(share: float) -> str:
+    """Return a share as a percentage, of two digits where it is small."""
+    percent = 100 * share
+    return f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"
