@@ -1,5 +1,6 @@
 """The command ``dyn record``: train an experiment, or run a script, with the recorder attached."""
 
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -41,6 +42,16 @@ def _belongs(option: str, given: list[str]) -> str | None:
     return f"settings are changed by --set {key}=VALUE" if entry and key in entry.settings else None
 
 
+def _read_labels(path: Path) -> dict[str, list[str]]:
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"--labels {path} is no JSON in UTF-8 that can be read: {error}") from error
+    if not isinstance(labels, dict) or not all(isinstance(each, list) for each in labels.values()):
+        raise SettingError(f'--labels {path} is no object with a list for each name: {{"tok.weight": ["a", "b"]}}')
+    return labels
+
+
 @click.command(cls=_OfScriptsToo)
 @click.argument("target", metavar="EXPERIMENT|SCRIPT.py|MODULE", shell_complete=complete_target)
 @click.argument("arguments", metavar="[-- ARGUMENTS...]", nargs=-1, type=click.UNPROCESSED)
@@ -52,6 +63,12 @@ def _belongs(option: str, given: list[str]) -> str | None:
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 @click.option("--every", metavar="N", help="Which steps: N, log, 0:1000:1,1000::50, trigger:drop=0.05 [default: 1].")
 @click.option("--select", multiple=True, metavar="GLOB", help="Record these parameters only; may be repeated.")
+@click.option(
+    "--labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help='Names of the features: {"PARAMETER": ["a", "b", …]}.',
+)
 @click.option("--dry-run", is_flag=True, help="Say what the recording would take, and stop.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 def record(
@@ -62,6 +79,7 @@ def record(
     assignments: tuple[str, ...],
     every: str | None,
     select: tuple[str, ...],
+    labels: Path | None,
     dry_run: bool,
     force: bool,
     **shortcuts: str | None,
@@ -79,6 +97,7 @@ def record(
 
     shorthand = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
     options: dict[str, Any] = {"select": list(select) or None}
+    names = None if labels is None else _read_labels(labels)
     if every is not None:
         options["every"] = parse_every(every)
     if is_module or is_script(target):
@@ -90,7 +109,7 @@ def record(
         check_path(path, overwrite=force)
 
         # Run once click is done, which has its own way with exceptions.
-        return partial(record_script, script, path, **options, overwrite=force, report=reporter())
+        return partial(record_script, script, path, **options, labels=names, overwrite=force, report=reporter())
     if arguments:
         raise SettingError(f"{target!r} takes no arguments, got {' '.join(arguments)!r}; change a setting with --set")
     entry = find_experiment(target)
@@ -104,12 +123,12 @@ def record(
 
     # What is there is not touched by a dry run.
     check_path(path, overwrite=force or dry_run)
-    cost = price(entry, path, **options)
+    cost = price(entry, path, **options, labels=names)
     echo(f"{path}: {cost}", err=True)
     if dry_run:
         return None if cost.fits else (lambda: sys.exit(EXIT_FAILED))
     with price_is_told():
-        record_experiment(entry, path, **options, overwrite=force, progress=progress("recording", "step"))
+        record_experiment(entry, path, **options, labels=names, overwrite=force, progress=progress("recording", "step"))
     with open_recording(path) as recording:
         tell_divergence(path, diverged_to_the_end(recording))
     echo(path)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
 from .model.feature_axes import Features
+from .model.labels import Labels
 from .model.optimizers import stepping_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
@@ -41,6 +42,7 @@ def attach(
     every: int | str | Sequence[tuple[int, int | None, int]] | Trigger = 1,
     select: str | Sequence[str] | None = None,
     features: Features = "auto",
+    labels: Labels | None = None,
     probes: Mapping[str, Probe] | None = None,
     config: Mapping[str, Any] | None = None,
     on_error: Literal["warn", "raise"] = "warn",
@@ -58,14 +60,17 @@ def attach(
     every: record each such step; or "log", "log:K" (K rows for each decade of steps), windows [(start, stop, every)],
     or a Trigger, which keeps the dense rows around each sudden drop of the loss. select: one glob or several over the
     qualified names of the parameters; by default all that require a gradient. features: "auto" takes the columns of
-    matrices, the rows of embeddings, and in ensembles (modules with n_instances, or with biases of two axes beside
-    weights of three) the axis of the biases; a dict {name: "rows" | "columns" | None} overrides it; None records no
-    dimensionality. probes: {name: fn(model)} are your own tensors and numbers, sampled with the row. config: whatever
-    describes the run, kept as JSON. on_error: what a full disk or an I/O error does: "warn" ends the recording and lets
-    the training go on, "raise" raises. overwrite: replace an existing file. resume: append to an existing file after
-    its last step, or from the given step on, whose rows are recorded again. writer: "inline" writes between two steps,
-    "process" in a process of its own, "auto" chooses by the size of a row. on_full: whether a training whose writer
-    does not keep up waits for it or leaves rows out.
+    matrices, the rows of embeddings, the columns of convolutions as (out, in · kernel), and in ensembles (modules with
+    n_instances, or with biases of two axes beside weights of three) the axis of the biases; a dict {name: "rows" |
+    "columns" | None} overrides it. A value may also be an einops pattern that ends in (m, n) or (instances, m, n), with
+    the features as columns, "(head d_head) d_model -> head d_head d_model", in a pair (pattern, {"head": 8}) where an
+    axis is split. None records no dimensionality. labels: {name: texts}, your own names of the features of a
+    parameter, one for each, which all words and pictures take. probes: {name: fn(model)} are your own tensors and
+    numbers, sampled with the row. config: whatever describes the run, kept as JSON. on_error: what a full disk or an
+    I/O error does: "warn" ends the recording and lets the training go on, "raise" raises. overwrite: replace an
+    existing file. resume: append to an existing file after its last step, or from the given step on, whose rows are
+    recorded again. writer: "inline" writes between two steps, "process" in a process of its own, "auto" chooses by the
+    size of a row. on_full: whether a training whose writer does not keep up waits for it or leaves rows out.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
     whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
@@ -82,7 +87,7 @@ def attach(
     if is_recorded_elsewhere(model):
         return SilentRecorder(file)
     check_sharding(model, optimizers)
-    sources = Sources(model, select, features, probes or {})
+    sources = Sources(model, select, features, probes or {}, labels)
     if sources.is_sharded:
         file, attributes = own_file(file)
     lost = lost_recorder(file) if overwrite or resume is not False else None

@@ -28,6 +28,7 @@ def record_experiment(
     *,
     every: Any = None,
     select: str | Sequence[str] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
     overwrite: bool = False,
     progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
 ) -> Path:
@@ -36,7 +37,8 @@ def record_experiment(
     Besides the parameters, the minibatch loss and the features, each row gets expected_loss, the population loss at its
     parameters, and what else the experiment evaluates. For an ensemble these are means over its members, and the probes
     loss_of_instance, expected_loss_of_instance … hold the members' own, (T, instances). *every* None is the
-    experiment's own choice. *progress* wraps the steps, such as tqdm. Raises what attach() raises.
+    experiment's own choice. *labels* are names of the features, as attach() takes them. *progress* wraps the steps,
+    such as tqdm. Raises what attach() raises.
     """
     training = Training(experiment)
     latest = torch.full((experiment.n_instances or 1,), torch.nan, device=experiment.device)
@@ -49,6 +51,7 @@ def record_experiment(
             every=experiment.every if every is None else every,
             select=select,
             features=_features(training.model, select),
+            labels=labels,
             probes={"loss_of_instance": lambda _: latest} if experiment.n_instances else None,
             config={"experiment": experiment.as_dict()},
             overwrite=overwrite,
@@ -80,14 +83,22 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def price(experiment: Experiment, path: str | os.PathLike[str], *, every: Any = None, select: Any = None) -> Price:
+def price(
+    experiment: Experiment,
+    path: str | os.PathLike[str],
+    *,
+    every: Any = None,
+    select: Any = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
+) -> Price:
     """Return what recording *experiment* into *path* would take, without training anything."""
     model = build_model(experiment)
     members = experiment.n_instances or 0
     # For an ensemble each member's minibatch loss (float32), and of what is evaluated the mean and each one (float64).
     measures = len(evaluation_of(experiment).measures) if _has_all_parameters(model, select) else 0
     evaluated = 8 * (1 + members) * measures
-    per_row = row_bytes(Sources(model, select, _features(model, select), {}).channels) + 4 * members + evaluated
+    sources = Sources(model, select, _features(model, select), {}, labels)
+    per_row = row_bytes(sources.channels) + 4 * members + evaluated
     schedule = parse_schedule(experiment.every if every is None else every)
     is_least = isinstance(schedule, Trigger)
     return Price.of(per_row, schedule.expected_rows(experiment.steps), Path(path), is_least=is_least)

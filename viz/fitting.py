@@ -37,8 +37,9 @@ def _shape(recording: "Recording") -> tuple[int, ...]:
     series = recording.parameters.get(next(iter(recording.features), ""))
     if series is None or not len(recording):
         return ()
-    *members, m, n = series.shape[1:]
-    return (*members, n, m) if series.attrs.get("features") == "rows" else (*members, m, n)
+    from ..recorders.ring.matrices import MatrixView
+
+    return MatrixView.of(series.attrs).shape(series.shape[1:])
 
 
 def always(_recording: "Recording") -> bool:

@@ -126,7 +126,7 @@ PAPER: tuple[Experiment, ...] = (
     ),
     Experiment(
         name="anticorrelated",
-        title="Two pairs of anticorrelated features in a plane: each pair is antipodal",
+        title="Two pairs of anticorrelated features in a plane: how many models make each pair antipodal",
         source="Toy Models of Superposition, The Geometry of Correlated Superposition, anticorrelated features",
         n_features=4,
         n_hidden=2,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from ..feature_names import named
 from ..levels import level_indices, nearest_level
 from .detection import Jump
 
@@ -22,6 +23,7 @@ def describe_jump(
     loss_name: str = "loss",
     *,
     shapes: Mapping[int, str] | None = None,
+    labels: Sequence[str] | None = None,
     against_chance: float = np.nan,
 ) -> str:
     """Return a jump in words: its steps, what rises and falls from where to where, and what the loss does.
@@ -30,10 +32,10 @@ def describe_jump(
     loss -0.0012 ± 0.0001". Features that go the same way to the same level and shape are told together, with their
     means. *shapes* has the polytope that a feature is in after the jump, where it is in any: D alone does not tell.
     *against_chance* is the size of the jump in units of what chance scatters, and is told beside its size in units of
-    the noise of the rows.
+    the noise of the rows. *labels* are the names of all features, which have numbers otherwise.
     """
     names = [_name(jump, k, shapes or {}) for k in range(len(jump.features))]
-    moves = ", ".join(_describe_group(jump, group, names[group[0]]) for group in _groups(jump, names))
+    moves = ", ".join(_describe_group(jump, group, names[group[0]], labels) for group in _groups(jump, names))
     size = ""
     if np.isfinite(against_chance):
         size = f" ({_times(against_chance)} × chance, {_times(float(jump.sigmas.max()))} × noise)"
@@ -69,10 +71,10 @@ def _groups(jump: Jump, names: Sequence[str]) -> Iterable[list[int]]:
     return [groups[key] for key in sorted(groups)]
 
 
-def _describe_group(jump: Jump, group: list[int], name: str) -> str:
+def _describe_group(jump: Jump, group: list[int], name: str, labels: Sequence[str] | None) -> str:
     features = [jump.features[k] for k in group]
     many = len(features) > 1
-    who = f"{len(features)} features" if len(features) > _MOST_LISTED else ", ".join(map(str, features))
+    who = f"{len(features)} features" if len(features) > _MOST_LISTED else ", ".join(named(features, labels))
     if len(features) <= _MOST_LISTED:
         who = f"feature{'s' if many else ''} {who}"
     before, after = float(np.mean(jump.before[group])), float(np.mean(jump.after[group]))

@@ -6,6 +6,7 @@ from functools import singledispatch
 
 import numpy as np
 
+from ..feature_names import name_features
 from ..polytopes.identification import NEGLIGIBLE
 from .affine import Motion
 from .regimes import Change, Regime
@@ -18,49 +19,39 @@ _STILL = ("settling", "rest")
 
 
 @singledispatch
-def describe(motion: Motion | Regime) -> str:
+def describe(motion: Motion | Regime, labels: Sequence[str] | None = None) -> str:
     """Return a motion or a regime in words, such as ``features 0-2: turn 38° about (0, 0, 1), 2.1x as large``.
 
-    Angles are in degrees, of which less than 1° is not told, nor are changes of less than 1 %. Raises TypeError for
-    anything else.
+    Angles are in degrees, of which less than 1° is not told, nor are changes of less than 1 %. *labels* are the names
+    of all features, which have numbers otherwise. Raises TypeError for anything else.
     """
+    del labels
     raise TypeError(f"describe() takes a Motion or a Regime, got {type(motion).__name__}")
 
 
 @describe.register
-def _(motion: Motion) -> str:
+def _(motion: Motion, labels: Sequence[str] | None = None) -> str:
     told = [*_turn(motion), *_sizes(motion)]
     shift = np.linalg.norm(motion.translation)
     if shift > _SMALL_SHARE:
         told.append(f"shift by {shift:.2g}")
     if motion.residual > _SMALL_SHARE:
         told.append(f"residual {motion.residual:.2f}")
-    return f"{name_features(motion.features)}: {', '.join(told) or 'at rest'}"
+    return f"{name_features(motion.features, labels)}: {', '.join(told) or 'at rest'}"
 
 
 @describe.register
-def _(regime: Regime) -> str:
+def _(regime: Regime, labels: Sequence[str] | None = None) -> str:
     least = NEGLIGIBLE * max(max(change.length) for change in regime.changes)
     changes = [change for change in regime.changes if max(change.length) > least]
-    told = [_told(regime.kind, change) for change in (_together(changes) if regime.kind in _STILL else changes)]
+    changes = _together(changes) if regime.kind in _STILL else changes
+    told = [_told(regime.kind, change, labels) for change in changes]
     if regime.kind == "twist" or (regime.kind == "opening" and regime.twist > _SMALL_ANGLE):
         told.append(f"the sets turn {regime.twist:.0f}° against each other")
     told.append(f"at the end {regime.form}")
     if regime.loss is not None:
         told.append("loss {:.3g} → {:.3g}".format(*regime.loss))
     return f"steps {regime.start}-{regime.end}, {regime.kind}: {'; '.join(told)}"
-
-
-def name_features(features: Sequence[int]) -> str:
-    """Return ``feature 3`` or ``features 0-2, 7``: runs of three and more as a range."""
-    runs: list[list[int]] = []
-    for feature in sorted(features):
-        if runs and feature == runs[-1][-1] + 1:
-            runs[-1].append(feature)
-        else:
-            runs.append([feature])
-    told = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
-    return f"feature{'s' * (len(features) > 1)} {', '.join(told)}"
 
 
 def _turn(motion: Motion) -> list[str]:
@@ -91,9 +82,9 @@ def _together(changes: Sequence[Change]) -> list[Change]:
     return [*alone.values(), *kept]
 
 
-def _told(kind: str, change: Change) -> str:
+def _told(kind: str, change: Change, labels: Sequence[str] | None) -> str:
     """Tell what belongs to this kind of regime about one set."""
-    who = name_features(change.features)
+    who = name_features(change.features, labels)
     s = "s" if len(change.features) == 1 else ""
     before, after = change.form
     becomes = f"{before} → {after}" if before != after else after
@@ -102,5 +93,5 @@ def _told(kind: str, change: Change) -> str:
     if kind in ("opening", "closing", "reshaping"):
         return f"{who} span{s} {change.dimensions[0]:.1f} → {change.dimensions[1]:.1f} dimensions ({becomes})"
     if kind == "twist":
-        return f"{describe(change.motion)} ({becomes})"
+        return f"{describe(change.motion, labels)} ({becomes})"
     return f"{who} stay{s} {after}" if before == after else f"{who} {becomes}"

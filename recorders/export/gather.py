@@ -45,10 +45,13 @@ def of_recording(recording: Recording, *, every: int = 1) -> Contents:
     named = {"time": recording.time}
     named |= {f"scalars/{name}": series for name, series in recording.scalars.items()}
     named |= {f"parameters/{name}": series for name, series in recording.parameters.items()}
+    labels = {name: series.attrs["labels"] for name, series in recording.parameters.items() if "labels" in series.attrs}
     for name, quantities in recording.features.items():
         named |= {f"features/{name}/{quantity}": series for quantity, series in quantities.items()}
     named |= {f"probes/{name}": series for name, series in recording.probes.items()}
     arrays = [_of_series(recording, path, series, rows) for path, series in named.items()]
+    # Beside what is derived too, which may be exported without the parameter.
+    arrays = [_with_labels(array, labels) for array in arrays]
     step = _of_series(recording, "step", recording.step, rows)
     attributes = {"source": recording.path.name, **_root(recording), "status": recording.status}
     return Contents(recording.path, ("step",), {"step": step}, arrays, attributes)
@@ -107,6 +110,13 @@ def _of_series(recording: Recording, path: str, series: Series, rows: range) -> 
     shape = (len(rows), *series.shape[1:])
     axes, attributes = _axes(recording, path, len(shape)), _plain(series.attrs)
     return Array(path, axes, shape, series.dtype, attributes, read, _chunk_rows(recording, path))
+
+
+def _with_labels(array: Array, labels: Mapping[str, Any]) -> Array:
+    """Return an array of features with the user's own names of them, as it was noted of their parameter."""
+    group, _, name = array.path.partition("/")
+    found = labels.get(name.rpartition("/")[0]) if group == "features" else None
+    return array if found is None else replace(array, attributes={**array.attributes, "labels": found})
 
 
 def _chunk_rows(recording: Recording, path: str) -> int:

@@ -1,6 +1,7 @@
 """Writing .rrd for the Rerun viewer: losses, dimensionality, and features as arrows, on the time line "step"."""
 
 import colorsys
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,7 +76,9 @@ class _Entity:
 
     def style(self, features: int) -> Any:
         """Return the names and colours of so many features, the same for lines and arrows."""
-        names, colours = [f"feature {k}" for k in range(features)], [_colour(k) for k in range(features)]
+        labels = json.loads(str(self.array.attributes.get("labels", "null")))
+        names = labels or [f"feature {k}" for k in range(features)]
+        colours = [_colour(k) for k in range(features)]
         if self.dimensions:
             made = _ARROWS[self.dimensions].columns(labels=names, colors=colours)
         else:

@@ -8,11 +8,17 @@ from torch import Tensor, nn
 
 from ..ring.channels import FeatureAxis
 
-Features = Mapping[str, FeatureAxis | None] | Literal["auto"] | None
+# An axis, or an einops pattern, with the sizes of its axes where the shape does not tell them.
+FeatureChoice = FeatureAxis | str | tuple[str, Mapping[str, int]] | None
+Features = Mapping[str, FeatureChoice] | Literal["auto"] | None
 
 # Multiplications per row beyond which the dimensionality of a matrix is no longer "nearly free" (about 0.3 ms).
 # Such a matrix is recorded all the same, so its dimensionality can be had later; features= asks for it at once.
 _FREE = 2**22
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+# What multiplies by its weights (outputs, inputs).
+_LINEAR = (nn.Linear, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 # b, b1, b_final, out_b, bias, relative_position_bias_table; but not lora_B.
 _BIAS = re.compile(r"(?i:bias)|(?:^|_)b\d*(?:_|$)")
 
@@ -20,11 +26,14 @@ _BIAS = re.compile(r"(?i:bias)|(?:^|_)b\d*(?:_|$)")
 def guessed_axis(owner: nn.Module, name: str, parameter: Tensor, features: Features) -> FeatureAxis | None:
     """Return which axis holds features by the rules of "auto", None where none does.
 
-    Matrices have features in their columns, embeddings in their rows. In an ensemble, (instances, m, n), the axis is
-    the one that is as long as the members' biases, (instances, n); columns where that does not tell. Biases have none.
+    Matrices have features in their columns, embeddings in their rows, convolutions in the columns of (out, in ·
+    kernel). In an ensemble, (instances, m, n), the axis is the one that is as long as the members' biases,
+    (instances, n); columns where that does not tell. Biases have none.
     """
     if features is None or not parameter.is_floating_point() or is_bias(name):
         return None
+    if convolution_pattern(owner, name, parameter, "columns"):
+        return "columns" if parameter.numel() * min(len(parameter), parameter[0].numel()) <= _FREE else None
     instances = instances_of(owner)
     if parameter.ndim != (3 if instances else 2) or (instances and parameter.shape[0] != instances):
         return None
@@ -35,6 +44,31 @@ def guessed_axis(owner: nn.Module, name: str, parameter: Tensor, features: Featu
         return "rows"
     lengths = {bias.shape[1] for bias in _biases_of_members(owner)} if instances else set()
     return "rows" if m in lengths and n not in lengths else "columns"
+
+
+def convolution_pattern(owner: nn.Module, name: str, parameter: Tensor, axis: FeatureAxis) -> str | None:
+    """Return how the weight of a convolution is seen as a matrix (out, in · kernel), None where it is none.
+
+    Its columns are what a patch of the input is made of, its rows, which the pattern turns into columns, the filters.
+    """
+    if not isinstance(owner, _CONVOLUTIONS + _TRANSPOSED) or name.rpartition(".")[2] != "weight":
+        return None
+    kernel = " ".join(("depth", "height", "width")[5 - parameter.ndim :])
+    channels = "channel out" if isinstance(owner, _TRANSPOSED) else "out channel"
+    matrix = f"out (channel {kernel})" if axis == "columns" else f"(channel {kernel}) out"
+    return f"{channels} {kernel} -> {matrix}"
+
+
+def meaning_of(owner: nn.Module, name: str, axis: FeatureAxis) -> str | None:
+    """Return what the features along an axis are, "tokens", "inputs" or "outputs"; None where the owner does not tell.
+
+    A matrix of somebody's own may be multiplied from either side.
+    """
+    if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+        return "tokens" if axis == "rows" else None
+    if not isinstance(owner, _LINEAR + _CONVOLUTIONS + _TRANSPOSED) or "weight" not in name.rpartition(".")[2]:
+        return None
+    return "inputs" if axis == "columns" else "outputs"
 
 
 def instances_of(owner: nn.Module) -> int | None:

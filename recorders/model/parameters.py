@@ -13,8 +13,10 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ...dynamics.errors import RecordingError, SettingError, unknown_name
-from ..ring.channels import Channel, FeatureAxis, stored_dtype
-from .feature_axes import Features, guess_of, guessed_axis, instances_of
+from ..ring.channels import Channel, stored_dtype
+from ..ring.matrices import MatrixView
+from .feature_axes import FeatureChoice, Features, guess_of, guessed_axis, instances_of, meaning_of
+from .feature_patterns import view_of
 
 # Where wrappers keep the module that they are around: torch.compile's, FSDP's, checkpointing's, Fabric's and Opacus's.
 _INNER = (
@@ -123,16 +125,25 @@ def parameter_channels(
     modules = {id(module._parameters): module for module in model.modules()}
     owners = {name: modules[id(place.owner)] for name, place in places.items()}
     owners.update((name, module) for name, (module, _) in computed.items())
+    # What is tied to an output layer is told by its tokens, whichever of the two comes first.
+    tables = [each for each in model.modules() if isinstance(each, nn.Embedding | nn.EmbeddingBag)]
+    embeddings = {id(each._parameters.get("weight")): each for each in tables}
+    owners.update((name, embeddings[id(p)]) for name, p in parameters.items() if id(p) in embeddings)
     aliases = _aliases(model)
     channels = {}
     for name, tensor in parameters.items():
-        axis = overrides[name] if name in overrides else guessed_axis(owners[name], name, tensor, features)
+        owner = owners[name]
+        choice = overrides[name] if name in overrides else guessed_axis(owner, name, tensor, features)
+        view = None if choice is None else view_of(owner, name, tensor, choice)
         attributes = {"computed": "from parameters of its module"} if name in computed else {}
         if name in places and (further := aliases.get(id(places[name].parameter()))):
             attributes["aliases"] = ", ".join(further)
-        if axis and name not in overrides and (guess := guess_of(owners[name], tensor, axis)):
-            attributes["guessed"] = guess
-        channels[name] = _parameter_channel(name, tensor, owners[name], axis, attributes)
+        if choice in ("columns", "rows"):
+            if name not in overrides and (guess := guess_of(owner, tensor, choice)):
+                attributes["guessed"] = guess
+            if meaning := meaning_of(owner, name, choice):
+                attributes["features_are"] = meaning
+        channels[name] = _parameter_channel(name, tensor, owner, view, attributes)
     return channels
 
 
@@ -181,26 +192,19 @@ def _check_recordable(name: str, parameter: Tensor) -> None:
         )
 
 
-def _feature_overrides(features: Features, chosen: Mapping[str, Tensor]) -> Mapping[str, FeatureAxis | None]:
+def _feature_overrides(features: Features, chosen: Mapping[str, Tensor]) -> Mapping[str, FeatureChoice]:
     if features is None or features == "auto":
         return {}
     if not isinstance(features, Mapping):
         raise SettingError(f"features={features!r} is neither 'auto', None nor a dict such as {{'W': 'columns'}}")
-    for name, axis in features.items():
+    for name in features:
         if name not in chosen:
             raise unknown_name("parameter in features", name, chosen)
-        if axis not in ("columns", "rows", None):
-            raise SettingError(f"features[{name!r}]={axis!r} is neither 'columns', 'rows' nor None")
-        if axis is not None and (chosen[name].ndim < 2 or not chosen[name].is_floating_point()):
-            shape = tuple(chosen[name].shape)
-            raise SettingError(
-                f"features[{name!r}]={axis!r} needs a real matrix, but it is {shape}, {chosen[name].dtype}"
-            )
     return features
 
 
 def _parameter_channel(
-    name: str, parameter: Tensor, owner: nn.Module, features: FeatureAxis | None, further: Mapping[str, str]
+    name: str, parameter: Tensor, owner: nn.Module, view: MatrixView | None, further: Mapping[str, str]
 ) -> Channel:
     dtype = numpy_dtype(parameter.dtype)
     attributes = dict(further)
@@ -208,22 +212,24 @@ def _parameter_channel(
     stored = stored_dtype(in_ring)
     if stored != dtype:
         attributes["origin_dtype"] = str(parameter.dtype).removeprefix("torch.")
-    if features:
-        attributes["features"] = features
+    if view:
+        attributes.update(view.attributes)
     bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else in_ring
     has_instances = parameter.ndim > 0 and instances_of(owner) == parameter.shape[0]
-    axes = _axis_names(name, parameter.ndim, features, has_instances=has_instances)
+    axes = _axis_names(name, parameter.ndim, view, has_instances=has_instances)
+    features = view.features if view else None
     return Channel("parameters", name, tuple(parameter.shape), bits, stored, axes, features, attributes)
 
 
-def _axis_names(name: str, ndim: int, features: FeatureAxis | None, *, has_instances: bool) -> tuple[str, ...]:
+def _axis_names(name: str, ndim: int, view: MatrixView | None, *, has_instances: bool) -> tuple[str, ...]:
     """Name each dimension within its parameter's name: xarray wants one size for one name throughout the file."""
-    if features is None:
+    if view is None or view.is_pattern:
         kinds = [f"axis{k}" for k in range(ndim)]
     else:
-        matrix = ["hidden", "feature"] if features == "columns" else ["feature", "hidden"]
+        matrix = ["hidden", "feature"] if view.features == "columns" else ["feature", "hidden"]
         kinds = [f"axis{k}" for k in range(ndim - 2)] + matrix
-    if has_instances:
+    # The instances of a pattern's matrices are others.
+    if has_instances and not (view and view.is_pattern):
         kinds[0] = "instance"
     return tuple(f"{name}.{kind}" for kind in kinds)
 

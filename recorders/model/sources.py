@@ -14,6 +14,7 @@ from .computed_weights import effective_weights
 from .copies import ModuleCheck, ParameterView, ProbeTap, Tap, call_probe, ring_dtype
 from .device_copies import DeviceParameters
 from .feature_axes import Features
+from .labels import Labels, labelled
 from .parameters import Place, local, parameter_channels, parameter_places, unwrap
 from .shards import is_shard, shard_channel, shard_places
 
@@ -27,7 +28,12 @@ class Sources:
     """Where the values of each channel come from."""
 
     def __init__(
-        self, model: nn.Module, select: str | Sequence[str] | None, features: Features, probes: Mapping[str, Probe]
+        self,
+        model: nn.Module,
+        select: str | Sequence[str] | None,
+        features: Features,
+        probes: Mapping[str, Probe],
+        labels: Labels | None = None,
     ):
         if not isinstance(probes, Mapping) or not all(isinstance(name, str) for name in probes):
             raise SettingError(f"probes={probes!r} is no dictionary such as {{'name': function of the model}}")
@@ -40,7 +46,7 @@ class Sources:
         self._places = shard_places(parameter_places(root, select, none_is_fine=bool(weights)))
         self._weights = {f"parameters/{name}": weight.compute for name, weight in weights.items()}
         computed = {name: (weight.owner, _plain(weight.compute(root))) for name, weight in weights.items()}
-        channels = parameter_channels(root, self._places, features, computed)
+        channels = labelled(parameter_channels(root, self._places, features, computed), labels)
         values = {name: call_probe(name, probe, model) for name, probe in self._probes.items()}
         self.channels: list[Channel] = [
             *(self._of_this_rank(channel) for channel in channels.values()),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..ring.matrices import MatrixView
 from .recording import Recording
 from .series import Series
 
@@ -13,8 +14,16 @@ _MOST_BYTES = 2**25
 
 
 def is_ensemble(recording: Recording) -> bool:
-    """Whether the recording is of several models in one, which have their features along an axis of their own."""
-    return any(each["dimensionality"].ndim > 2 for each in recording.features.values() if "dimensionality" in each)
+    """Whether the recording is of several models in one, which have their features along an axis of their own.
+
+    Heads, which a pattern makes of a parameter, are of one model.
+    """
+    known = recording.parameters
+    return any(
+        each["dimensionality"].ndim > 2 and not (name in known and MatrixView.of(known[name].attrs).is_pattern)
+        for name, each in recording.features.items()
+        if "dimensionality" in each
+    )
 
 
 def matrices_of(recording: Recording) -> dict[str, Series]:

@@ -1,5 +1,6 @@
 """What an analysis or a picture looks at in a recording: one matrix of features, of one member if it is an ensemble."""
 
+import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,10 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
 from ...dynamics.experiments import EXPERIMENTS
+from ...dynamics.signals import MOST_BYTES
+from ..ring.matrices import MatrixView
 from .divergence import first_row_of_member
+from .indexing import as_slice
 from .matching import only_match
 from .members import Member
 from .opening import catalogue_entry
@@ -52,16 +56,48 @@ class Selection:
             raise RecordingError(f"{self.recording.path} has the features of {name}, but not {name}; record it too")
         return self.recording.parameters[self.parameter]
 
+    @cached_property
+    def view(self) -> MatrixView:
+        """How the parameter is seen as matrices with features as columns."""
+        return MatrixView.of(self.weights.attrs)
+
+    @property
+    def model(self) -> int | None:
+        """Which model of an ensemble it is of; None of a single one, of which a pattern may have made instances."""
+        return None if self.has_weights and self.view.is_pattern else self.instance
+
     def weights_at(self, rows: slice) -> np.ndarray:
         """Return the matrix in some of the rows with features as columns, read without the others; (rows, m, n)."""
-        series = self.weights
-        W = series[rows] if self.instance is None else series[rows, self.instance]
-        return W.swapaxes(-1, -2) if series.attrs["features"] == "rows" else W
+        series, view = self.weights, self.view
+        if self.instance is None or not view.is_pattern:
+            return view.matrices(series[rows] if self.instance is None else series[rows, self.instance])
+        chosen, most = range(len(series))[rows], max(1, MOST_BYTES // max(1, math.prod(series.shape[1:]) * 8))
+        # A pattern may take an instance from anywhere, so that all are read, some rows at a time.
+        parts = [chosen[start : start + most] for start in range(0, len(chosen), most)] or [chosen]
+        return np.concatenate([view.matrices(series[as_slice(part)])[:, self.instance] for part in parts])
+
+    def matrices_at(self, row: int) -> np.ndarray:
+        """Return the matrices of all instances in a row with features as columns, ([instances,] m, n)."""
+        return self.view.matrices(self.weights[row])
 
     @property
     def elements(self) -> int:
         """How many elements the matrix has."""
-        return math.prod(self.weights.shape[-2:])
+        return math.prod(self.view.shape(self.weights.shape[1:])[-2:])
+
+    @cached_property
+    def labels(self) -> tuple[str, ...] | None:
+        """The user's own names of the features, None where there are none."""
+        if not self.has_weights or (text := self.weights.attrs.get("labels")) is None:
+            return None
+        labels = tuple(json.loads(str(text)))
+        return labels if len(labels) == self.dimensionality.shape[-1] else None
+
+    @property
+    def subject(self) -> str:
+        """Whose directions are meant, such as "tokens of tok.weight"; the parameter alone where that is not known."""
+        meaning = self.weights.attrs.get("features_are") if self.has_weights else None
+        return f"{meaning} of {self.parameter}" if meaning else self.parameter
 
     def loss(self, name: str) -> np.ndarray | None:
         """Return the loss of that name, of the chosen member where each has its own; None where it was not logged.
@@ -69,8 +105,8 @@ class Selection:
         It is in memory, eight bytes a row.
         """
         of_instance = f"{name}_of_instance"
-        if self.instance is not None and of_instance in self.recording.probes:
-            return self.recording.probes[of_instance][:, self.instance]
+        if self.model is not None and of_instance in self.recording.probes:
+            return self.recording.probes[of_instance][:, self.model]
         if name not in self.recording.scalars:
             return None
         values = self.recording.scalars[name][:]
@@ -85,9 +121,9 @@ class Selection:
     def diverged_at(self) -> int | None:
         """The first step at which what is shown is not finite; of an ensemble only the member's matrix is asked."""
         step = self.recording.diverged_at
-        if step is None or self.instance is None:
+        if step is None or self.model is None:
             return step
-        row = first_row_of_member(self.weights, self.instance) if self.has_weights else None
+        row = first_row_of_member(self.weights, self.model) if self.has_weights else None
         return None if row is None else int(self.recording.step[row])
 
     @property
@@ -128,7 +164,8 @@ class Selection:
     def _shown(self) -> str:
         settings = self.experiment
         if not settings:
-            return f"{self.recording.path.stem}: {self.parameter}"
+            member = "" if self.instance is None else f", instance {self.instance}"
+            return f"{self.recording.path.stem}: {self.subject}{member}"
         p = f"{self._of_member(settings['density']):g}"
         density = f", density p = {p}"
         if settings["correlation"] == "anticorrelated":
@@ -161,6 +198,11 @@ def select(recording: Recording, parameter: str | None = None, instance: int | N
         raise RecordingError(f"{recording.path} has no features; record with features={{'NAME': 'columns'}}")
     name = next(iter(recording.features))
     if parameter is not None:
+        if parameter not in recording.features and parameter in recording.parameters:
+            raise SettingError(
+                f"parameter={parameter!r} {recording.parameters[parameter].shape[1:]} was recorded without features; "
+                f"record with features={{{parameter!r}: 'columns'}}, or choose one of {', '.join(recording.features)}"
+            )
         name = only_match("parameter with features", parameter, recording.features)
     shape = recording.features[name]["dimensionality"].shape
     if len(shape) == 2:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...dynamics.errors import SettingError
+from .matrices import MatrixView
 
 FeatureAxis = Literal["columns", "rows"]
 ChannelGroup = Literal["parameters", "features", "probes"]
@@ -25,7 +26,8 @@ class Channel:
 
     group and name are its place in the file; dtype is how it lies in the ring, stored_dtype how it lies in the file
     (bfloat16, which NumPy lacks, lies in the ring as its 16 bits, and both 16-bit floats in the file as float32, since
-    not every reader knows them); axes name its dimensions.
+    not every reader knows them); axes name its dimensions. features says how a parameter is seen as matrices that have
+    a feature in each column (see MatrixView), None where it has none.
     """
 
     group: ChannelGroup
@@ -34,13 +36,18 @@ class Channel:
     dtype: np.dtype
     stored_dtype: np.dtype
     axes: tuple[str, ...]
-    features: FeatureAxis | None = None
+    features: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
         """Where the channel lies in the file."""
         return f"{self.group}/{self.name}"
+
+    @property
+    def view(self) -> MatrixView:
+        """How a parameter with features is seen as matrices."""
+        return MatrixView.of({**self.attributes, "features": self.features})
 
     @property
     def nbytes(self) -> int:
@@ -68,9 +75,12 @@ def feature_channels(channel: Channel) -> tuple[Channel, ...]:
     """Return the channels that are derived from a parameter with features, none from one without."""
     if channel.features is None:
         return ()
-    kept = -1 if channel.features == "columns" else -2
-    shape, axes = (*channel.shape[:-2], channel.shape[kept]), (*channel.axes[:-2], channel.axes[kept])
-    dtype = np.dtype(np.float32)
+    *instances, _, n = channel.view.shape(channel.shape)
+    if channel.view.is_pattern:
+        axes = (*(f"{channel.name}.instance" for _ in instances), f"{channel.name}.feature")
+    else:
+        axes = (*channel.axes[:-2], channel.axes[-1 if channel.features == "columns" else -2])
+    shape, dtype = (*instances, n), np.dtype(np.float32)
     return tuple(
         Channel("features", f"{channel.name}/{quantity}", shape, dtype, dtype, axes) for quantity in _FEATURE_QUANTITIES
     )

@@ -1,5 +1,6 @@
 """What is derived from the rows of a ring: parameters as the file has them, and their features."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,16 +33,16 @@ def _as_stored(channel: Channel, values: np.ndarray) -> np.ndarray:
 
 def _features(channel: Channel, values: np.ndarray) -> dict[str, np.ndarray]:
     """Return the feature geometry of every row, by path."""
-    W = values if channel.features == "columns" else values.swapaxes(-1, -2)
     results = {
-        path: np.empty((len(W), *shape), np.float32)
+        path: np.empty((len(values), *shape), np.float32)
         for path, shape in ((derived.path, derived.shape) for derived in feature_channels(channel))
     }
-    batch = max(1, _BATCH_ELEMENTS // max(W[0].size, 1))
+    view, batch = channel.view, max(1, _BATCH_ELEMENTS // max(math.prod(channel.shape), 1))
     # Weights that have diverged give NaN or inf, which is what the file shall say; no warning belongs in the training.
     with np.errstate(all="ignore"):
-        for start in range(0, len(W), batch):
+        for start in range(0, len(values), batch):
             rows = slice(start, start + batch)
-            for target, value in zip(results.values(), measure(W[rows].astype(np.float32, copy=False)), strict=True):
+            W = view.matrices(values[rows].astype(np.float32, copy=False))
+            for target, value in zip(results.values(), measure(W), strict=True):
                 target[rows] = value
     return results

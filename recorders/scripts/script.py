@@ -30,6 +30,7 @@ def record_script(
     *,
     every: Any = 1,
     select: Sequence[str] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
     overwrite: bool = False,
     report: Callable[[str], None],
 ) -> None:
@@ -40,7 +41,7 @@ def record_script(
     before the script does so itself, since environment variables that it sets must still count.
     """
     about = {"script": script.target, "arguments": list(script.arguments)}
-    options = {"every": every, "select": select, "overwrite": overwrite, "config": about}
+    options = {"every": every, "select": select, "labels": labels, "overwrite": overwrite, "config": about}
     process = os.getpid()
     recording = _LaterTracking(path, options, report)
     outcome: BaseException | None = None

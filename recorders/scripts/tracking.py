@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from ...dynamics.errors import SettingError
+from ...dynamics.errors import SettingError, unknown_name
+from ..model.parameters import clean_name, unwrap
 from ..ring.paths import free_path
 from ..writing.cost import price_is_told, room_for_rows
 from .accounts import Account
@@ -191,6 +192,7 @@ class Tracking:
         about = {"optimizer": names, "trains": owned.label}
         options = {**self._options, "config": {**self._options.get("config", {}), **about}}
         options["select"] = options.get("select") or owned.select
+        options["labels"] = self._labels_of(owned)
         with price_is_told():
             recorder = attach(owned.model, optimizers, self._folder / path, **options)
         held = [*parameters, *owned.model.parameters()] if owned.select is None else parameters
@@ -199,6 +201,14 @@ class Tracking:
         how = names if optimizers else "no optimizer of torch's: a row for each change between two calls of backward()"
         self._say(f"{path}: recording {owned.label} ({how}), {size}")
         return training
+
+    def _labels_of(self, owned: Ownership) -> dict[str, Sequence[str]]:
+        """Return the labels of parameters that a model has; which it lacks is said, as another may have them."""
+        labels, root = self._options.get("labels") or {}, unwrap(owned.model)
+        known = {clean_name(name, root) for name, _ in nn.Module.named_parameters(root)}
+        for name in labels.keys() - known:
+            self._say(f"{owned.label} does not get the labels of {name!r}: {unknown_name('parameter', name, known)}")
+        return {name: texts for name, texts in labels.items() if name in known}
 
     def _say(self, message: str) -> None:
         with suppress(Exception):

@@ -79,8 +79,7 @@ def tell_ensemble(recording: Recording, parameter: str | None = None) -> Ensembl
     selection = select(recording, parameter, 0)
     series = recording.features[selection.parameter]["dimensionality"]
     members, looked_at = series.shape[1], min(_MOST, series.shape[1])
-    last = selection.weights[-1, :looked_at]
-    W = last.swapaxes(-1, -2) if selection.weights.attrs["features"] == "rows" else last
+    W = selection.matrices_at(-1)[:looked_at]
     is_told = are_told(recording, selection.parameter, looked_at)
     summary = summarise(
         Members(series, looked_at), _losses(selection, looked_at), W, step=selection.step, is_told=is_told
@@ -90,7 +89,7 @@ def tell_ensemble(recording: Recording, parameter: str | None = None) -> Ensembl
 
 def _losses(selection: Selection, looked_at: int) -> Members | np.ndarray:
     """Return the loss of each member, (T, k), the population loss if there is one; NaN where none was recorded."""
-    for name in LOSSES:
+    for name in LOSSES if selection.model is not None else ():
         of_instance = selection.recording.probes.get(f"{name}_of_instance")
         if of_instance is not None:
             return Members(of_instance, looked_at)

@@ -20,6 +20,7 @@ from ...dynamics.polytopes import identify
 from ...dynamics.polytopes.wholes import shapes_of
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
+from ..ring.matrices import MatrixView
 
 # What a jump leads to is looked at in matrices of no more elements, and of no more jumps.
 _ELEMENTS, _JUMPS = 1000, 100
@@ -110,7 +111,7 @@ def may_have_levels(recording: Recording, parameter: str) -> bool:
     series, group = recording.parameters[parameter], recording.features[parameter]
     if "norm" not in group:
         return True
-    m = series.shape[-1 if series.attrs["features"] == "rows" else -2]
+    m = MatrixView.of(series.attrs).shape(series.shape[1:])[-2]
     D, norm = (np.atleast_2d(group[name][-1]).astype(np.float64) for name in ("dimensionality", "norm"))
     log_level = math.log(FAMILY_WISE * share_of(recording))
     return not can_decide(m, D.shape[-1]) or any(of_row(*each, m, log_level) for each in zip(D, norm, strict=True))
@@ -180,5 +181,4 @@ def _measured_at(selection: Selection, row: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _dimensions(selection: Selection) -> int:
-    series = selection.weights
-    return series.shape[-1 if series.attrs["features"] == "rows" else -2]
+    return selection.view.shape(selection.weights.shape[1:])[-2]

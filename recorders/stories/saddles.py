@@ -177,13 +177,16 @@ def _search(view: _View, parameters: dict[str, np.ndarray]) -> dict[str, Any]:
     found = refine(view.loss, *parameters.values())
     selection = view.selection
     W = found.parameters[view.names.index(selection.parameter)]
-    by_rows = selection.recording.parameters[selection.parameter].attrs["features"] == "rows"
+    matrix = selection.view.matrices(W)
+    if selection.model != selection.instance:
+        # One of those that a pattern makes of the model's parameter.
+        matrix = matrix[selection.instance or 0]
     return {
         "kind": found.kind,
         "index": found.curvature.saddle_index if found.converged else None,
         "critical_loss": found.curvature.loss,
         "distance": found.distance,
-        "polytopes": judge(W.T if by_rows else W).form,
+        "polytopes": judge(matrix).form,
     }
 
 
@@ -214,7 +217,7 @@ def _values(selection: Selection, name: str, row: int) -> np.ndarray:
     if name not in recording.parameters:
         raise RecordingError(f"{recording.path} has no {name}, which the loss depends on; record it too")
     series = recording.parameters[name]
-    values = series[row] if selection.instance is None else series[row, selection.instance]
+    values = series[row] if selection.model is None else series[row, selection.model]
     if not np.isfinite(values).all():
         raise RecordingError(f"{name} is not finite at step {recording.step[row]} of {recording.path}; choose another")
     return values

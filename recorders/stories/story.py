@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.chance import Verdict
+from ...dynamics.feature_names import name_features
 from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.regimes import Regime, find_regimes
-from ...dynamics.motion.words import describe, name_features
+from ...dynamics.motion.words import describe
 from ...dynamics.polytopes import Polytope, summary
 from ...dynamics.polytopes.wholes import word_of
 from ...dynamics.signals import pieces
@@ -36,7 +37,8 @@ class Story(ShownAsText):
     None of a matrix too large to name them; regimes None of one too large, or with too few rows, to tell them apart.
     Both are None where the features were recorded without the matrix. shapes has for each jump what its features are in
     at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
-    regimes and jumps are those before it; is_unknown says that no row has a dimensionality.
+    regimes and jumps are those before it; is_unknown says that no row has a dimensionality. subject is whose directions
+    are meant, such as "tokens of tok.weight", and labels are the user's own names of the features, if there are any.
 
     Only what is beyond chance is told: verdict, None where it is not known, says what that is, and what is said of all
     else. against_chance has the size of each jump in units of the scatter of D of random directions, NaN where that is
@@ -55,17 +57,29 @@ class Story(ShownAsText):
     is_unknown: bool = False
     verdict: Verdict | None = None
     against_chance: list[float] = field(default_factory=list)
+    subject: str | None = None
+    labels: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
         told = {name: plain(getattr(self, name)) for name in ("path", "parameter", "instance", "loss", "diverged_at")}
+        told["subject"] = self.subject or self.parameter
         document = told | {
-            name: None if things is None else [plain(asdict(each)) for each in things]
+            name: None if things is None else [self._with_labels(plain(asdict(each))) for each in things]
             for name, things in (("polytopes", self.polytopes), ("regimes", self.regimes), ("jumps", self.jumps))
         }
         for jump, size in zip(document["jumps"] or (), self.against_chance, strict=False):
             jump["against_chance"] = plain(size)
         return document | {"chance": None if self.verdict is None else self.verdict.as_dict()}
+
+    def _with_labels(self, entry: Any) -> Any:
+        """Return what JSON can hold with the names of its features beside their numbers, wherever it has any."""
+        if isinstance(entry, list):
+            return [self._with_labels(each) for each in entry]
+        if self.labels is None or not isinstance(entry, dict):
+            return entry
+        found = {name: self._with_labels(each) for name, each in entry.items()}
+        return found | {"labels": [self.labels[k] for k in entry["features"]]} if "features" in entry else found
 
     @property
     def jump_lines(self) -> str:
@@ -86,7 +100,13 @@ class Story(ShownAsText):
         told = zip_longest(self.shapes, self.against_chance, fillvalue=None)
         padded = [*told, *repeat((None, None), len(self.jumps))][: len(self.jumps)]
         return [
-            describe_jump(jump, name, shapes=shapes, against_chance=math.nan if size is None else size)
+            describe_jump(
+                jump,
+                name,
+                shapes=shapes,
+                against_chance=math.nan if size is None else size,
+                labels=self.labels,
+            )
             for jump, (shapes, size) in zip(self.jumps, padded, strict=True)
         ]
 
@@ -99,16 +119,18 @@ class Story(ShownAsText):
         elif self.polytopes is not None:
             form = summary(self.polytopes) if self.verdict is None else self.verdict.form
             parts.append(f"{self._whose}, at last {form}")
-            parts += [f"  {word_of(each)}: {name_features(each.features)}" for each in self.polytopes if each.rank]
+            told = [each for each in self.polytopes if each.rank]
+            parts += [f"  {word_of(each)}: {name_features(each.features, self.labels)}" for each in told]
         if self.regimes:
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
-            parts += [f"  {describe(regime)}" for regime in self.regimes]
+            parts += [f"  {describe(regime, self.labels)}" for regime in self.regimes]
         return "\n".join([*parts, self.jump_lines])
 
     @property
     def _whose(self) -> str:
-        return self.parameter if self.instance is None else f"{self.parameter}, instance {self.instance}"
+        subject = self.subject or self.parameter
+        return subject if self.instance is None else f"{subject}, instance {self.instance}"
 
 
 def tell_all(recording: Recording) -> Story | EnsembleStory | None:
@@ -144,6 +166,8 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
         shapes=[each.shapes for each in told],
         diverged_at=selection.diverged_at,
         is_unknown=_is_unknown(selection),
+        subject=selection.subject,
+        labels=selection.labels,
         verdict=verdict,
         against_chance=[each.against_chance for each in told],
     )

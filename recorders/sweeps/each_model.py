@@ -95,13 +95,13 @@ def _features_as_columns(W: np.ndarray, axis: Any) -> np.ndarray:
 
 def _of_recording(recording: Recording, parameter: str | None) -> Models:
     selection = select(recording, parameter)
-    name, W = selection.parameter, selection.weights
+    name = selection.parameter
     D = recording.features[name]["dimensionality"]
     if len(D.shape) != 3:
         raise RecordingError(f"{recording.path} is of one model; record several with --set n_instances=20, or sweep")
     loss = next((each for each in LOSSES if f"{each}_of_instance" in recording.probes), None)
     losses = _instances(recording.probes[f"{loss}_of_instance"]) if loss else repeat(None)
-    last = _features_as_columns(W[-1], W.attrs["features"])
+    last = selection.matrices_at(-1)
     points = grid_of(recording)
     models = map(Model, _instances(D), losses, last)
     return Models(name, loss, points, len(last) // len(points), recording.step[:], models)

@@ -81,9 +81,12 @@ class Cell:
             self.named += [ax.axvspan(jump.start, jump.end, facecolor=_ACCENT, alpha=0.15) for ax in self._panels]
         lines = [(head_of(each) if self._is_large else each.kind, INK, "bold") for each in regimes]
         if self._is_large:
-            lines += [(line, _GREY, "normal") for each in regimes for line in tell_regime(each).splitlines()]
+            lines += [
+                (line, _GREY, "normal") for each in regimes for line in tell_regime(each, story.labels).splitlines()
+            ]
         told = jumps if self._is_large else jumps[-1:]
-        lines += [(tell_jump(jump, story.loss, self._places.letters), _ACCENT, "bold") for jump in told]
+        letters, labels = self._places.letters, story.labels
+        lines += [(tell_jump(jump, story.loss, letters, labels=labels), _ACCENT, "bold") for jump in told]
         self.named += [self._write(k, *line) for k, line in enumerate(lines)]
 
     def show(self, step: float, azimuth: float) -> None:
@@ -109,13 +112,13 @@ class Cell:
     def _draw_space(self, ax: Axes) -> Polyhedron | NumberLine:
         run, scale = self._run, self._places.scale
         if run.m == 1:
-            return NumberLine(ax, run.colours, run.radius, scale=scale)
+            return NumberLine(ax, run.colours, run.radius, scale=scale, names=run.names)
         if run.m == 2:
             # Where a feature has its full length.
             angle = np.linspace(0, 2 * np.pi, 181)
             x, y = np.cos(angle) / run.radius, np.sin(angle) / run.radius
             ax.plot(x, y, color="#BBBBBB", linewidth=0.8, linestyle=":", zorder=0)
-        return Polyhedron(ax, run.colours, run.sets, run.radius, scale=scale)
+        return Polyhedron(ax, run.colours, run.sets, run.radius, scale=scale, names=run.names)
 
     def _draw_panels(self, log_steps: bool) -> list[Axes]:
         levels = self._figure.add_axes(self._places.levels)
@@ -125,12 +128,12 @@ class Cell:
         if self._places.loss is None:
             _thin_out(levels)
             levels.set_ylabel("$D_i$")
-            levels.set_xlabel("optimizer steps")
+            levels.set_xlabel("steps")
             return [levels]
         loss = self._figure.add_axes(self._places.loss, sharex=levels)
         draw_loss(loss, self._run.selection, whole=log_steps)
         levels.tick_params(labelbottom=False)
-        loss.set_xlabel("optimizer steps")
+        loss.set_xlabel("steps")
         return [levels, loss]
 
     def _mark_story(self) -> None:

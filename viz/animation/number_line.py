@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 
+from ...dynamics.feature_names import named
 from ..parts.labels import Label
-from ..parts.style import INK, LINE
+from ..parts.style import INK, LINE, escaped
 
 # The lines take up to so much of the picture's height, and are not further apart than this.
 _HEIGHT, _GAP = 1.8, 0.4
@@ -20,7 +21,15 @@ _MOST_LABELS = 24
 class NumberLine:
     """Draws features on an axes and moves them from frame to frame, as Polyhedron does in space."""
 
-    def __init__(self, ax: Axes, colours: Sequence[str], radius: float, *, scale: float = 1.0):
+    def __init__(
+        self,
+        ax: Axes,
+        colours: Sequence[str],
+        radius: float,
+        *,
+        scale: float = 1.0,
+        names: Sequence[str] | None = None,
+    ):
         n = len(colours)
         gap = min(_GAP, _HEIGHT / max(n - 1, 1))
         self._lane = gap * ((n - 1) / 2 - np.arange(n))
@@ -36,8 +45,8 @@ class NumberLine:
         self._dots = ax.scatter([], [], s=80 * scale**2, zorder=4, edgecolors="white", linewidths=0.7)
         self._dots.set_facecolor(colour)
         self._labels = [
-            Label(0, 0, str(i), ha="center", va="center", fontsize=9 * scale, color=INK, zorder=5)
-            for i in range(n if n <= _MOST_LABELS else 0)
+            Label(0, 0, escaped(name), ha="center", va="center", fontsize=9 * scale, color=INK, zorder=5)
+            for name in (named(range(n)) if names is None else names)[: n if n <= _MOST_LABELS else 0]
         ]
         for label in self._labels:
             ax.add_artist(label)

@@ -58,7 +58,7 @@ def plot_ensemble(recording: Recording, ax: Axes | None = None, *, parameter: st
         counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         _draw_raster(raster, summary)
         _draw_shares(shares, summary)
-        shares.set_xlabel("optimizer steps")
+        shares.set_xlabel("steps")
         if ax is None:
             write_notes(figure, [_CAPTION])
     return figure

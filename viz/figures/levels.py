@@ -66,7 +66,7 @@ def plot_levels(
         verdict = draw_levels(panels[0], selection)
         if ax is None:
             draw_loss(panels[1], selection, whole=log_steps)
-            panels[1].set_xlabel("optimizer steps")
+            panels[1].set_xlabel("steps")
         key = _mark_jumps(panels, selection, verdict)
         if ax is None:
             write_notes(figure, [_caption(selection, verdict), *key])
@@ -78,10 +78,10 @@ def _mark_jumps(panels: Sequence[Axes], selection: Selection, verdict: Verdict |
     name, loss = selection.told_loss()
     step, D = selection.step, selection.dimensionality
     jumps = [each.jump for each in told_jumps(selection, detect_jumps(D, loss, step), verdict)]
-    marks = draw_jumps(panels, jumps)
-    label_curves(panels[0], jumps, step, D)
+    marks = draw_jumps(panels, jumps, selection.labels)
+    label_curves(panels[0], jumps, step, D, selection.labels)
     panels[0].set_title(escaped(textwrap.fill(selection.title, _TITLE_LETTERS)), pad=marks.height)
-    return key_of(jumps, (name or "loss").replace("_", " ")) if marks.are_numbers else []
+    return key_of(jumps, (name or "loss").replace("_", " "), selection.labels) if marks.are_numbers else []
 
 
 def _caption(selection: Selection, verdict: Verdict | None) -> str:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from ...recorders.reading.matching import matching
 from ...recorders.reading.matrices import matrices_of
 from ...recorders.reading.recording import Recording
+from ...recorders.ring.matrices import MatrixView
 from ..parts.network_history import NetworkHistory, at_random, history_of
 from ..parts.panels import canvas, write_notes, write_title
 from ..parts.signals import Sorted, draw_signals, draw_spread, note_of, sort_signals
@@ -88,7 +89,7 @@ def _share_steps(panels: Sequence[Axes], recording: Recording) -> None:
     for panel in panels:
         panel.set_xlim(first, max(last, first + 1))
         panel.tick_params(labelbottom=panel is panels[-1])
-    panels[-1].set_xlabel("optimizer steps")
+    panels[-1].set_xlabel("steps")
 
 
 def _draw_maps(host: Figure | SubFigure, panels: Sequence[Axes], history: NetworkHistory) -> None:
@@ -161,13 +162,18 @@ def _draw_D(panels: Sequence[Axes], recording: Recording, chosen: Sequence[tuple
     """Draw the spread of D of some matrices, and the median that directions at random of the same lengths have."""
     rows = np.unique(np.linspace(0, len(recording) - 1, _D_MOMENTS).astype(int))
     step = recording.step[:][rows]
-    for ax, (name, shape) in zip(panels, chosen, strict=True):
-        features = recording.features[name]
-        draw_spread(ax, step, np.asarray(features["dimensionality"][rows], dtype=float), PALETTE[0], "median")
-        m, n = shape[::-1] if recording.parameters[name].attrs.get("features") == "rows" else shape
+    for ax, (name, _) in zip(panels, chosen, strict=True):
+        features, series = recording.features[name], recording.parameters[name]
+        D = np.asarray(features["dimensionality"][rows], dtype=float)
+        draw_spread(ax, step, D.reshape(len(D), -1), PALETTE[0], "median")
+        *heads, m, n = MatrixView.of(series.attrs).shape(series.shape[1:])
         at = np.unique(np.linspace(0, len(rows) - 1, _RANDOM_MOMENTS).astype(int))
-        norm = np.asarray(features["norm"][rows[at]], dtype=float) if "norm" in features else np.ones((len(at), n))
-        _draw_at_random(ax, step[at], at_random(norm, m))
+        norm = (
+            np.asarray(features["norm"][rows[at]], dtype=float) if "norm" in features else np.ones((len(at), *heads, n))
+        )
+        # What a pattern makes several matrices of is at random in each of them.
+        each = norm.reshape(len(at), -1, n).swapaxes(0, 1)
+        _draw_at_random(ax, step[at], np.concatenate([at_random(lengths, m) for lengths in each], axis=1))
         ax.set_title(escaped(_shortened(name)), fontsize=8.5, pad=2)
         ax.set_xlim(step[0], max(step[-1], step[0] + 1))
         ax.tick_params(labelsize=7.5)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import ConnectionPatch
 
 from ...dynamics.errors import SettingError
+from ...dynamics.feature_names import named
 from ...dynamics.geometry.directions import projection
 from ...dynamics.motion.regimes import Regime
 from ...dynamics.motion.words import describe
@@ -65,7 +66,10 @@ def plot_regimes(
         for space, regime in zip(spaces, regimes, strict=True):
             _connect(host, space, loss, regime)
         if ax is None:
-            write_notes(figure, [_CAPTION, *(f"{k + 1}  {describe(regime)}" for k, regime in enumerate(regimes))])
+            write_notes(
+                figure,
+                [_CAPTION, *(f"{k + 1}  {describe(regime, selection.labels)}" for k, regime in enumerate(regimes))],
+            )
     return figure
 
 
@@ -78,7 +82,7 @@ def _draw_regimes(ax: Axes, selection: Selection, regimes: Sequence[Regime]) -> 
     draw_loss(ax, selection, whole=True)
     for k, regime in enumerate(regimes):
         ax.axvspan(regime.start, regime.end, facecolor=_BANDS[k % 2], linewidth=0, zorder=0)
-    ax.set_xlabel("optimizer steps, by their square root")
+    ax.set_xlabel("steps, by their square root")
     if legend := ax.get_legend():
         legend.set_loc("upper right")
 
@@ -94,8 +98,9 @@ def _draw_polyhedra(spaces: Sequence[Axes], selection: Selection, regimes: Seque
     colours = feature_colours(selection, D[-1])
     # A plane is looked at straight on.
     view = (0.0, np.pi / 2) if W.shape[1] < 3 else (_AZIMUTH,)
+    names = named(range(D.shape[1]), selection.labels)
     for k, (space, regime) in enumerate(zip(spaces, regimes, strict=True)):
-        Polyhedron(space, colours, sets, radius, scale=_SMALL).move(points[k], *view)
+        Polyhedron(space, colours, sets, radius, scale=_SMALL, names=names).move(points[k], *view)
         space.set_title(f"{k + 1}  {regime.kind}", loc="center", fontsize=9)
 
 

@@ -62,7 +62,7 @@ def plot_spectrum(
         draw_loss(panels[2], selection, whole=True)
         if legend := panels[2].get_legend():
             legend.set_loc("upper right")
-        panels[2].set_xlabel("optimizer steps, by their square root")
+        panels[2].set_xlabel("steps, by their square root")
         if ax is None:
             write_notes(figure, [_CAPTION])
     return figure

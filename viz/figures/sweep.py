@@ -132,7 +132,7 @@ def _draw_jumps(host: SubFigure, points: Sequence[PointStatistics]) -> None:
     for ax, title in ((first, "a   first jump"), (second, "b   second jump"), (drops, "c   loss drops")):
         ax.set_title(title, fontsize=9)
         ax.set_xlim(0, last)
-        ax.set_xlabel("optimizer steps")
+        ax.set_xlabel("steps")
     for ax in (first, second):
         ax.set_ylim(-0.03, 1.03)
     first.set_ylabel("models that have jumped")
@@ -191,6 +191,6 @@ def _draw_levels(host: SubFigure, points: Sequence[PointStatistics]) -> None:
         ax.set_xlim(step[0], max(step[-1], step[0] + 1))
         ax.set_ylim(-0.03, 1.03)
         ax.set_title(name_of(point), fontsize=9)
-        ax.set_xlabel("optimizer steps")
+        ax.set_xlabel("steps")
     panels[0].set_ylabel("share of the features")
     host.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(levels), fontsize=8)

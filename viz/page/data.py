@@ -36,6 +36,7 @@ def page_data(selection: Selection) -> dict[str, Any]:
         "title": selection.title,
         "caption": _caption(run),
         "settings": _settings(selection, len(frames.rows)),
+        "names": run.names,
         "colours": run.colours,
         "sets": run.sets,
         "isFaint": [colour == FAINT for colour in run.colours],
@@ -100,9 +101,9 @@ def _curves(curves: Curves) -> dict[str, Any]:
 
 def _marks(story: Story) -> list[dict[str, Any]]:
     """Return the regimes and the jumps as they begin: each with its mark, what is told meanwhile, and all its words."""
-    regimes = [("regime", each, each.kind, head_of(each), describe(each)) for each in story.regimes or ()]
+    regimes = [("regime", each, each.kind, head_of(each), describe(each, story.labels)) for each in story.regimes or ()]
     jumps = [
-        ("jump", each, str(number), tell_jump(each, story.loss), words)
+        ("jump", each, str(number), tell_jump(each, story.loss, labels=story.labels), words)
         for number, (each, words) in enumerate(zip(story.jumps, story.jump_words, strict=True), 1)
     ]
     return [

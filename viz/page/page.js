@@ -138,7 +138,7 @@ document.addEventListener("keydown", (event) => {
 });
 time.addEventListener("input", () => goTo(panels[0].stepAt(time.value / 10000)));
 play.addEventListener("click", toggle);
-feature.append(...PAGE.colours.map((_, k) => made("option", k, { value: k })));
+feature.append(...PAGE.colours.map((_, k) => made("option", PAGE.names[k], { value: k })));
 feature.addEventListener("change", () => pick(feature.value === "" ? undefined : Number(feature.value)));
 for (const panel of panels) panel.follow(goTo, brush);
 element("log").addEventListener("click", () => {

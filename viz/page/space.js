@@ -65,12 +65,12 @@ class Space {
     const group = document.createElementNS(SVG, "g");
     group.dataset.feature = feature;
     const title = document.createElementNS(SVG, "title");
-    title.textContent = `feature ${feature}`;
+    title.textContent = `feature ${PAGE.names[feature]}`;
     group.append(node, title);
     // A press and not a click: while the run plays, the mark moves away from under the pointer.
     group.addEventListener("pointerdown", () => onPick(feature));
     const label = document.createElementNS(SVG, "text");
-    label.textContent = feature;
+    label.textContent = PAGE.names[feature];
     const parts = { dot: new THREE.SVGObject(group), label: new THREE.SVGObject(label), mark: node, text: label };
     parts.dot.renderOrder = 1;
     parts.label.renderOrder = 2;

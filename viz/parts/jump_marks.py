@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
+from ...dynamics.feature_names import named
 from ...dynamics.jumps import Jump
 from ...dynamics.levels import nearest_level
 from ...dynamics.signals import Signal
-from .style import INK, spread
+from .style import INK, escaped, spread
 
 # How wide a letter of a mark is, as a share of the axis, and how far apart numbers stand.
 _LETTER, _NUMBER_ROOM = 0.0105, 0.026
@@ -34,8 +35,8 @@ class Marks(NamedTuple):
     height: float
 
 
-def draw_jumps(panels: Sequence[Axes], jumps: Sequence[Jump]) -> Marks:
-    """Draw the bands through the panels, and above the first one the marks.
+def draw_jumps(panels: Sequence[Axes], jumps: Sequence[Jump], labels: Sequence[str] | None = None) -> Marks:
+    """Draw the bands through the panels, and above the first one the marks; *labels* are the names of all features.
 
     The limits and the scale of the first panel are to be set before.
     """
@@ -44,7 +45,7 @@ def draw_jumps(panels: Sequence[Axes], jumps: Sequence[Jump]) -> Marks:
             # However short a jump is, its edges are a line.
             ax.axvspan(jump.start, jump.end, facecolor=_BAND, edgecolor=_EDGE_OF_BAND, linewidth=0.6, zorder=0.5)
     places = [_place(panels[0], (jump.start + jump.end) / 2) for jump in jumps]
-    texts = [name_jump(jump, _MARK_GROUPS) for jump in jumps]
+    texts = [name_jump(jump, _MARK_GROUPS, labels) for jump in jumps]
     are_numbers = not _stand_apart(places, texts)
     if are_numbers:
         texts = [str(k + 1) for k in range(len(jumps))]
@@ -68,7 +69,7 @@ def _write_marks(ax: Axes, places: list[float], texts: Sequence[str], are_number
     for place, x, text in zip(places, spread(places, _NUMBER_ROOM), texts, strict=True):
         side = "center" if are_numbers else _alignment(place)
         ax.annotate(
-            text, (x, 1.0), xycoords="axes fraction", xytext=(0, 2), textcoords="offset points",
+            escaped(text), (x, 1.0), xycoords="axes fraction", xytext=(0, 2), textcoords="offset points",
             ha=side, va="bottom", fontsize=8, color="#444444", annotation_clip=False,
         )  # fmt: skip
 
@@ -78,8 +79,10 @@ def _alignment(place: float) -> str:
     return "left" if place < _EDGE else "right" if place > 1 - _EDGE else "center"
 
 
-def label_curves(ax: Axes, jumps: Sequence[Jump], step: np.ndarray, signal: Signal) -> None:
-    """Write the numbers of the features beside the curves that jump farthest, where they are half way.
+def label_curves(
+    ax: Axes, jumps: Sequence[Jump], step: np.ndarray, signal: Signal, labels: Sequence[str] | None = None
+) -> None:
+    """Write the numbers of the features, or their names, beside the curves that jump farthest, where they are half way.
 
     Shapes: step (T,), signal (T, n). Many jumps get none, since they would hide the curves.
     """
@@ -92,7 +95,9 @@ def label_curves(ax: Axes, jumps: Sequence[Jump], step: np.ndarray, signal: Sign
             if abs(change) >= _FAR and len(members) <= _MOST_LISTED:
                 features = [jump.features[k] for k in members]
                 height = float(np.mean([signal[row, feature] for feature in features]))
-                _write_on_curve(ax, ", ".join(map(str, features)), (float(step[row]), height), rises=change > 0)
+                _write_on_curve(
+                    ax, escaped(", ".join(named(features, labels))), (float(step[row]), height), rises=change > 0
+                )
 
 
 def _write_on_curve(ax: Axes, text: str, place: tuple[float, float], *, rises: bool) -> None:
@@ -104,13 +109,13 @@ def _write_on_curve(ax: Axes, text: str, place: tuple[float, float], *, rises: b
     )  # fmt: skip
 
 
-def name_jump(jump: Jump, most: int) -> str:
+def name_jump(jump: Jump, most: int, labels: Sequence[str] | None = None) -> str:
     """Return which features go from where to where, one group a line, the *most* that change farthest.
 
     The features of a group go the same way and end within 0.05; where they start and end are the means.
     """
     groups = _groups(jump)
-    told = [_name_group(jump, members) for members in groups[:most]]
+    told = [_name_group(jump, members, labels) for members in groups[:most]]
     others = sum(map(len, groups[most:]))
     return "\n".join([*told, f"and {others} other{'s' * (others > 1)}"] if others else told)
 
@@ -129,9 +134,9 @@ def _groups(jump: Jump) -> list[list[int]]:
     return sorted((sorted(members) for members in groups), key=lambda members: -change[members].max())
 
 
-def _name_group(jump: Jump, members: list[int]) -> str:
+def _name_group(jump: Jump, members: list[int], labels: Sequence[str] | None) -> str:
     count = len(members)
-    listed = f"feature{'s' * (count > 1)} {', '.join(str(jump.features[k]) for k in members)}"
+    listed = f"feature{'s' * (count > 1)} {', '.join(named([jump.features[k] for k in members], labels))}"
     who = listed if count <= _MOST_LISTED else f"{count} features"
     before, after = (_level(float(np.mean(values[members]))) for values in (jump.before, jump.after))
     return f"{who}: {before} → {after}"
@@ -142,14 +147,14 @@ def _level(value: float) -> str:
     return level.label if level else f"{value:.2f}"
 
 
-def key_of(jumps: Sequence[Jump], loss_name: str) -> list[str]:
+def key_of(jumps: Sequence[Jump], loss_name: str, labels: Sequence[str] | None = None) -> list[str]:
     """Return what the numbers stand for, a line for each jump."""
-    lines = [f"{k + 1}   {_line(jump, loss_name)}" for k, jump in enumerate(jumps[:_MOST_IN_KEY])]
+    lines = [f"{k + 1}   {_line(jump, loss_name, labels)}" for k, jump in enumerate(jumps[:_MOST_IN_KEY])]
     if len(jumps) > _MOST_IN_KEY:
         lines.append(f"and {len(jumps) - _MOST_IN_KEY} more, which `dyn jumps` tells")
     return lines
 
 
-def _line(jump: Jump, loss_name: str) -> str:
+def _line(jump: Jump, loss_name: str, labels: Sequence[str] | None) -> str:
     loss = f"; {loss_name} {jump.loss_change:+.2g}" if np.isfinite(jump.loss_change) else ""
-    return f"steps {jump.start:g}-{jump.end:g}: {'; '.join(name_jump(jump, _KEY_GROUPS).splitlines())}{loss}"
+    return f"steps {jump.start:g}-{jump.end:g}: {'; '.join(name_jump(jump, _KEY_GROUPS, labels).splitlines())}{loss}"

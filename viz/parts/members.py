@@ -113,10 +113,10 @@ def best_of_repeats(selection: Selection, instances: int) -> list[int]:
 def _matrices(selection: Selection) -> np.ndarray:
     """Return the matrices of all members in the last row with features as columns, ([instances,] m, n)."""
     W = final(selection, selection.parameter)
-    by_rows = selection.recording.parameters[selection.parameter].attrs.get("features") == "rows"
+    W = selection.view.matrices(W)
     if selection.instance is None and not np.isfinite(W).all():
         raise _nothing_finite(selection)
-    return W.swapaxes(-1, -2) if by_rows else W
+    return W
 
 
 def _finite_of_best(selection: Selection, W: np.ndarray) -> list[int]:

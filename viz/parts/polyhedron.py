@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba_array
 
+from ...dynamics.feature_names import named
 from ...dynamics.geometry.hull import Hull, convex_hull
 from ...dynamics.polytopes.identification import ORTHOGONAL
 from .labels import Label
-from .style import FAINT, INK, MARKERS
+from .style import FAINT, INK, MARKERS, escaped
 
 # Seen from a little above, as polyhedra are drawn in books.
 ELEVATION = np.radians(20)
@@ -50,11 +51,20 @@ class Polyhedron:
     """Draws features on an axes and moves them from frame to frame.
 
     Points are projected here, in perspective and with the far things first, because a whole 3D axes redrawn for every
-    frame costs ten times as much. *radius* is the length that fills the picture, *scale* the size
-    of dots and labels.
+    frame costs ten times as much. *radius* is the length that fills the picture, *scale* the size of dots and labels;
+    *names* are written beside the features, which have numbers otherwise.
     """
 
-    def __init__(self, ax: Axes, colours: Sequence[str], sets: Sequence[int], radius: float, *, scale: float = 1.0):
+    def __init__(
+        self,
+        ax: Axes,
+        colours: Sequence[str],
+        sets: Sequence[int],
+        radius: float,
+        *,
+        scale: float = 1.0,
+        names: Sequence[str] | None = None,
+    ):
         self._colours = to_rgba_array(colours)
         # What ends unrepresented is drawn small, and all is where there is a crowd of it, so that it hides nothing.
         weights = np.array([0.25 if colour == FAINT else 1.0 for colour in colours])
@@ -73,7 +83,7 @@ class Polyhedron:
         ax.add_collection(self._lines)
         self._dots = [ax.scatter([], [], marker=MARKERS[k % len(MARKERS)], zorder=4) for k in range(len(self._members))]
         look = {"ha": "center", "va": "center", "fontsize": 9 * scale, "color": INK, "zorder": 5, "clip_on": False}
-        self._labels = [Label(0, 0, str(i), **look) for i in range(len(sets))]
+        self._labels = [Label(0, 0, escaped(name), **look) for name in names or named(range(len(sets)))]
         for label in self._labels:
             ax.add_artist(label)
 

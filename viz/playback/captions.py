@@ -1,13 +1,14 @@
 """What is happening while a movie runs, in words: the regime, and the jump for as long as it takes to read it."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ...dynamics.feature_names import name_features
 from ...dynamics.jumps import Jump
 from ...dynamics.motion.regimes import Change, Regime
-from ...dynamics.motion.words import name_features
 from ...recorders.stories.story import Story
 from ..parts.jump_marks import name_jump
 
@@ -61,12 +62,15 @@ def head_of(regime: Regime) -> str:
     return f"{regime.kind.capitalize()}: {_KINDS[regime.kind]}"
 
 
-def tell_regime(regime: Regime) -> str:
-    """Return what the sets become in a regime, and what all features are at its end, in at most two lines."""
+def tell_regime(regime: Regime, labels: Sequence[str] | None = None) -> str:
+    """Return what the sets become in a regime, and what all features are at its end, in at most two lines.
+
+    *labels* are the names of all features, which have numbers otherwise.
+    """
     changed = [
         change for change in regime.changes if change.form[0] != change.form[1] and _UNNAMED not in change.form[1]
     ]
-    told = [_becomes(change) for change in changed]
+    told = [_becomes(change, labels) for change in changed]
     if regime.twist > _SMALL_ANGLE and regime.kind in ("twist", "opening", "closing"):
         told.append(f"the sets turn {regime.twist:.0f}° against each other")
     if _UNNAMED not in regime.form:
@@ -74,15 +78,15 @@ def tell_regime(regime: Regime) -> str:
     return textwrap.fill("; ".join(told), _LETTERS, max_lines=_LINES, placeholder=" …")
 
 
-def _becomes(change: Change) -> str:
+def _becomes(change: Change, labels: Sequence[str] | None) -> str:
     before, after = change.form
-    who = name_features(change.features)
+    who = name_features(change.features, labels)
     return f"{who} → {after}" if _UNNAMED in before else f"{who}: {before} → {after}"
 
 
-def tell_jump(jump: Jump, loss: str | None, letters: int = BOLD_LETTERS) -> str:
+def tell_jump(jump: Jump, loss: str | None, letters: int = BOLD_LETTERS, *, labels: Sequence[str] | None = None) -> str:
     """Return what jumps from which level to which, and what the loss does if there is room, in one line."""
-    moved = "Jump: " + ", ".join(name_jump(jump, _MOST_GROUPS).splitlines())
+    moved = "Jump: " + ", ".join(name_jump(jump, _MOST_GROUPS, labels).splitlines())
     change = ""
     if np.isfinite(jump.loss_change) and letters >= BOLD_LETTERS:
         change = f"; {(loss or 'loss').replace('_', ' ')} {jump.loss_change:+.2g}".replace("-", "−")

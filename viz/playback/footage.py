@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from ...dynamics.errors import SettingError
+from ...dynamics.feature_names import named
 from ...dynamics.geometry.directions import directions_of, principal_directions, projection
 from ...dynamics.geometry.measures import dimensionality
 from ...recorders.reading.recording import Recording
@@ -58,6 +59,11 @@ class Footage:
         self._window_start, self._window = 0, last[None][:0]
         self._even: list[int] = np.unique(np.linspace(0, len(self.step) - 1, _LOOKS).astype(int)).tolist()
         self._basis = self._directions()
+
+    @property
+    def names(self) -> list[str]:
+        """What each feature is called: the user's own name for it, or its number."""
+        return named(range(self.n), self.selection.labels)
 
     @classmethod
     def again(cls, source: FootageSource, recording: Recording) -> Self:

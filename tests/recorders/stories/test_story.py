@@ -57,7 +57,7 @@ def test_the_last_row_is_named_and_the_regimes_are_told(recording):
     assert (digon.name, digon.features) == ("digon", (0, 1))
     assert story.regimes[0].start == 0
     assert story.regimes[-1].end == ROWS
-    assert str(story).startswith("weight, at last digon\n  digon: features 0, 1\n")
+    assert str(story).startswith("inputs of weight, at last digon\n  digon: features 0, 1\n")
 
 
 def test_what_is_too_large_is_left_out(path):
@@ -84,7 +84,7 @@ def test_weights_that_diverged_are_neither_named_nor_an_error(path):
     # What happened before is told.
     assert story.regimes is not None
     assert story.regimes[-1].end <= 20
-    assert str(story).startswith("weight, diverged at step 0\n")
+    assert str(story).startswith("inputs of weight, diverged at step 0\n")
     assert story.as_dict()["diverged_at"] == 0
 
 
@@ -96,7 +96,7 @@ def test_a_run_without_a_number_is_said_to_be_one(path):
             recorder.step(loss=np.nan)
     with dyn.open(path) as recording:
         story = tell(recording)
-    assert story.jump_lines == "weight, 0 jumps: its dimensionality is not a number in any row"
+    assert story.jump_lines == "inputs of weight, 0 jumps: its dimensionality is not a number in any row"
     assert story.regimes is None
 
 
@@ -127,7 +127,7 @@ def test_features_without_their_matrix_tell_of_jumps_only(recording):
         story = tell_all(bare)
         assert (story.polytopes, story.regimes) == (None, None)
         # D alone does not say which polytope has it.
-        assert story.jump_lines == whole.jump_lines.replace(" (digon)", "")
+        assert story.jump_lines == whole.jump_lines.replace(" (digon)", "").removeprefix("inputs of ")
         assert str(story).startswith("weight, 1 jump\n")
         with pytest.raises(RecordingError, match="has the features of weight, but not weight; record it too"):
             select(bare).weights_at(slice(-1, None))

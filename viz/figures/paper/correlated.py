@@ -20,6 +20,8 @@ _COLUMN, _HEIGHT, _HEIGHTS = 2.0, 4.4, (1.5, 1.0)
 # What a cosine says of two features.
 _ANGLES = {1.0: "one direction", 0.0: "right angle", -1.0: "antipodal"}
 _JITTER = 0.16
+# Cosines up to here are those of antipodes, and so far from 0 they are those of right angles.
+_ANTIPODAL, _RIGHT = -0.95, 0.2
 _COLLAPSE = (
     "Above, the features of the best model at each density p, those of a set alike; an arrow is the direction that a "
     "feature gets, and a dashed line the principal component that a collapsed set shares. Below, the least cosine "
@@ -44,7 +46,7 @@ def plot_collapse(recording: Recording, ax: Axes | None = None, *, parameter: st
     Source: Toy Models of Superposition, "Collapsing of Correlated Features".
     """
     check_fits(recording, "collapse")
-    return _plot(recording, ax, parameter, _draw_components, _COLLAPSE)
+    return _plot(recording, ax, parameter, _draw_components, lambda _: _COLLAPSE)
 
 
 def plot_correlated(recording: Recording, ax: Axes | None = None, *, parameter: str | None = None) -> Figure:
@@ -55,7 +57,7 @@ def plot_correlated(recording: Recording, ax: Axes | None = None, *, parameter: 
     Source: Toy Models of Superposition, "The Geometry of Correlated Superposition", local almost-orthogonal bases.
     """
     check_fits(recording, "correlated")
-    return _plot(recording, ax, parameter, lambda *_: None, _CORRELATED)
+    return _plot(recording, ax, parameter, lambda *_: None, lambda cosines: f"{_CORRELATED} {_counted(cosines)}")
 
 
 def _plot(
@@ -63,9 +65,12 @@ def _plot(
     ax: Axes | None,
     parameter: str | None,
     add: Callable[[Axes, DrawnMember, np.ndarray, float], None],
-    caption: str,
+    caption: Callable[[np.ndarray], str],
 ) -> Figure:
-    """Draw the planes above the cosines; *add* adds to a plane what the figure is about."""
+    """Draw the planes above the cosines; *add* adds to a plane what the figure is about.
+
+    *caption* is given the least cosine within each set, (models, sets).
+    """
     shown, selection = members(recording, parameter), select(recording, parameter)
     sets = selection.sets
     assert sets is not None
@@ -79,14 +84,24 @@ def _plot(
         panels = host.subplots(2, len(shown), squeeze=False, sharey="row", height_ratios=_HEIGHTS)
         for (plane, angles), member, each in zip(panels.T, shown, cosines, strict=True):
             plane.set_title(member.title, loc="center", fontsize=10)
-            draw_plane(plane, member.W, [palette(count)[k] for k in sets], radius, sets)
+            draw_plane(plane, member.W, [palette(count)[k] for k in sets], radius, sets, labels=selection.labels)
             add(plane, member, sets, radius)
             _draw_cosines(angles, each, set_cosines(member.W, count))
         panels[1, 0].set_ylabel("cosine within a set")
         _name_angles(panels[1, -1])
         if ax is None:
-            write_notes(figure, [caption])
+            write_notes(figure, [caption(cosines.reshape(-1, count))])
     return figure
+
+
+def _counted(cosines: np.ndarray) -> str:
+    """Say in how many models all sets are antipodal, and at right angles; of the least cosines (models, sets)."""
+    models = len(cosines)
+    antipodal, right = (int(each.all(axis=1).sum()) for each in (cosines <= _ANTIPODAL, abs(cosines) <= _RIGHT))
+    return (
+        f"Of {models} model{'s' * (models != 1)}, {antipodal} ({antipodal / models:.0%}) have all sets antipodal "
+        f"(cosine ≤ {_ANTIPODAL}), {right} ({right / models:.0%}) all at right angles (within ± {_RIGHT})."
+    )
 
 
 def _draw_components(ax: Axes, member: DrawnMember, sets: np.ndarray, radius: float) -> None:

@@ -17,9 +17,9 @@ _SIZE = (8.6, 5.4)
 # The neurons are looked at in so many rows.
 _ROWS = 200
 _CAPTION = (
-    "Upper left: loss on the sums that are trained on and on the others, and how many of the others are right. Lower "
-    "left: which share of a neuron's weights is a single wave over the numbers; the median and the middle half of the "
-    "neurons. Right: the waves in each neuron, before and after; dark is all of the neuron."
+    "Upper left: train loss, test loss and test accuracy: of the sums that are trained on, and of the others. Lower "
+    "left: which share of a neuron's weights is a wave of one frequency over the numbers; the median and the middle "
+    "half of the neurons. Right: the share of each frequency in each neuron, before and after; dark is all of it."
 )
 
 
@@ -57,10 +57,10 @@ def plot_grokking(recording: Recording, ax: Axes | None = None, *, instance: int
 
 def _draw_losses(ax: Axes, selection: Selection) -> None:
     """Draw both losses on a logarithmic axis, and the accuracy on another one."""
-    for name, label, colour in (("loss", "trained sums", "#9A9A9A"), ("test_loss", "other sums", INK)):
+    for name, label, colour in (("loss", "train loss", "#9A9A9A"), ("test_loss", "test loss", INK)):
         values = selection.loss(name)
         if values is not None:
-            ax.plot(selection.step, values, label=f"loss, {label}", color=colour)
+            ax.plot(selection.step, values, label=label, color=colour)
     ax.set_yscale("log")
     ax.set_ylabel("loss")
     ax.tick_params(labelbottom=False)
@@ -69,9 +69,9 @@ def _draw_losses(ax: Axes, selection: Selection) -> None:
         right = ax.twinx()
         right.plot(selection.step, accuracy, color=PALETTE[4], linestyle="--")
         right.set_ylim(0, 1.03)
-        right.set_ylabel("other sums right")
+        right.set_ylabel("test accuracy")
         right.spines["right"].set_visible(True)
-        ax.plot([], [], color=PALETTE[4], linestyle="--", label="other sums right")
+        ax.plot([], [], color=PALETTE[4], linestyle="--", label="test accuracy")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
 
 
@@ -81,8 +81,8 @@ def _draw_waves(ax: Axes, step: np.ndarray, strongest: np.ndarray) -> None:
     ax.fill_between(step, low, high, color=PALETTE[0], alpha=0.2, linewidth=0)
     ax.plot(step, middle, color=PALETTE[0])
     ax.set_ylim(0, 1.03)
-    ax.set_ylabel("share of one wave")
-    ax.set_xlabel("optimizer steps")
+    ax.set_ylabel("share of one frequency")
+    ax.set_xlabel("steps")
 
 
 def _draw_maps(axes: list[Axes], shares: np.ndarray, step: np.ndarray) -> ScalarMappable:
@@ -94,7 +94,7 @@ def _draw_maps(axes: list[Axes], shares: np.ndarray, step: np.ndarray) -> Scalar
         box = (0.5, waves + 0.5, len(order) - 0.5, -0.5)
         ax.imshow(each[order], "Greys", scale, aspect="auto", interpolation="nearest", extent=box)
         ax.set_title(f"step {when}", fontsize=9)
-        ax.set_xlabel("wave")
+        ax.set_xlabel("frequency")
         ax.set_yticks([])
     axes[0].set_ylabel("neuron")
     return ScalarMappable(scale, "Greys")

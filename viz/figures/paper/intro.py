@@ -42,7 +42,7 @@ def plot_intro(recording: Recording, ax: Axes | None = None, *, parameter: str |
         write_title(host, selection.heading, width)
         panels = np.ravel(host.subplots(1, len(shown), squeeze=False))
         for panel, member in zip(panels, shown, strict=True):
-            draw_plane(panel, member.W, colours, radius, sets)
+            draw_plane(panel, member.W, colours, radius, sets, labels=selection.labels)
             panel.set_title(member.title, loc="center", fontsize=10)
         if ax is None:
             write_notes(figure, [f"{_CAPTION} {density_note(selection)}".strip()])

@@ -21,7 +21,7 @@ def test_losses_and_accuracy_are_those_recorded(addition):
     trained, others, _ = upper.lines
     np.testing.assert_array_equal(trained.get_ydata(), addition.scalars["loss"][:])
     np.testing.assert_array_equal(others.get_ydata(), addition.scalars["test_loss"][:])
-    right = next(ax for ax in figure.axes if ax.get_ylabel() == "other sums right" and ax is not upper)
+    right = next(ax for ax in figure.axes if ax.get_ylabel() == "test accuracy" and ax is not upper)
     np.testing.assert_array_equal(right.lines[0].get_ydata(), addition.scalars["test_accuracy"][:])
 
 
