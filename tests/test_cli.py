@@ -304,7 +304,7 @@ def test_one_matrix_keeps_its_story(recorded):
 
 def test_a_glob_that_matches_several_is_taken_where_several_can_be_shown(network):
     lines = network("jumps", "net.h5", "--parameter", "*.weight").stdout.splitlines()
-    assert [line.partition(";")[0] for line in lines] == ["0.weight, 0 jumps", "1.weight, 0 jumps"]
+    assert [line.partition(";")[0] for line in lines] == ["inputs of 0.weight, 0 jumps", "inputs of 1.weight, 0 jumps"]
     assert json.loads(network("jumps", "net.h5", "--json", "--parameter", "*").stdout) == {
         "0.weight": [],
         "1.weight": [],

@@ -62,7 +62,7 @@ def test_a_run_that_diverged_is_named_so(tmp_path, geometry):
             recorder.step()
     with dyn.open(tmp_path / "spun.h5") as recording:
         selection = select(recording)
-        assert selection.title == "spun: weight, diverged at step 5"
+        assert selection.title == "spun: inputs of weight, diverged at step 5"
         assert selection.heading == "spun; diverged at step 5"
         _, names = titles([Footage(selection), Footage(select(geometry))])
     assert names[0] == "spun, diverged at step 5"
