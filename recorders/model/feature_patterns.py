@@ -8,9 +8,11 @@ from einops import EinopsError
 from torch import Tensor, nn
 
 from ...dynamics.errors import SettingError
+from ..ring.channels import FeatureAxis
 from ..ring.matrices import MatrixView
 from .feature_axes import convolution_pattern
 
+_AXES: dict[str, FeatureAxis] = {"columns": "columns", "rows": "rows"}
 _EXAMPLE = "such as 'head d_model d_head -> head d_head d_model'"
 
 
@@ -21,9 +23,13 @@ def view_of(owner: nn.Module, name: str, parameter: Tensor, choice: Any) -> Matr
     such a pattern and the sizes of its axes. Raises SettingError for what does not fit the parameter.
     """
     argument = f"features[{name!r}]={choice!r}"
-    pattern, sizes = choice if isinstance(choice, tuple) and len(choice) == 2 else (choice, {})
-    is_axis = pattern in ("columns", "rows") and not sizes
-    if not is_axis and not (isinstance(pattern, str) and "->" in pattern and _are_sizes(sizes)):
+    # Whatever a user gave; it is held against what it may be below.
+    pattern: Any = choice
+    sizes: Any = {}
+    if isinstance(choice, tuple) and len(choice) == 2:
+        pattern, sizes = choice
+    axis = _AXES.get(pattern) if isinstance(pattern, str) and not sizes else None
+    if axis is None and not (isinstance(pattern, str) and "->" in pattern and _are_sizes(sizes)):
         raise SettingError(
             f"{argument}: {pattern!r} is neither 'columns', 'rows' nor None, nor an einops pattern {_EXAMPLE}, alone "
             "or in a pair with the sizes of its axes (pattern, {'head': 8})"
@@ -33,9 +39,9 @@ def view_of(owner: nn.Module, name: str, parameter: Tensor, choice: Any) -> Matr
         raise SettingError(
             f"{argument} needs a real matrix, but it is {shape}, {kind}, which has no features; leave it out"
         )
-    if is_axis:
-        return MatrixView(convolution_pattern(owner, name, parameter, pattern) or pattern)
-    view = MatrixView(" ".join(pattern.split()), {axis: int(size) for axis, size in sizes.items()})
+    if axis is not None:
+        return MatrixView(convolution_pattern(owner, name, parameter, axis) or axis)
+    view = MatrixView(" ".join(pattern.split()), {each: int(size) for each, size in sizes.items()})
     _check(view, tuple(parameter.shape), argument)
     return view
 
