@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import dyn
 from dyn.cli import main
 from dyn.dynamics.errors import SettingError
+from dyn.recorders.reading.selection import select
 
 SCRIPT = """
 import sys, torch
@@ -152,3 +153,19 @@ def test_a_script_that_diverges_is_told_to_have_done_so(run):
     with dyn.open("train.h5") as recording:
         assert np.isnan(recording.scalars["loss"][2])
         assert np.isfinite(recording.parameters["W"][2]).all()
+
+
+def test_names_of_features_come_from_a_file(run):
+    Path("names.json").write_text('{"W": ["red", "green"]}')
+    result = run("train.py", "--labels", "names.json")
+    assert result.exit_code == 0, result.stderr
+    with dyn.open("train.h5") as recording:
+        assert select(recording, "W").labels == ("red", "green")
+
+
+@pytest.mark.parametrize("text", ["[]", '{"W": "red"}', "{", ""])
+def test_a_file_that_names_no_features_is_refused_before_the_script_runs(run, text):
+    Path("names.json").write_text(text)
+    result = run("train.py", "--labels", "names.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--labels names.json" in result.stderr
