@@ -168,3 +168,14 @@ def test_dyn_report_writes_a_page_beside(geometry, tmp_path, monkeypatch):
     result = CliRunner().invoke(main, ["report", str(geometry.path)])
     assert (result.exit_code, result.stdout) == (0, "geometry.html\n")
     assert (tmp_path / "geometry.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_users_own_names_are_shown_and_run_nothing(tmp_path):
+    write_recording(tmp_path / "a.h5", 50, 2, {})
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["parameters/W"].attrs["labels"] = json.dumps([EVIL, "<b>&amp;"])
+    with dyn.open(tmp_path / "a.h5") as recording:
+        page = write_page(recording, tmp_path / "a.html").read_text()
+    assert page.count("<script") == 4
+    assert EVIL not in page
+    assert data_of(page)["names"][0].startswith(EVIL[:20])
