@@ -6,7 +6,7 @@ import pytest
 
 from dyn.dynamics.errors import SettingError
 from dyn.viz import plot_collapse, plot_correlated
-from dyn.viz.figures.paper.correlated import _draw_components
+from dyn.viz.figures.paper.correlated import _counted, _draw_components
 from dyn.viz.parts.members import DrawnMember
 
 
@@ -46,3 +46,9 @@ def test_a_collapsed_set_has_its_principal_component():
 def test_features_without_sets_are_named(ensemble):
     with pytest.raises(SettingError, match="'collapse' shows sets of features in a plane"):
         plot_collapse(ensemble)
+
+
+def test_the_caption_counts_what_the_models_do():
+    told = _counted(np.array([[-1.0, -0.99], [-1.0, 0.0], [0.1, -0.1], [0.9, 0.5]]))
+    assert told.startswith("Of 4 models, 1 (25%) have all sets antipodal")
+    assert ", 1 (25%) all at right angles" in told
