@@ -1,0 +1,1 @@
+"""A change of the loss shared out among what moved."""
