@@ -1,7 +1,8 @@
 """A row of a recording as the state of its model: as a dictionary of tensors, or put back into a model."""
 
+import json
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -10,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ...dynamics.errors import RecordingError, SettingError
-from ..model.parameters import clean_name, local
-from ..reading.recording import Recording
+from ..model.parameters import clean_name, local, unwrap
+from ..reading.constants import Constant
+from ..reading.recording import Recording, snapshot_of
+from ..ring.channels import CHANGED
 
 _MOST_NAMED = 6
 
@@ -46,14 +49,10 @@ def state_dict(recording: Recording, step: int | None = None) -> dict[str, Tenso
     Raises SettingError for a step without a row, RecordingError for parameters that were not recorded.
     """
     row = row_of(recording, step)
-    state: dict[str, Tensor] = {}
-    for name, series in recording.parameters.items():
-        attributes = series.attrs
-        if "computed" in attributes:
-            continue
-        state[name] = as_tensor(series[row], str(attributes.get("origin_dtype", "")))
-        for alias in filter(None, str(attributes.get("aliases", "")).split(", ")):
-            state[alias] = state[name]
+    state = _recorded(recording, row)
+    known = (*_not_recorded(recording), *recording.constants, *recording.buffers, *recording.parameters)
+    computed = [name for name, series in recording.parameters.items() if "computed" in series.attrs]
+    _check_whole(recording, row, [name for name in known if name not in state and name not in computed])
     return state
 
 
@@ -66,11 +65,9 @@ def load_into(recording: Recording, model: nn.Module, step: int | None = None) -
     """
     row = row_of(recording, step)
     reached = int(recording.step[row])
-    state = state_dict(recording, reached)
+    state = _recorded(recording, row)
     targets = _targets(model)
-    missing = [name for name in targets if name not in state]
-    if missing:
-        raise RecordingError(f"{recording.path} does not have {listed(missing)} of the model; {_WAY_OUT}")
+    _check_whole(recording, row, [name for name in targets if name not in state])
     if unknown := [name for name in state if name not in targets]:
         raise SettingError(f"the model has no {listed(unknown)}, which {recording.path} has; give the model it is of")
     for name, target in targets.items():
@@ -79,6 +76,51 @@ def load_into(recording: Recording, model: nn.Module, step: int | None = None) -
         for name, target in targets.items():
             local(target).copy_(state[name])
     return reached
+
+
+def _recorded(recording: Recording, row: int) -> dict[str, Tensor]:
+    """Return what a row has of the state, and what was kept once."""
+    state: dict[str, Tensor] = {}
+    changed = _changed(recording, row)
+    constants = recording.constants
+    for group in (constants, recording.buffers, recording.parameters):
+        for name, values in group.items():
+            attributes = values.attrs
+            # Of what came up later, earlier rows say nothing.
+            if "computed" in attributes or row < int(attributes.get("first_row", 0)):
+                continue
+            if name in changed or ("*" in changed and group is constants):
+                continue
+            found = values[()] if isinstance(values, Constant) else values[row]
+            state[name] = as_tensor(found, str(attributes.get("origin_dtype", "")))
+            for alias in filter(None, str(attributes.get("aliases", "")).split(", ")):
+                state[alias] = state[name]
+    return state
+
+
+def _changed(recording: Recording, row: int) -> set[str]:
+    """Return of what the recording does not have the value in this row, since it was not expected to change."""
+    step, found = int(recording.step[row]), set[str]()
+    for path, series in recording.scalars.items():
+        group, _, name = path.partition("/")
+        if group == CHANGED and np.fmin.reduce(series[:], initial=np.inf) <= step:
+            found.add(name)
+    return found
+
+
+def _check_whole(recording: Recording, row: int, missing: Sequence[str]) -> None:
+    if missing:
+        names = listed(dict.fromkeys(missing))
+        raise RecordingError(
+            f"{recording.path} does not have {names} at step {int(recording.step[row])}, and so not the whole state of "
+            "the model; attach(select=…, buffers=…) says what is recorded"
+        )
+
+
+def _not_recorded(recording: Recording) -> list[str]:
+    """Return what the recorder knew to be part of the state and did not record."""
+    root = snapshot_of(recording).node("/")
+    return [] if root is None else json.loads(str(root.attrs.get("not_recorded", "[]")))
 
 
 def as_tensor(values: np.ndarray, origin: str) -> Tensor:
@@ -100,13 +142,11 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(known[:_MOST_NAMED])}{rest}"
 
 
-_WAY_OUT = "record it with the others (select='*', buffers=True)"
-
-
 def _targets(model: nn.Module) -> dict[str, Tensor]:
     """Return the parameters and buffers that ``model.state_dict()`` has, by their clean names, aliases included."""
-    kept: Mapping[str, Any] = nn.Module.state_dict(model, keep_vars=True)
-    return {clean_name(name, model): value for name, value in kept.items() if isinstance(value, Tensor)}
+    root = unwrap(model)
+    kept: Mapping[str, Any] = nn.Module.state_dict(root, keep_vars=True)
+    return {clean_name(name, root): value for name, value in kept.items() if isinstance(value, Tensor)}
 
 
 def _check_fits(recording: Recording, name: str, target: Tensor, value: Tensor) -> None:

@@ -13,6 +13,7 @@ from ...dynamics.errors import MissingExtraError, RecordingError
 from ..file.compression import make_readable
 from ..file.hdf5 import array_paths, dataset_at
 from ..text import html_of
+from .constants import Constant
 from .divergence import Search
 from .series import Named, Series, patiently
 from .snapshot import Snapshot
@@ -33,8 +34,9 @@ def open_recording(path: str | os.PathLike[str]) -> "Recording":
 class Recording:
     """What was recorded; a consistent snapshot of its first ``len(recording)`` rows.
 
-    step, time, scalars, parameters, features and probes are read from the file when they are sliced, not before. While
-    the recording is being written, :meth:`refresh` moves the snapshot forward. Use it in a ``with`` block or close it.
+    step, time, scalars, parameters, features, buffers, constants and probes are read from the file when they are
+    sliced, not before. While the recording is being written, :meth:`refresh` moves the snapshot forward. Use it in a
+    ``with`` block or close it.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -141,6 +143,18 @@ class Recording:
             parameter, _, quantity = name.rpartition("/")
             quantities.setdefault(parameter, []).append(quantity)
         return Named("features", {name: self._group(f"features/{name}", each) for name, each in quantities.items()})
+
+    @property
+    def buffers(self) -> Mapping[str, Series]:
+        """The buffers that change, by qualified name, as the forward pass of each row left them; each (T, *shape)."""
+        return self._group("buffers")
+
+    @property
+    def constants(self) -> Mapping[str, Constant]:
+        """Frozen parameters, and buffers that do not change, by qualified name; each (*shape), kept once."""
+        self._snapshot.file()
+        names = self._snapshot.names["constants"]
+        return Named("constants", {name: Constant(self._snapshot, f"constants/{name}") for name in names})
 
     @property
     def probes(self) -> Mapping[str, Series]:
