@@ -163,7 +163,7 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype | None:
 
 
 def dtypes_of(tensor: Tensor) -> tuple[np.dtype, np.dtype, dict[str, str]]:
-    """Return the dtypes of a tensor in the ring and in the file, and its own, where that is another, as an attribute."""
+    """Return the dtypes of a tensor in the ring and in the file, and its own as an attribute where that is another."""
     dtype = numpy_dtype(tensor.dtype)
     in_ring = dtype or np.dtype(np.complex64 if tensor.is_complex() else np.float32)
     stored = stored_dtype(in_ring)
