@@ -121,7 +121,8 @@ class Question:
                 warnings.filterwarnings("ignore", message=r"[\s\S]*performance drop")
                 return ask(changing)
         except Exception as error:
-            self.reason = (str(error).splitlines() or [type(error).__name__])[0]
+            # The first sentence; what torch asks for besides is not meant for who asks here.
+            self.reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0].removesuffix(".")
             self._pace = _Pace(1)
             return None
 

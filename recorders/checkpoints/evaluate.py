@@ -108,7 +108,7 @@ def _asked(
     # A bar ends when it is asked for more.
     next(ticks, None)
     for reason in reasons(questions):
-        warnings.warn(reason, stacklevel=4)
+        warnings.warn(reason, stacklevel=3)
     return {each.name: each.result() for each in questions}
 
 
