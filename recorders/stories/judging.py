@@ -28,6 +28,8 @@ _ELEMENTS, _JUMPS = 1000, 100
 # Of each open recording how many rows it had, and its verdicts by parameter and instance.
 _Verdicts = dict[tuple[str, int | None], Verdict | None]
 _kept: WeakKeyDictionary[Recording, tuple[int, _Verdicts]] = WeakKeyDictionary()
+# And the share of each of its matrices, since all are asked for that.
+_shares: WeakKeyDictionary[Recording, tuple[int, float]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +92,12 @@ def are_told(recording: Recording, parameter: str, members: int) -> list[bool]:
 
 def share_of(recording: Recording) -> float:
     """Return the share of the chance of a false name that each matrix of a recording has."""
-    matrices = sum(math.prod(each["dimensionality"].shape[1:-1]) for each in recording.features.values())
-    return 1 / max(1, matrices)
+    rows, share = _shares.get(recording, (-1, 1.0))
+    if rows != len(recording):
+        matrices = sum(math.prod(each["dimensionality"].shape[1:-1]) for each in recording.features.values())
+        share = 1 / max(1, matrices)
+        _shares[recording] = len(recording), share
+    return share
 
 
 def levels_of(recording: Recording, parameter: str, instance: int | None = None) -> dict[str, int]:
