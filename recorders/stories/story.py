@@ -38,7 +38,8 @@ class Story(ShownAsText):
     Both are None where the features were recorded without the matrix. shapes has for each jump what its features are in
     at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
     regimes and jumps are those before it; is_unknown says that no row has a dimensionality. subject is whose directions
-    are meant, such as "tokens of tok.weight", and labels are the user's own names of the features, if there are any.
+    are meant, such as "tokens of tok.weight", which says which of several matrices it is, such as "head 3", and labels
+    are the user's own names of the features, if there are any.
 
     Only what is beyond chance is told: verdict, None where it is not known, says what that is, and what is said of all
     else. against_chance has the size of each jump in units of the scatter of D of random directions, NaN where that is
@@ -59,6 +60,7 @@ class Story(ShownAsText):
     against_chance: list[float] = field(default_factory=list)
     subject: str | None = None
     labels: tuple[str, ...] | None = None
+    which: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
@@ -83,15 +85,17 @@ class Story(ShownAsText):
 
     @property
     def jump_lines(self) -> str:
-        """The jumps in words, one a line under a heading."""
+        """The jumps in words, one a line under a heading, which says where nothing is beyond chance."""
+        is_said = self.is_unknown or self.diverged_at is not None or self.verdict is None or self.verdict.says_more
+        return self._jump_lines("" if is_said or self.verdict is None else f"; {self.verdict.words}")
+
+    def _jump_lines(self, more: str = "") -> str:
         head = f"{len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
         if self.is_unknown:
             head += ": its dimensionality is not a number in any row"
         elif self.diverged_at is not None:
             head += f" before it diverged at step {self.diverged_at}"
-        elif self.verdict is not None and not self.verdict.says_more:
-            head += f"; {self.verdict.words}"
-        return "\n".join([f"{self._whose}, {head}", *(f"  {words}" for words in self.jump_words)])
+        return "\n".join([f"{self._whose}, {head}{more}", *(f"  {words}" for words in self.jump_words)])
 
     @property
     def jump_words(self) -> list[str]:
@@ -125,12 +129,12 @@ class Story(ShownAsText):
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
             parts += [f"  {describe(regime, self.labels)}" for regime in self.regimes]
-        return "\n".join([*parts, self.jump_lines])
+        return "\n".join([*parts, self._jump_lines()])
 
     @property
     def _whose(self) -> str:
-        subject = self.subject or self.parameter
-        return subject if self.instance is None else f"{subject}, instance {self.instance}"
+        which = self.which or ("" if self.instance is None else f"instance {self.instance}")
+        return ", ".join(filter(None, (self.subject or self.parameter, which)))
 
 
 def tell_all(recording: Recording) -> Story | EnsembleStory | None:
@@ -168,6 +172,7 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
         is_unknown=_is_unknown(selection),
         subject=selection.subject,
         labels=selection.labels,
+        which=selection.which,
         verdict=verdict,
         against_chance=[each.against_chance for each in told],
     )

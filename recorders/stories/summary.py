@@ -9,6 +9,7 @@ from ...dynamics.levels import LEVELS
 from ..reading.divergence import last_logged
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
+from ..reading.selection import select
 from ..text import ShownAsText, readable
 from .judging import levels_of
 
@@ -115,7 +116,8 @@ def _levels(recording: Recording) -> dict[str, dict[str, int]]:
         if len(shape) == 1:
             counts[name] = levels_of(recording, name)
         else:
-            counts.update((f"{name}, instance {k}", levels_of(recording, name, k)) for k in range(shape[0]))
+            who = [select(recording, name, k).which for k in range(shape[0])]
+            counts.update((f"{name}, {each}", levels_of(recording, name, k)) for k, each in enumerate(who))
     return counts
 
 
