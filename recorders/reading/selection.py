@@ -134,6 +134,11 @@ class Selection:
         return None if row is None else int(self.recording.step[row])
 
     @property
+    def last_step(self) -> int:
+        """The step at which a picture ends: the last one, or that at which what is shown diverged."""
+        return int(self.step[-1]) if self.diverged_at is None else self.diverged_at
+
+    @property
     def experiment(self) -> dict[str, Any]:
         """The settings of the catalogue's experiment; empty for any other training."""
         return catalogue_entry(self.recording.config)

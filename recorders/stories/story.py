@@ -27,6 +27,8 @@ from .judging import told_jumps, verdict_on
 # to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
 _FEWEST_ROWS = 3
+# What diverges sooner than that has no regimes.
+_FEWEST_BEFORE = 20
 
 
 @dataclass(frozen=True)
@@ -191,11 +193,15 @@ def _regimes(
         return None
     if verdict is not None and not verdict.says_more:
         return []
-    chosen = slice(None, None, max(1, rows // _ROWS))
+    if selection.diverged_at is not None:
+        rows = int(np.searchsorted(step, selection.diverged_at))
+        if rows < _FEWEST_BEFORE:
+            return None
+    chosen = slice(0, rows, max(1, rows // _ROWS))
     W = selection.weights_at(chosen)
     known = np.isfinite(W).all(axis=(1, 2))
     if not known.all():
-        chosen = slice(None, int(np.argmin(known)) * chosen.step, chosen.step)
+        chosen = slice(0, int(np.argmin(known)) * chosen.step, chosen.step)
         W = W[: int(np.argmin(known))]
     if len(W) < _FEWEST_ROWS:
         return None

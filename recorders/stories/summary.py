@@ -23,7 +23,7 @@ class Summary(ShownAsText):
     """A recording in short.
 
     levels counts the features of each parameter by the energy level they are at last; guessed says what attach() took
-    parameters for where nobody had said it.
+    parameters for where nobody had said it; resumed_at has the steps at which the recording was gone on with.
     """
 
     path: str
@@ -42,6 +42,7 @@ class Summary(ShownAsText):
     levels: dict[str, dict[str, int]]
     diverged_at: int | None = None
     guessed: dict[str, str] = field(default_factory=dict)
+    resumed_at: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
@@ -57,6 +58,9 @@ class Summary(ShownAsText):
         if self.diverged_at is not None:
             lines.append(f"diverged     at step {self.diverged_at}")
         lines.append(f"created      {self.created} by {self.software}")
+        if self.resumed_at:
+            steps = f"at step{'s' if len(self.resumed_at) > 1 else ''} {', '.join(map(str, self.resumed_at))}"
+            lines.append(f"resumed      {steps}")
         if self.experiment:
             lines.append(f"experiment   {self.experiment}")
         lines += [f"parameter    {name}  {_shape(shape)}" for name, shape in self.parameters.items()]
@@ -100,6 +104,7 @@ def summarize(recording: Recording, *, with_levels: bool = True) -> Summary:
         levels=_levels(recording) if rows and with_levels else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
         diverged_at=recording.diverged_at,
+        resumed_at=recording.resumed_at,
         guessed={
             name: str(series.attrs["guessed"])
             for name, series in recording.parameters.items()
