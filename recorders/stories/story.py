@@ -193,11 +193,11 @@ def _regimes(
         return None
     if verdict is not None and not verdict.says_more:
         return []
-    if selection.diverged_at is not None:
-        rows = int(np.searchsorted(step, selection.diverged_at))
-        if rows < _FEWEST_BEFORE:
-            return None
-    chosen = slice(0, rows, max(1, rows // _ROWS))
+    # A loss that never was finite says nothing of the matrix.
+    before = rows if selection.diverged_at is None else int(np.searchsorted(step, selection.diverged_at)) or rows
+    if before < min(rows, _FEWEST_BEFORE):
+        return None
+    chosen = slice(0, before, max(1, before // _ROWS))
     W = selection.weights_at(chosen)
     known = np.isfinite(W).all(axis=(1, 2))
     if not known.all():

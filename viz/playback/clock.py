@@ -27,7 +27,7 @@ def steps_of_frames(runs: Sequence[Footage], frames: int, clock: str = "motion")
     if clock not in CLOCKS:
         raise unknown_name("clock", clock, CLOCKS)
     first = min(float(run.step[0]) for run in runs)
-    last = max(float(run.selection.last_step) for run in runs)
+    last = max(float(run.last_step) for run in runs)
     even = np.linspace(0, 1, frames)
     if clock == "step" or last == first:
         steps = first + even * (last - first)

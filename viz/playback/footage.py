@@ -63,6 +63,11 @@ class Footage:
         self._basis = self._directions()
 
     @property
+    def last_step(self) -> int:
+        """The step at which the film ends."""
+        return self.selection.last_step
+
+    @property
     def names(self) -> list[str]:
         """What each feature is called: the user's own name for it, or its number."""
         return named(range(self.n), self.selection.labels)
@@ -123,7 +128,7 @@ class Footage:
         lengths = np.linalg.norm(self.looks.points, axis=-1)
         if self.selection.diverged_at is not None:
             # The last rows before it are so large that all others would vanish beside them.
-            longest = np.where(np.isfinite(lengths), lengths, 0).max(axis=1)[self.looks.step < self.selection.last_step]
+            longest = np.where(np.isfinite(lengths), lengths, 0).max(axis=1)[self.looks.step < self.last_step]
             lengths = np.minimum(lengths, _REACH * np.median(longest if longest.size else lengths))
         finite = lengths[np.isfinite(lengths)]
         return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
