@@ -120,7 +120,7 @@ class Story(ShownAsText):
         parts = []
         if self.diverged_at is not None:
             parts.append(f"{self._whose}, diverged at step {self.diverged_at}")
-        if self.verdict is not None and not self.verdict.says_more:
+        if self.verdict is not None and not (self.verdict.says_more and self._has_groups):
             parts.append(f"{self._whose}, {self.verdict.words}")
         elif self.polytopes is not None:
             form = summary(self.polytopes) if self.verdict is None else self.verdict.form
@@ -132,6 +132,12 @@ class Story(ShownAsText):
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
             parts += [f"  {describe(regime, self.labels)}" for regime in self.regimes]
         return "\n".join([*parts, self._jump_lines()])
+
+    @property
+    def _has_groups(self) -> bool:
+        """Whether there is more to tell of the features at last than that all of them are in no shape."""
+        verdict = self.verdict
+        return verdict is None or bool(verdict.shaped) or verdict.is_random or len(verdict.parts) > 1
 
     @property
     def _whose(self) -> str:
