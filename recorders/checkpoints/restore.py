@@ -160,8 +160,14 @@ def _targets(model: nn.Module) -> dict[str, Tensor]:
 
 def _check_fits(recording: Recording, name: str, target: Tensor, value: Tensor) -> None:
     shape = local(target).shape
-    if shape != value.shape:
+    if shape == value.shape:
+        return
+    if value.shape == target.shape:
         raise SettingError(
-            f"{name} is {tuple(value.shape)} in {recording.path} and {tuple(shape)} in the model; give the model it is "
-            "of"
+            f"{name} is whole in {recording.path} and sharded in the model; give the state to "
+            "torch.distributed.checkpoint.state_dict.set_model_state_dict with full_state_dict=True, or load each "
+            "rank's own recording"
         )
+    raise SettingError(
+        f"{name} is {tuple(value.shape)} in {recording.path} and {tuple(shape)} in the model; give the model it is of"
+    )
