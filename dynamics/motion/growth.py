@@ -8,7 +8,9 @@ import numpy as np
 # A stretch of fewer rows, or over which the distance grows less, tells no exponential from anything else.
 _FEWEST, _LEAST_FACTOR, _LEAST_SIGMAS = 12, 10.0, 3.0
 # So many rows, evenly spread, are looked at, and so many places at which the growth may begin or end.
-_POINTS, _KNOTS = 240, 24
+_POINTS, _KNOTS = 240, 20
+# However much they go together, the rows are worth so many.
+_LEAST_ROWS = 4.0
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,7 @@ def _steepest(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     thin = _thinned(len(x))
     u, v = x[thin], y[thin]
     candidates = u[np.unique(np.linspace(2, len(u) - 3, _KNOTS).astype(int))]
-    choices = [(), *((knot,) for knot in candidates), *combinations(candidates, 2)]
-    best = min(choices, key=lambda knots: _criterion(u, v, knots))
+    best = _best_knots(u, v, candidates)
     edges = [u[0], *best, u[-1]]
     rises = np.diff(np.interp(edges, u, _pieces(u, v, best)))
     k = int(np.argmax(rises))
@@ -102,11 +103,28 @@ def _pieces(x: np.ndarray, y: np.ndarray, knots: tuple[float, ...]) -> np.ndarra
     return basis @ np.linalg.lstsq(basis, y, rcond=None)[0]
 
 
-def _criterion(x: np.ndarray, y: np.ndarray, knots: tuple[float, ...]) -> float:
-    """Return Schwarz's criterion of a fit; each knot is a place and a slope."""
-    residuals = y - _pieces(x, y, knots)
-    spread = max(float(residuals @ residuals), 1e-12 * float(((y - y.mean()) ** 2).sum()), 1e-300)
-    return len(x) * np.log(spread / len(x)) + 2 * (1 + len(knots)) * np.log(len(x))
+def _best_knots(x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> tuple[float, ...]:
+    """Return where the pieces meet, none, once or twice, by Schwarz's criterion; each knot is a place and a slope.
+
+    What the most pieces leave says how many independent rows there are, since wiggles are no pieces.
+    """
+    fits: list[tuple[tuple[float, ...], np.ndarray]] = []
+    for count in range(3):
+        tried = ((knots, y - _pieces(x, y, knots)) for knots in combinations(candidates.tolist(), count))
+        fits.append(min(tried, key=lambda fit: float(fit[1] @ fit[1])))
+    floor = max(1e-12 * float(((y - y.mean()) ** 2).sum()), 1e-300)
+    rows = max(_LEAST_ROWS, len(x) * _independent(fits[-1][1]))
+    scores = [rows * np.log(max(float(left @ left), floor)) + 2 * len(knots) * np.log(rows) for knots, left in fits]
+    return fits[int(np.argmin(scores))][0]
+
+
+def _independent(residuals: np.ndarray) -> float:
+    """Return which share of the rows are independent: (1 - rho) / (1 + rho), rho being between neighbours."""
+    total = float(residuals @ residuals)
+    rho = max(0.0, float(residuals[1:] @ residuals[:-1]) / total) if total else 0.0
+    # What n rows tell of rho is too little by about (1 + 4 rho) / n: Kendall 1954, a line having been taken out.
+    rho = min(rho + (1 + 4 * rho) / len(residuals), 1.0)
+    return (1 - rho) / (1 + rho)
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
@@ -118,12 +136,8 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 
 def _slope_error(x: np.ndarray, residuals: np.ndarray) -> float:
     """Return the standard error of a slope whose residuals go together from row to row."""
-    total, n = float(residuals @ residuals), len(x)
+    total = float(residuals @ residuals)
+    worth, u = len(x) * _independent(residuals) - 2, x - x.mean()
     if total == 0:
         return 0.0
-    rho = max(0.0, float(residuals[1:] @ residuals[:-1]) / total)
-    # What n rows tell of rho is too little by about (1 + 4 rho) / n: Kendall 1954, a line having been taken out.
-    rho = min(rho + (1 + 4 * rho) / n, 1.0)
-    worth = n * (1 - rho) / (1 + rho) - 2
-    u = x - x.mean()
     return float(np.sqrt(total / worth / (u @ u))) if worth > 0 else np.inf

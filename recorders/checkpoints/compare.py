@@ -1,7 +1,7 @@
 """Two recordings compared: the first row in which they differ, and whatever else is not the same in them."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,7 @@ def diff(a: Source, b: Source, *, exhaustive: bool = False) -> Parting:
     with common_rows(a, b) as sides:
         scalars = _first_steps(sides.pairs("scalars"), sides)
         hints = [k for row in scalars.values() for k in (row, row + 1)]
-        parameters = sides.pairs("parameters")
-        row = _first_row(sides, "parameters", parameters, hints, exhaustive)
-        apart = (
-            {} if row is None else {name: largest(each, row) for name, each in parameters.items() if each.differs(row)}
-        )
+        row, apart = _parameters(sides, hints, exhaustive)
         most = max(apart, key=lambda name: np.nan_to_num(apart[name], nan=np.inf), default=None)
         hints = hints if row is None else [*hints, row, row + 1]
         return Parting(
@@ -55,20 +51,25 @@ def diff(a: Source, b: Source, *, exhaustive: bool = False) -> Parting:
         )
 
 
-def _apart(pairs: Mapping[str, ArrayPair], row: int | None) -> dict[str, float]:
-    """Return by how much each array differs in a row, of those that do."""
-    return {} if row is None else {name: largest(each, row) for name, each in pairs.items() if each.differs(row)}
+def _parameters(sides: CommonRows, hints: list[int], exhaustive: bool) -> tuple[int | None, dict[str, float]]:
+    """Return the first common row in which parameters differ, and by how much those do that differ in it."""
+    pairs = sides.pairs("parameters")
+    with _row_by_row(sides, "parameters", pairs):
+        row = _first_row(pairs, len(sides.step), hints, exhaustive)
+        apart = [] if row is None else [name for name, each in pairs.items() if each.differs(row)]
+        return row, {name: largest(pairs[name], row or 0) for name in apart}
 
 
-def _first_row(
-    sides: CommonRows, group: str, pairs: Mapping[str, ArrayPair], hints: list[int], exhaustive: bool
-) -> int | None:
-    if exhaustive:
-        return first_of_all(pairs, len(sides.step))
-    with ExitStack() as stack:
-        for recording in (sides.a, sides.b):
-            stack.enter_context(row_by_row(recording, [f"{group}/{name}" for name in pairs]))
-        return first_by_halves(pairs, len(sides.step), hints)
+@contextmanager
+def _row_by_row(sides: CommonRows, group: str, names: Iterable[str]) -> Iterator[None]:
+    """While it lasts, a row of these arrays is read on either side without the rest of its chunk."""
+    paths = [f"{group}/{name}" for name in names]
+    with row_by_row(sides.a, paths), row_by_row(sides.b, paths):
+        yield
+
+
+def _first_row(pairs: Mapping[str, ArrayPair], rows: int, hints: list[int], exhaustive: bool) -> int | None:
+    return first_of_all(pairs, rows) if exhaustive else first_by_halves(pairs, rows, hints)
 
 
 def _first_steps(pairs: Mapping[str, ArrayPair], sides: CommonRows) -> dict[str, int]:
@@ -79,12 +80,12 @@ def _first_steps(pairs: Mapping[str, ArrayPair], sides: CommonRows) -> dict[str,
 
 def _arrays(sides: CommonRows, hints: list[int], exhaustive: bool) -> dict[str, int]:
     """Return the first step at which each array that is no parameter differs, of those that do."""
-    found = {}
+    found: dict[str, int] = {}
     for group in GROUPS[1:]:
-        for name, pair in sides.pairs(group).items():
-            row = _first_row(sides, group, {name: pair}, hints, exhaustive)
-            if row is not None:
-                found[f"{group}/{name}"] = int(sides.step[row])
+        pairs = sides.pairs(group)
+        with _row_by_row(sides, group, pairs):
+            rows = {name: _first_row({name: each}, len(each), hints, exhaustive) for name, each in pairs.items()}
+        found.update({f"{group}/{name}": int(sides.step[row]) for name, row in rows.items() if row is not None})
     return found
 
 
