@@ -39,7 +39,7 @@ def exponential_growth(distance: np.ndarray, step: np.ndarray) -> Growth:
     rises most. It is exponential if the distance grows tenfold there, and a line in t fits log d better than one in log
     (t - t_0), t_0 being the step before they part: growth like a power of the steps has no rate. The rate is the slope
     of least squares. Its standard error takes the residuals for a process with the lag-one correlation rho that they
-    have, so that n rows count as n (1 - rho) / (1 + rho); it does not hold the choice of the stretch.
+    have, so that n rows count as n (1 - rho) / (1 + rho), less the two of a line and at least as one; it does not hold the choice of the stretch.
 
     Shapes: distance (T,), step (T,) increasing. Units: one over steps. Rows whose distance is 0 or not finite are
     passed over. Raises ValueError where the shapes differ.
@@ -137,7 +137,6 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 def _slope_error(x: np.ndarray, residuals: np.ndarray) -> float:
     """Return the standard error of a slope whose residuals go together from row to row."""
     total = float(residuals @ residuals)
-    worth, u = len(x) * _independent(residuals) - 2, x - x.mean()
-    if total == 0:
-        return 0.0
-    return float(np.sqrt(total / worth / (u @ u))) if worth > 0 else np.inf
+    # Where they are hardly more than one wave, their whole size counts.
+    worth, u = max(1.0, len(x) * _independent(residuals) - 2), x - x.mean()
+    return float(np.sqrt(total / worth / (u @ u)))

@@ -4,17 +4,19 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...dynamics.jumps.words import describe_jump
 from ...dynamics.motion.growth import Growth, exponential_growth
-from ..stories.story import plain
 from ..text import ShownAsText
 from .distance import distances
-from .jump_matches import JumpMatches, match_jumps
 from .pairs import Source, common_rows
+
+if TYPE_CHECKING:
+    from .jump_matches import JumpMatches
+
+# What tells of jumps takes a while to load, and where two runs part is told without it.
 
 _MOST_NAMED, _LETTERS = 6, 60
 _WAY_OUT = "--exhaustive reads every row"
@@ -75,13 +77,17 @@ class Parting(ShownAsText):
         return exponential_growth(self.distance, self.steps)
 
     @cached_property
-    def jumps(self) -> JumpMatches | None:
+    def jumps(self) -> "JumpMatches | None":
         """The jumps that both have, and those of one alone; None without features that both have. Reads them all."""
+        from .jump_matches import match_jumps
+
         with common_rows(*self._sources) as sides:
             return match_jumps(sides)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; the distance, its growth and the jumps only where every row was read."""
+        from ..stories.story import plain
+
         document = {name: plain(getattr(self, name)) for name in _SHOWN}
         if not self.exhaustive:
             return document
@@ -141,6 +147,8 @@ def _differences(parting: Parting) -> list[str]:
 
 def _history(parting: Parting) -> list[str]:
     """Return how the distance grows, and the jumps of either side."""
+    from ...dynamics.jumps.words import describe_jump
+
     lines = []
     if parting.step is not None:
         finite = parting.distance[np.isfinite(parting.distance)]
@@ -172,7 +180,9 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def _jumps_document(jumps: JumpMatches | None) -> dict[str, Any] | None:
+def _jumps_document(jumps: "JumpMatches | None") -> dict[str, Any] | None:
+    from ..stories.story import plain
+
     if jumps is None:
         return None
     return {

@@ -20,7 +20,8 @@ from ..parts.style import FAINT, INK, PALETTE, escaped, style
 
 _SIZE = (8.0, 4.8)
 _BINS = 2000
-_COLOURS = PALETTE[0], PALETTE[4]
+# A is seen on both sides of B where they are equal.
+_COLOURS, _WIDTHS = (PALETTE[5], PALETTE[4]), (2.6, 0.9)
 # Jumps of both are grey; those of one alone have its colour.
 _BAND = 0.13
 
@@ -67,10 +68,10 @@ def _draw_losses(ax: Axes, recording: Recording, other: Source) -> str:
             ax.text(0.5, 0.5, "no loss in both", transform=ax.transAxes, ha="center", va="center", color="#777777")
             return ""
         drawn = []
-        for each, label, colour, stroke in zip((rows.a, rows.b), "AB", _COLOURS, ("-", (0, (4, 1.5))), strict=True):
+        for each, label, colour, width in zip((rows.a, rows.b), "AB", _COLOURS, _WIDTHS, strict=True):
             step, values = each.step[:], each.scalars[name][:]
             x, y = trend(step, values)[:2] if name == "loss" else decimate(step, values, _BINS)
-            ax.plot(x, y, color=colour, linestyle=stroke, linewidth=1.2, label=label)
+            ax.plot(x, y, color=colour, linewidth=width, label=label)
             drawn.append(y)
     limits, is_log = loss_scale(np.concatenate(drawn))
     if is_log:
