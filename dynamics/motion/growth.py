@@ -39,7 +39,8 @@ def exponential_growth(distance: np.ndarray, step: np.ndarray) -> Growth:
     rises most. It is exponential if the distance grows tenfold there, and a line in t fits log d better than one in log
     (t - t_0), t_0 being the step before they part: growth like a power of the steps has no rate. The rate is the slope
     of least squares. Its standard error takes the residuals for a process with the lag-one correlation rho that they
-    have, so that n rows count as n (1 - rho) / (1 + rho), less the two of a line and at least as one; it does not hold the choice of the stretch.
+    have, so that n rows count as n (1 - rho) / (1 + rho), less the two of a line and at least as one; it does not hold
+    the choice of the stretch.
 
     Shapes: distance (T,), step (T,) increasing. Units: one over steps. Rows whose distance is 0 or not finite are
     passed over. Raises ValueError where the shapes differ.

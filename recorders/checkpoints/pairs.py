@@ -125,7 +125,7 @@ def common_rows(a: Source, b: Source) -> Iterator[CommonRows]:
         yield CommonRows.of(one, other)
 
 
-GROUPS = ("parameters", "probes", "features")
+GROUPS = ("parameters", "buffers", "probes", "features")
 
 
 def arrays_of(recording: Recording, group: str) -> Mapping[str, Series]:
@@ -134,6 +134,8 @@ def arrays_of(recording: Recording, group: str) -> Mapping[str, Series]:
         return recording.scalars
     if group == "parameters":
         return recording.parameters
+    if group == "buffers":
+        return recording.buffers
     if group == "probes":
         return recording.probes
     return {
