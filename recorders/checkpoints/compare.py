@@ -8,7 +8,7 @@ import numpy as np
 
 from ..reading.recording import Recording
 from .distance import largest
-from .pairs import GROUPS, ArrayPair, CommonRows, Source, arrays_of, common_rows, form
+from .pairs import GROUPS, ArrayPair, CommonRows, Source, arrays_of, common_rows, form, unequal
 from .parting import Parting
 from .search import first_by_halves, first_of_all, row_by_row
 
@@ -40,7 +40,7 @@ def diff(a: Source, b: Source, *, exhaustive: bool = False) -> Parting:
             largest=None if most is None else apart[most],
             parameters=apart,
             scalars={name: int(sides.step[k]) for name, k in scalars.items()},
-            arrays=_arrays(sides, hints, exhaustive),
+            arrays=_constants(sides) | _arrays(sides, hints, exhaustive),
             settings=_settings(sides.a.config, sides.b.config),
             shapes=_shapes(sides),
             only_a=_only(sides.a, sides.b),
@@ -89,6 +89,18 @@ def _arrays(sides: CommonRows, hints: list[int], exhaustive: bool) -> dict[str, 
     return found
 
 
+def _constants(sides: CommonRows) -> dict[str, int]:
+    """Return the constants that differ, each with the first common step, since they are the same in every row."""
+    one, other, first = sides.a.constants, sides.b.constants, sides.step[:1].tolist()
+    differing = [name for name in one if name in other and not _is_same(one[name][()], other[name][()])]
+    return {f"constants/{name}": step for name in differing for step in first}
+
+
+def _is_same(x: Any, y: Any) -> bool:
+    one, other = np.asarray(x), np.asarray(y)
+    return one.shape == other.shape and one.dtype == other.dtype and not unequal(one, other).any()
+
+
 def _shapes(sides: CommonRows) -> dict[str, tuple[str, str]]:
     found = {}
     for group in GROUPS:
@@ -100,7 +112,8 @@ def _shapes(sides: CommonRows) -> dict[str, tuple[str, str]]:
 
 def _only(one: Recording, other: Recording) -> list[str]:
     """Return the arrays that one has and the other not."""
-    return [
+    constants = [f"constants/{name}" for name in one.constants if name not in other.constants]
+    return constants + [
         f"{group}/{name}"
         for group in ("scalars", *GROUPS)
         for name in arrays_of(one, group)

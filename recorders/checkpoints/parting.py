@@ -28,10 +28,10 @@ class Parting(ShownAsText):
 
     step is the first at which any parameter differs, None where none does in the *rows* that both have; parameters has
     every one that differs there, with the largest difference of an element (NaN where one of the two is not finite),
-    parameter is that with the largest of all, and largest is that. scalars and arrays (probes, and features without
-    their matrix) have the first step at which each differs; settings what the configs say, A and B; shapes the arrays
-    of other shapes or dtypes; only_a and only_b what one has alone, and rows_a and rows_b how many steps. exhaustive
-    tells whether every row was read, is_from_the_start whether they part in the first common row.
+    parameter is that with the largest of all, and largest is that. scalars and arrays (buffers, constants, probes, and
+    features without their matrix) have the first step at which each differs; settings what the configs say, A and B;
+    shapes the arrays of other shapes or dtypes; only_a and only_b what one has alone, and rows_a and rows_b how many
+    steps. exhaustive tells whether every row was read, is_from_the_start whether they part in the first common row.
     """
 
     a: str

@@ -241,6 +241,23 @@ def record_tiny_ensemble(tmp_path, tiny):
     return make
 
 
+def test_buffers_and_constants_are_compared_too(tmp_path):
+    paths = [tmp_path / "a.h5", tmp_path / "b.h5", tmp_path / "c.h5"]
+    for path, scale in zip(paths, (1.0, 1.0, 2.0), strict=True):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 2).requires_grad_(requires_grad=False))
+        model[2].weight.data *= scale
+        with dyn.attach(model, torch.optim.SGD(model.parameters(), lr=0.0), path) as recorder:
+            for k in range(20):
+                model(torch.ones(4, 3) * (1 + scale * (k >= 9) + torch.arange(4.0)[:, None]))
+                recorder.step(loss=1.0)
+    assert dyn.diff(*paths[:2], exhaustive=True).is_equal
+    found = dyn.diff(paths[0], paths[2])
+    assert found.step is None
+    assert found.arrays["constants/2.weight"] == 0
+    assert found.arrays["buffers/1.running_mean"] == 9
+
+
 def test_jumps_that_one_has_and_the_other_not(tmp_path):
     """Two feature columns jump from 0 to the lengths of a pair; the second run lacks the later jump."""
     paths = []
