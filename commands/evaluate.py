@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @click.option("--save", is_flag=True, help="Put the answers into FILE, as scalars and probes.")
 @click.option("--force", is_flag=True, help="With --save: replace what was evaluated earlier.")
 @JSON
-def evaluate(
-    file: Path, functions: tuple[str, ...], steps: str | None, save: bool, force: bool, as_json: bool
-) -> None:
+def evaluate(file: Path, functions: tuple[str, ...], steps: str | None, save: bool, force: bool, as_json: bool) -> None:
     """Ask functions of the model, FUNCTION(model) -> number or tensor, at every row of a recording.
 
     The model is what SCRIPT.py calls model, or what its build_model() returns; that of an experiment of the catalogue

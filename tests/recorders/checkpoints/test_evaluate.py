@@ -240,9 +240,7 @@ def test_no_more_is_read_or_asked_at_once_than_there_is_room_for(recording, mode
         sizes.append(1)
         return logits(asked)
 
-    np.testing.assert_allclose(
-        dyn.evaluate(recording, model, {"f": measured})["f"], whole, rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(dyn.evaluate(recording, model, {"f": measured})["f"], whole, rtol=1e-4, atol=1e-5)
     assert len(sizes) > 5
 
 
