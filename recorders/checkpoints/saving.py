@@ -64,10 +64,9 @@ def save_answers(recording: Recording, answers: Mapping[str, np.ndarray], rows: 
             _put(file, name, values, rows, replace=replace)
 
     try:
-        with claimed(path):
-            with changing(path):
-                _cut_off_readers(path)
-                atomic_change(path, change)
+        with claimed(path), changing(path):
+            _cut_off_readers(path)
+            atomic_change(path, change)
     except DynError:
         raise
     except OSError as error:

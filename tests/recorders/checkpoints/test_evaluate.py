@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,10 @@ def test_answers_are_those_of_each_rows_model(kind, tmp_path):
     model = kind()
     with recorded(model, tmp_path / "run.h5") as recording:
         model.eval()
-        found = dyn.evaluate(recording, model, {"logits": logits})["logits"]
+        # torch cannot ask many LSTMs at once.
+        told = pytest.warns(UserWarning, match="lstm") if kind is Recurrent else nullcontext()
+        with told:
+            found = dyn.evaluate(recording, model, {"logits": logits})["logits"]
         expected = by_rows(recording, model, logits)
     # bfloat16 has 8 bits, of which sums in another order may differ in a few.
     tolerance = 5e-2 if kind is Tied else 1e-5
