@@ -44,7 +44,8 @@ def run(capsys, *words: str) -> tuple[int, str, str]:
     return int(end.value.code or 0), said.out, said.err
 
 
-def test_a_catalogue_recording_needs_no_model(folder, capsys):
+@pytest.mark.usefixtures("folder")
+def test_a_catalogue_recording_needs_no_model(capsys):
     code, out, err = run(capsys, "run.h5", "probes.py:norm", "probes.py:column", "--json")
     found = json.loads(out)
     assert code == 0
@@ -56,7 +57,8 @@ def test_a_catalogue_recording_needs_no_model(folder, capsys):
     np.testing.assert_array_equal(np.float32(found["column"]), W[:, :, 0])
 
 
-def test_saved_answers_are_a_signal_with_jumps(folder, capsys):
+@pytest.mark.usefixtures("folder")
+def test_saved_answers_are_a_signal_with_jumps(capsys):
     assert run(capsys, "run.h5", "probes.py:norm", "--save")[0] == 0
     with pytest.raises(SystemExit) as end:
         main(["jumps", "run.h5", "--signal", "norm"])
@@ -66,7 +68,8 @@ def test_saved_answers_are_a_signal_with_jumps(folder, capsys):
     assert run(capsys, "run.h5", "probes.py:norm", "--save", "--force")[0] == 0
 
 
-def test_what_is_asked_one_by_one_is_said(folder, capsys):
+@pytest.mark.usefixtures("folder")
+def test_what_is_asked_one_by_one_is_said(capsys):
     code, out, err = run(capsys, "run.h5", "probes.py:number", "--steps", "3")
     assert (code, out.count("\n")) == (0, 1)
     code, _, err = run(capsys, "run.h5", "probes.py:number")
@@ -103,7 +106,8 @@ def test_mistakes_are_one_line_and_leave_the_file(words, code, message, folder, 
     assert (folder / "run.h5").read_bytes() == before
 
 
-def test_a_sweep_is_refused_in_one_line(folder, capsys):
+@pytest.mark.usefixtures("folder")
+def test_a_sweep_is_refused_in_one_line(capsys):
     with pytest.raises(SystemExit):
         main(["sweep", "geometry", "--over", "seed=0,1", "--set", "steps=5", "-o", "sweep.h5"])
     capsys.readouterr()
