@@ -5,6 +5,7 @@ many others lie along are larger than 1 / m. Every error of a group is therefore
 directions evenly spread; the sum of those has the law that it has on the sphere.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -16,6 +17,8 @@ from .patterns import Pattern, spread
 _SAME = 1e-9
 # So many numbers are kept for the groups that are looked at together.
 _MOST_KEPT = 2**21
+# Chernoff's bound is the least over so many tilts, and is looked at for so many values between the end and the mean.
+_TILTS, _ENDS = np.linspace(0.02, 0.98, 25), 40
 
 
 class Surroundings:
@@ -59,40 +62,60 @@ class Surroundings:
         np.put_along_axis(others, groups, values=False, axis=1)
         left = np.where(others, left, 0)
         rest = np.where(others, left - shadows[:, i], 0)
-        share = _shrunk(shadows[:, i].sum(axis=1) / _positive(left.sum(axis=1)), self.m - i, others.sum(axis=1))
+        found = shadows[:, i].sum(axis=1) / _positive(left.sum(axis=1))
         even = self.m - i - 1
-        squares, pairs, weight = self._pairs(groups, made, outer, rest, others)
+        squares, pairs, weight = self._pairs(groups, made, outer, rest)
         alike = _shrunk(squares / _positive(weight), even, pairs / 2) if even > 1 else np.ones(len(groups))
         nu = 1 / alike
+        share = 1 / (nu + 1) + self._weight(groups, others) * (found - 1 / (nu + 1))
+        share = np.clip(share, 1 / (even + 1), 1 - _SAME)
         return Crowding(nu, share / (1 - share) * nu)
 
-    def _pairs(self, groups, made, outer, rest, others):
-        """Return the sums over pairs of others of their squared cosines in what is left, of 1, and of its squares."""
+    def _weight(self, groups: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Return how much of what is found along one direction is its own and not the scatter of so few cosines, (P,).
+
+        That is the share of the variance between features in the variance of their mean squared cosines with others.
+        """
+        squared = np.square(self._apart)
+        count = np.maximum(others.sum(axis=1, keepdims=True) - 1.0, 1)
+        mean = np.where(others, squared.sum(axis=1) - squared[groups].sum(axis=1), 0) / count
+        square = np.where(others, np.square(squared).sum(axis=1) - np.square(squared[groups]).sum(axis=1), 0) / count
+        within = np.where(others, square - mean**2, 0).sum(axis=1) / count[:, 0] / np.maximum(count[:, 0] - 1, 1)
+        center = mean.sum(axis=1, keepdims=True) / (count + 1)
+        total = np.where(others, np.square(mean - center), 0).sum(axis=1) / count[:, 0]
+        return np.maximum(0, total - within) / np.where(total > 0, total, 1)
+
+    def _pairs(
+        self, groups: np.ndarray, made: np.ndarray, outer: np.ndarray, rest: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the sums over pairs of others of their squared products in what is left, of 1, and of l_j² l_k².
+
+        Of C_jk - y_j · y_k, with the projections y on the directions, all sums but those of y are of the group alone.
+        """
         rows, columns = groups[:, :, None], groups[:, None, :]
-        inner, once, twice = self.cosines[rows, columns], self._once[rows, columns], self._twice[rows, columns]
+        inner, once, twice = (matrix[rows, columns] for matrix in (self.cosines, self._once, self._twice))
         apart = self._apart[rows, columns]
-        # Σ C_gj E_jk C_kh over the others only.
         through = twice - inner @ once - np.swapaxes(once, 1, 2) @ inner + inner @ apart @ inner
-        total = np.square(self._apart).sum() - 2 * self._squares[groups].sum(axis=1) + np.square(apart).sum(axis=(1, 2))
-        turned = np.swapaxes(made, 1, 2)
-        y = made @ outer
-        gram = y @ np.swapaxes(y, 1, 2)
-        each = np.square(y).sum(axis=1)
-        squares = total - 2 * np.trace(made @ through @ turned, axis1=1, axis2=2) + np.square(gram).sum(axis=(1, 2))
-        squares -= np.square(each).sum(axis=1)
-        pairs = others.sum(axis=1) * (others.sum(axis=1) - 1.0)
-        weight = rest.sum(axis=1) ** 2 - np.square(rest).sum(axis=1)
+        total = self._squares.sum() - 2 * self._squares[groups].sum(axis=1) + np.square(apart).sum(axis=(1, 2))
+        y, lengths = made @ outer, np.sqrt(np.maximum(rest, 0))[:, None]
+        others = np.ones((len(groups), len(self.cosines)))
+        np.put_along_axis(others, groups, 0, axis=1)
+        squares = total - 2 * np.trace(made @ through @ np.swapaxes(made, 1, 2), axis1=1, axis2=2) + _of_pairs(y)
+        pairs, weight = _of_pairs(others[:, None]), _of_pairs(lengths)
         for group in self._groups:
-            part = y[:, :, group]
-            squares -= np.square(part @ np.swapaxes(part, 1, 2)).sum(axis=(1, 2)) - np.square(each[:, group]).sum(axis=1)
-            weight -= rest[:, group].sum(axis=1) ** 2 - np.square(rest[:, group]).sum(axis=1)
-            there = others[:, group].sum(axis=1)
-            pairs -= there * (there - 1)
+            squares -= _of_pairs(y[:, :, group])
+            pairs -= _of_pairs(others[:, None, group])
+            weight -= _of_pairs(lengths[:, :, group])
         return squares, pairs, weight
 
     @cached_property
     def _squares(self) -> np.ndarray:
         return np.square(self._apart).sum(axis=1)
+
+
+def _of_pairs(y: np.ndarray) -> np.ndarray:
+    """Return Σ (y_j · y_k)² over all pairs j ≠ k, both ways; (P, i, n) -> (P,)."""
+    return np.square(y @ np.swapaxes(y, 1, 2)).sum(axis=(1, 2)) - np.square(np.square(y).sum(axis=1)).sum(axis=1)
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
@@ -110,34 +133,83 @@ def _shrunk(mean: np.ndarray, m: int, count: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.minimum(1 / m + excess * kept, 1 - _SAME), 1 / m)
 
 
-def even_errors(pattern: Pattern, groups: np.ndarray, around: Surroundings) -> np.ndarray:
-    """Return the sums of the errors of groups as they would be as rare of directions evenly spread, (P, k) -> (P,)."""
+def even_errors(
+    pattern: Pattern, groups: np.ndarray, around: Surroundings, most: float = math.inf
+) -> np.ndarray:
+    """Return the sums of the errors of groups as they would be as rare of directions evenly spread, (P, k) -> (P,).
+
+    Of a sum beyond *most* it is told only that it is.
+    """
     at_once = max(1, _MOST_KEPT // (len(around.cosines) * pattern.size))
-    parts = [_even_errors(pattern, groups[k : k + at_once], around) for k in range(0, len(groups), at_once)]
+    parts = [_even_errors(pattern, groups[k : k + at_once], around, most) for k in range(0, len(groups), at_once)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _even_errors(pattern: Pattern, groups: np.ndarray, around: Surroundings) -> np.ndarray:
-    m, k = around.m, pattern.size
+def _even_errors(pattern: Pattern, groups: np.ndarray, around: Surroundings, most: float) -> np.ndarray:
+    total, within = np.zeros(len(groups)), np.arange(len(groups))
+    for vertex in range(1, pattern.size):
+        total[within] += _of_basis(pattern, groups[within], around, vertex) if vertex < pattern.rank else _of_made(
+            pattern, groups[within], around, vertex
+        )
+        within = within[total[within] <= most]
+    return total
+
+
+def _of_basis(pattern: Pattern, groups: np.ndarray, around: Surroundings, vertex: int) -> np.ndarray:
+    """Return the errors of a vertex of the basis, each with one before it, (P,)."""
     inner = around.cosines[groups[:, :, None], groups[:, None, :]]
     # The rows make orthonormal directions of the group's features, in their order.
-    lower = np.linalg.cholesky(inner[:, : pattern.rank, : pattern.rank] + _SAME * np.eye(pattern.rank))
-    basis = np.zeros((len(groups), pattern.rank, k))
-    basis[:, :, : pattern.rank] = np.linalg.inv(lower)
-    total = np.zeros(len(groups))
-    for i in range(pattern.rank - 1):
-        crowding = around.crowding(groups, basis[:, :i], basis[:, i])
-        for j in range(i + 1, pattern.rank):
-            target = float(pattern.partials[j, i])
-            partial = pattern.partial(inner, j)[:, i]
-            difference = even_difference(np.abs(partial - target), target, m - i, crowding)
-            total += difference**2 / float(spread(target))
-    for j in range(pattern.rank, k):
-        a = pattern.coefficients[j - pattern.rank]
-        length = np.sqrt(np.maximum(np.einsum("i,pij,j->p", a, inner[:, :j, :j], a), np.finfo(float).tiny))
-        made = np.zeros((len(groups), k))
-        made[:, :j] = a / length[:, None]
-        crowding = around.crowding(groups, np.zeros((len(groups), 0, k)), made)
-        distance = np.maximum(0, 1 - np.einsum("pi,pi->p", inner[:, j, :], made))
-        total += 2 * even_distance(distance, m, crowding) * pattern.gain(j)
-    return total
+    made = np.zeros((len(groups), vertex, pattern.size))
+    made[:, :, :vertex] = np.linalg.inv(np.linalg.cholesky(inner[:, :vertex, :vertex] + _SAME * np.eye(vertex)))
+    partial, errors = pattern.partial(inner, vertex), np.zeros(len(groups))
+    for i in range(vertex):
+        crowding = around.crowding(groups, made[:, :i], made[:, i])
+        target = float(pattern.partials[vertex, i])
+        difference = even_difference(np.abs(partial[:, i] - target), target, around.m - i, crowding)
+        errors += difference**2 / float(spread(target))
+    return errors
+
+
+def _of_made(pattern: Pattern, groups: np.ndarray, around: Surroundings, vertex: int) -> np.ndarray:
+    """Return the errors of a vertex that the ones before it make, (P,)."""
+    inner = around.cosines[groups[:, :, None], groups[:, None, :]]
+    a = pattern.coefficients[vertex - pattern.rank]
+    length = np.sqrt(np.maximum(np.einsum("i,pij,j->p", a, inner[:, :vertex, :vertex], a), np.finfo(float).tiny))
+    made = np.zeros((len(groups), pattern.size))
+    made[:, :vertex] = a / length[:, None]
+    crowding = around.crowding(groups, np.zeros((len(groups), 0, pattern.size)), made)
+    distance = np.maximum(0, 1 - np.einsum("pi,pi->p", inner[:, vertex], made))
+    return 2 * even_distance(distance, around.m, crowding) * pattern.gain(vertex)
+
+
+def shares_at(unit: np.ndarray, log_level: float) -> tuple[float, float] | None:
+    """Return the least and the largest mean squared cosine of a direction with others, but for chances below a level.
+
+    Directions with the covariance S, of trace 1, have that mean uᵀ S u of their own. P(uᵀ S u ≤ x) is at most
+    Π_k (1 + 2 t λ_k (λ_k - x))^(-1/2) for each t, by Chernoff's bound, with the eigenvalues λ of S: those of the
+    directions *unit* (m, n), drawn together until they scatter as much as the cosines of the pairs do. None where
+    these scatter no more than evenly spread ones.
+    """
+    m, n = unit.shape
+    gram = unit.T @ unit if n <= m else unit @ unit.T
+    scatter = float(np.square(gram).sum()) / n**2
+    pairs = n * (n - 1) / 2
+    alike = float(_shrunk(np.array((scatter * n - 1) / max(n - 1, 1)), m, np.array(pairs)))
+    if alike <= 1 / m * (1 + _SAME):
+        return None
+    found = np.zeros(m)
+    found[: len(gram)] = np.linalg.eigvalsh(gram) / n
+    drawn = 1 / m + ((alike - 1 / m) / max(scatter - 1 / m, alike - 1 / m)) ** 0.5 * (found - 1 / m)
+    eigenvalues = np.maximum(drawn, 0)
+    mean = float(np.square(eigenvalues).sum())
+    low, high = (np.linspace(end, mean, _ENDS + 2)[1:-1] for end in (eigenvalues.min(), eigenvalues.max()))
+    below, above = _log_chance(eigenvalues, low, 1), _log_chance(eigenvalues, high, -1)
+    return float(low[max(0, (below < log_level).sum() - 1)]), float(high[max(0, (above < log_level).sum() - 1)])
+
+
+def _log_chance(eigenvalues: np.ndarray, ends: np.ndarray, side: int) -> np.ndarray:
+    """Return a bound of the logarithm of P(uᵀ S u ≤ x), or of ≥ for the other *side*, of each x of *ends*."""
+    forms = side * eigenvalues * (eigenvalues - ends[:, None])
+    most = 0.5 / np.maximum(-forms.min(axis=1), np.finfo(float).tiny)
+    tilts = most[:, None] * _TILTS
+    return (-0.5 * np.log1p(2 * tilts[:, :, None] * forms[:, None, :]).sum(axis=2)).min(axis=1)

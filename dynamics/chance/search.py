@@ -75,7 +75,7 @@ def _of_shape(pattern: Pattern, around: Surroundings, log_level: float) -> Itera
     groups, errors = np.arange(n)[:, None], np.zeros(n)
     for _ in range(1, pattern.size):
         groups, errors = seeker.extend(groups, errors)
-    errors = even_errors(pattern, groups, around)
+    errors = even_errors(pattern, groups, around, most)
     for group, error in zip(groups.tolist(), errors.tolist(), strict=True):
         yield Found(pattern.name, tuple(group), pattern.log_chance(error, m, n))
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.chance.anisotropy import lasting
 from ...dynamics.geometry import change_from, effective_rank, matrix_norm
 from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.polytopes import summary
@@ -22,7 +21,7 @@ from ..reading.recording import Recording
 from ..reading.selection import select
 from ..reading.series import Series
 from ..text import ShownAsText
-from .judging import share_of, told_jumps, verdict_on
+from .judging import told_jumps, verdict_on
 from .story import plain
 
 # The rows that are looked at: so many evenly spaced, and so many by their logarithm.
@@ -193,9 +192,7 @@ def beyond_chance(recording: Recording, name: str) -> Beyond:
     if verdict is None:
         return Beyond(jumps)
     medians = (math.nan, math.nan) if verdict.is_random else (verdict.median, verdict.at_random)
-    W = selection.weights_at(slice(-1, None))[0].astype(np.float64)
-    shapes = lasting(W, verdict.shaped, share_of(recording))
-    return Beyond(jumps, summary(shapes) if shapes else "", *medians)
+    return Beyond(jumps, summary(verdict.shaped) if verdict.shaped else "", *medians)
 
 
 def _is_news(jump: Jump, first: float) -> bool:
