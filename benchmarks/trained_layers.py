@@ -1,10 +1,11 @@
 """The layers of small networks of many kinds, trained on the data that scikit-learn ships and on a nursery rhyme.
 
-Their directions crowd as those of real networks do: a few are preferred, in some there is a common one. Each network takes one
-to fifteen seconds on one core.
+Their directions crowd as those of real networks do: a few are preferred, in some there is a common one. Each network
+takes one to fifteen seconds on one core.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -90,9 +91,11 @@ def _reader(core: nn.Module, width: int, out: int) -> tuple[nn.Module, Loss]:
     return model, loss
 
 
-def _stack(*widths: int, act: type[nn.Module] = nn.ReLU, between: Callable[[int], nn.Module] | None = None) -> nn.Module:
+def _stack(
+    *widths: int, act: type[nn.Module] = nn.ReLU, between: Callable[[int], nn.Module] | None = None
+) -> nn.Module:
     layers: list[nn.Module] = []
-    for n, m in zip(widths[:-1], widths[1:], strict=True):
+    for n, m in pairwise(widths):
         layers += [nn.Linear(n, m), *([between(m)] if between and m != widths[-1] else []), act()]
     return nn.Sequential(*layers[:-1])
 

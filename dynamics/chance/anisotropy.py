@@ -1,8 +1,8 @@
 """How far directions crowd around some features, as the others of the same matrix say; a group does not explain itself.
 
-A layer that was trained prefers some directions: what is random has its covariance, and its cosines with a direction that
-many others lie along are larger than 1 / m. Every error of a group is therefore replaced by the one that would be as rare of
-directions evenly spread; the sum of those has the law that it has on the sphere.
+A layer that was trained prefers some directions: what is random has its covariance, and its squared cosines with a
+direction that many others lie along are larger than 1 / m. Every error of a group is therefore replaced by the one that
+would be as rare of directions evenly spread; the sum of those has the law that it has on the sphere.
 """
 
 import math
@@ -133,9 +133,7 @@ def _shrunk(mean: np.ndarray, m: int, count: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.minimum(1 / m + excess * kept, 1 - _SAME), 1 / m)
 
 
-def even_errors(
-    pattern: Pattern, groups: np.ndarray, around: Surroundings, most: float = math.inf
-) -> np.ndarray:
+def even_errors(pattern: Pattern, groups: np.ndarray, around: Surroundings, most: float = math.inf) -> np.ndarray:
     """Return the sums of the errors of groups as they would be as rare of directions evenly spread, (P, k) -> (P,).
 
     Of a sum beyond *most* it is told only that it is.
@@ -148,8 +146,10 @@ def even_errors(
 def _even_errors(pattern: Pattern, groups: np.ndarray, around: Surroundings, most: float) -> np.ndarray:
     total, within = np.zeros(len(groups)), np.arange(len(groups))
     for vertex in range(1, pattern.size):
-        total[within] += _of_basis(pattern, groups[within], around, vertex) if vertex < pattern.rank else _of_made(
-            pattern, groups[within], around, vertex
+        total[within] += (
+            _of_basis(pattern, groups[within], around, vertex)
+            if vertex < pattern.rank
+            else _of_made(pattern, groups[within], around, vertex)
         )
         within = within[total[within] <= most]
     return total

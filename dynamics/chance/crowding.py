@@ -1,8 +1,9 @@
 """The law of directions that crowd along some dimensions, and what is as rare of directions evenly spread.
 
-A direction is that of a normal vector whose variance along d dimensions is κ times that in the ν others. A cosine c between
-it and one of those dimensions has the law that c / √(c² + κ (1 - c²)) has of directions evenly spread in ν + 1 dimensions:
-stretching space by √κ turns one into the other. ν need be no whole number: it is how many dimensions would scatter as much.
+A direction is that of a normal vector whose variance along one dimension is κ times that along each of the ν others:
+the angular central Gaussian distribution. Its cosine c with that one has the law that c / √(c² + κ (1 - c²)) has of
+directions evenly spread in ν + 1 dimensions, since stretching space turns one into the other. ν need be no whole
+number: it is of how many dimensions what is left would scatter as much. Source: Tyler 1987.
 """
 
 from functools import cache
@@ -16,7 +17,7 @@ _WIDTHS = np.geomspace(1e-9, 2, 400)
 
 
 class Crowding(NamedTuple):
-    """How directions crowd: their variance along some dimensions in units of that along the others, κ, and ν (P,)."""
+    """How directions crowd: their variance along one dimension in units of that along the others, κ, and ν (P,)."""
 
     nu: np.ndarray
     kappa: np.ndarray

@@ -42,9 +42,7 @@ def scatter(norm: np.ndarray, m: int) -> np.ndarray:
     return expected(norm, m) ** 2 * deviation / np.where(squared > 0, squared, 1)
 
 
-def log_chances(
-    D: np.ndarray, norm: np.ndarray, m: int, *, shares: tuple[float, float] | None = None
-) -> np.ndarray:
+def log_chances(D: np.ndarray, norm: np.ndarray, m: int, *, shares: tuple[float, float] | None = None) -> np.ndarray:
     """Return a bound of the logarithm of the chance that one direction at random has a D as far out, on its side.
 
     A random cos² is less spread, in the convex order, than the square of a normal number of variance 1 / m, since the

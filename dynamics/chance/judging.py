@@ -233,7 +233,9 @@ def _log_chance(group: Group, case: _Case) -> float:
     assert group.pattern is not None
     # It might have been of any other size.
     many = math.log(len(case.represented))
-    return group.pattern.log_chance(_even_error(group, case, case.around([])), len(case.W), len(case.represented)) + many
+    return (
+        group.pattern.log_chance(_even_error(group, case, case.around([])), len(case.W), len(case.represented)) + many
+    )
 
 
 def _even_error(group: Group, case: _Case, around: Surroundings) -> float:

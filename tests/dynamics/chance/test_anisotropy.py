@@ -15,8 +15,8 @@ def unit(W: np.ndarray) -> np.ndarray:
 
 
 def crowd(m: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    """As in the first layer of a perceptron: an effective rank of 28 of 48."""
-    return rng.normal(size=(m, n)) * np.exp(-np.arange(m) / (m / 6))[:, None]
+    """As in the first layer of a perceptron: an effective rank of half its size."""
+    return rng.normal(size=(m, n)) * np.exp(-np.arange(m) / (m / 4))[:, None]
 
 
 def test_how_others_crowd_is_the_sum_over_their_pairs():
@@ -64,10 +64,10 @@ def test_random_directions_keep_their_errors_and_crowding_makes_them_larger():
     assert ratios[1] > 1.5
 
 
-@pytest.mark.parametrize("shape", [(48, 64), (32, 32), (64, 32), (24, 96)])
+@pytest.mark.parametrize("shape", [(32, 32), (48, 32), (24, 40)])
 def test_a_crowd_at_random_has_no_shape_and_no_level(shape):
     named = 0
-    for seed in range(10):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
         W = crowd(*shape, rng) * rng.lognormal(0, 0.3, size=shape[1])
         verdict = judge(W)

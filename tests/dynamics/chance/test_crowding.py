@@ -28,6 +28,7 @@ def test_an_error_is_as_rare_as_the_one_it_stands_for(nu, kappa, m):
 
 def test_evenly_spread_directions_keep_their_errors():
     even = Crowding(np.array([15.0]), np.array([1.0]))
-    for error in (1e-6, 0.01, 0.3, 1.4):
+    assert even_distance(np.array([1.4]), 16, even)[0] == pytest.approx(1.4)
+    for error in (1e-6, 0.01, 0.3):
         assert even_distance(np.array([error]), 16, even)[0] == pytest.approx(error)
         assert even_difference(np.array([error]), -0.5, 16, even)[0] == pytest.approx(error, rel=1e-3)
