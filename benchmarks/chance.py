@@ -39,6 +39,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from trained_layers import NETWORKS
+from trained_layers import trained as trained_layers
 
 import dyn
 from dyn.dynamics.chance import judge
@@ -49,9 +51,6 @@ from dyn.recorders.reading.selection import Selection
 from dyn.recorders.stories import judging, story
 from dyn.recorders.stories.story import tell, tell_all
 from dyn.recorders.stories.summary import summarize
-
-from trained_layers import NETWORKS
-from trained_layers import trained as trained_layers
 
 SHAPES = (
     (16, 16), (16, 32), (32, 16), (24, 48), (48, 24), (32, 32), (64, 32), (32, 64), (64, 64), (128, 64), (64, 128),
