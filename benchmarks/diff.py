@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 import dyn
+from dyn.recorders.file.hdf5 import dataset_at
 
 KINDS = ("bit", "all", "nan", "both-nan")
 

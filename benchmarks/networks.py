@@ -22,6 +22,7 @@ import numpy as np
 
 from dyn.dynamics.geometry import measure
 from dyn.recorders.file.creation import create_file
+from dyn.recorders.file.hdf5 import dataset_at
 from dyn.recorders.file.store import Store
 from dyn.recorders.ring.channels import Block, Channel
 from dyn.recorders.stories.ranking import looked_at
