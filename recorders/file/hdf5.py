@@ -9,6 +9,8 @@ from h5py.h5i import dec_ref
 # Both HDF5 1.14 and 2 read and write this version, and it allows reading while writing.
 LIBVER = ("v110", "v110")
 GROUPS = ("scalars", "parameters", "features", "probes")
+# What it takes to go on training, at some steps.
+CHECKPOINTS = "checkpoints"
 # How netCDF-4 marks an axis that has a length and no values.
 BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 # Attributes of a dataset that say which axis it is, or has; netCDF-4 keeps them to itself.
