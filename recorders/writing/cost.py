@@ -85,6 +85,12 @@ def log_price(path: Path, bytes_per_row: int, schedule: Schedule) -> None:
             )
 
 
+def log_checkpoints(path: Path, bytes_each: int, every: int) -> None:
+    """Log what a checkpoint takes, besides the rows."""
+    if not _IS_TOLD.get():
+        _LOG.info(f"{path}: a checkpoint each {every:,} steps, of up to {readable(bytes_each)}")
+
+
 def room_for_rows(bytes_per_row: int, folder: Path) -> str:
     """Say what a row takes and what is free, and warn of little room, for a recording of unknown length."""
     free = shutil.disk_usage(folder).free
