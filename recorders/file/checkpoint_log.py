@@ -27,6 +27,8 @@ _HEADER = struct.Struct("<QQq")
 _TOKEN_BYTES = 32
 _BEGIN, _ALIGNMENT = len(_MAGIC) + _TOKEN_BYTES, 64
 _PIECE = 2**24
+# What is smaller may well be part of the change that makes its place.
+_SMALL = 2**12
 # Where a group of a checkpoint says what its arrays are for, as UTF-8.
 STATE = "state"
 
@@ -151,7 +153,7 @@ def fold_checkpoints(recording: Path, token: str, beside: Path) -> None:
     found = logged_checkpoints(beside, token)
     if found:
         with atomically(recording) as file:
-            places = [place for each in found for place in _make_places(file, each)]
+            places = [place for each in found for place in _make_places(file, each, beside)]
         _copy(beside, recording, places)
     beside.unlink(missing_ok=True)
 
@@ -177,11 +179,15 @@ def read_array(beside: Path, array: LoggedArray) -> np.ndarray:
         return np.frombuffer(file.read(array.nbytes), array.dtype).reshape(array.shape)
 
 
-def _make_places(file: h5py.File, checkpoint: LoggedCheckpoint) -> list[tuple[int, int, int]]:
-    """Make what a checkpoint takes; return from where to where so many bytes are to be copied."""
-    made = _make_datasets(file, checkpoint)
-    places = [(array.offset, dataset.id.get_offset(), array.nbytes) for array, dataset in made]
-    return [(source, target, count) for source, target, count in places if count and target is not None]
+def _make_places(file: h5py.File, checkpoint: LoggedCheckpoint, beside: Path) -> list[tuple[int, int, int]]:
+    """Make what a checkpoint takes, with what is small; return from where to where so many bytes are to be copied."""
+    places = []
+    for array, dataset in _make_datasets(file, checkpoint):
+        if array.nbytes < _SMALL:
+            dataset[...] = read_array(beside, array)
+        else:
+            places.append((array.offset, dataset.id.get_offset(), array.nbytes))
+    return places
 
 
 def _make_datasets(file: h5py.File, checkpoint: LoggedCheckpoint) -> list[tuple[LoggedArray, h5py.Dataset]]:
@@ -197,6 +203,8 @@ def _make_datasets(file: h5py.File, checkpoint: LoggedCheckpoint) -> list[tuple[
 
 
 def _empty(file: h5py.File, path: str, array: LoggedArray) -> h5py.Dataset:
+    if array.nbytes < _SMALL:
+        return _named(file, file.create_dataset(path, array.shape, array.dtype))
     settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     settings.set_layout(h5py.h5d.CONTIGUOUS)
     settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
