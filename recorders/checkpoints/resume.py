@@ -30,7 +30,7 @@ def resume_into(recording: Recording, model: nn.Module, optimizer: Any, *more: A
     """
     checkpoint = checkpoint_of(recording, step)
     optimizers = stepping_optimizers(model, optimizer)
-    targets = _check_model(checkpoint, recording, model)
+    targets = check_model(checkpoint, recording, model)
     states = [
         _ordered(optimizer, kept, decode(kept["state"], checkpoint.read), model)
         for optimizer, kept in _pairs(checkpoint, recording, optimizers)
@@ -69,7 +69,7 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
                 mine[name] = value.to(found.device)
 
 
-def _check_model(checkpoint: Checkpoint, recording: Recording, model: nn.Module) -> dict[str, Tensor]:
+def check_model(checkpoint: Checkpoint, recording: Recording, model: nn.Module) -> dict[str, Tensor]:
     """Return the model's tensors by their names; raises SettingError unless they are those of the checkpoint."""
     root = unwrap(model)
     kept = nn.Module.state_dict(root, keep_vars=True)

@@ -3,7 +3,7 @@
 import atexit
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter, sleep
@@ -140,6 +140,11 @@ class Recorder(Stepping):
             raise SettingError("keep() says what checkpoints have, and none are kept; use attach(checkpoint_every=K)")
         self._keeper.add(more)
         return self
+
+    def find_more(self, more: Callable[[], Iterable[Any]]) -> None:
+        """Ask *more* before each checkpoint for what else to keep, as where a script says nothing of it itself."""
+        if self._keeper is not None:
+            self._keeper.find(more)
 
     def count_from(self, step: int) -> Self:
         """Number the steps from *step* on, in a new recording of a training that goes on; before its first step.
@@ -332,6 +337,9 @@ class SilentRecorder(Recorder):
     def keep(self, *more: Any) -> Self:  # noqa: ARG002
         """Do nothing."""
         return self
+
+    def find_more(self, more: Callable[[], Iterable[Any]]) -> None:
+        """Do nothing."""
 
     def count_from(self, step: int) -> Self:  # noqa: ARG002
         """Do nothing."""

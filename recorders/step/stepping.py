@@ -1,7 +1,7 @@
 """Which steps of a training make a row, and when the row is filled and when it is complete."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -50,6 +50,10 @@ class StateKeeper(Protocol):
 
     def add(self, more: Sequence[Any]) -> None:
         """Keep the states of these too."""
+        ...
+
+    def find(self, more: Callable[[], Iterable[Any]]) -> None:
+        """Ask *more* before each checkpoint for what else there is to keep."""
         ...
 
     def close(self) -> None:

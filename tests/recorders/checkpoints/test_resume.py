@@ -1,0 +1,167 @@
+"""A training that goes on from a checkpoint is the one that was never interrupted, bit for bit."""
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+
+import dyn
+from dyn.dynamics.errors import RecordingError, SettingError
+
+STEPS, MORE, PACE = 60, 500, 7
+OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], torch.optim.Optimizer]] = {
+    "SGD": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9),
+    "Adam": lambda p: torch.optim.Adam(p, 1e-2),
+    "AdamW": lambda p: torch.optim.AdamW(p, 1e-2),
+    "LBFGS": lambda p: torch.optim.LBFGS(p, 0.1, max_iter=2, history_size=5),
+    "Muon": lambda p: torch.optim.Muon(p, 1e-2),
+}
+
+
+class Run:
+    """A training with dropout, running averages and random data, all from the generators."""
+
+    def __init__(self, optimizer: str, seed: int = 0):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        random.seed(seed)
+        bias = optimizer != "Muon"
+        norm = nn.BatchNorm1d(8, affine=bias)
+        self.model = nn.Sequential(nn.Linear(6, 8, bias=bias), norm, nn.Dropout(0.2), nn.Linear(8, 3, bias=bias))
+        self.optimizer = OPTIMIZERS[optimizer](list(self.model.parameters()))
+        self.schedule: LRScheduler = CosineAnnealingLR(self.optimizer, STEPS + MORE)
+        self.generator = np.random.default_rng(seed)
+
+    def train(self, begin: int, end: int) -> None:
+        for _ in range(begin, end):
+            shift = self.generator.normal() + np.random.rand() + random.random()  # noqa: NPY002
+            x = torch.randn(16, 6) + shift
+            self.optimizer.step(lambda x=x: self._loss(x))
+            self.schedule.step()
+
+    def _loss(self, x: Tensor) -> Tensor:
+        self.optimizer.zero_grad()
+        loss = (self.model(x) - x[:, :3]).square().mean()
+        loss.backward()
+        return loss
+
+    def state(self) -> list[bytes]:
+        return [each.numpy().tobytes() for each in self.model.state_dict().values()]
+
+
+def recorded(path, optimizer, steps=STEPS, **options):
+    run = Run(optimizer)
+    options = {"checkpoint_every": PACE} | options
+    with dyn.attach(run.model, run.optimizer, path, **options) as recorder:
+        recorder.keep(run.schedule, run.generator)
+        run.train(0, steps)
+    return run
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_continued_run_equals_the_uninterrupted_one(tmp_path, optimizer):
+    recorded(tmp_path / "run.h5", optimizer)
+    step = random.Random(optimizer).choice(range(0, STEPS, PACE))
+    whole, continued = Run(optimizer), Run(optimizer, seed=9)
+    whole.train(0, step + MORE)
+    with dyn.open(tmp_path / "run.h5") as recording:
+        assert recording.checkpoints == [*range(0, STEPS, PACE), STEPS]
+        begin = recording.resume_into(
+            continued.model, continued.optimizer, continued.schedule, continued.generator, step=step
+        )
+    continued.train(begin, step + MORE)
+    assert begin == step
+    assert continued.state() == whole.state()
+
+
+def test_the_end_of_a_run_is_a_checkpoint(tmp_path):
+    run, longer = recorded(tmp_path / "run.h5", "Adam"), Run("Adam", seed=9)
+    with dyn.open(tmp_path / "run.h5") as recording:
+        recording.resume_into(longer.model, longer.optimizer, longer.schedule, longer.generator, step=STEPS)
+    assert longer.state() == run.state()
+    run.train(0, 50)
+    longer.train(0, 50)
+    assert longer.state() == run.state()
+
+
+def test_a_step_without_a_checkpoint_names_the_nearest(tmp_path):
+    run = recorded(tmp_path / "run.h5", "Adam")
+    with dyn.open(tmp_path / "run.h5") as recording, pytest.raises(SettingError, match="nearest: 7 and 14"):
+        recording.resume_into(run.model, run.optimizer, run.schedule, run.generator, step=10)
+
+
+def test_a_recording_without_checkpoints_says_how_they_are_kept(tmp_path):
+    run = Run("Adam")
+    with dyn.attach(run.model, run.optimizer, tmp_path / "run.h5") as recorder:
+        run.train(0, 3)
+        with pytest.raises(SettingError, match="checkpoint_every=K"):
+            recorder.keep(run.schedule)
+    with dyn.open(tmp_path / "run.h5") as recording, pytest.raises(RecordingError, match="checkpoint_every=K"):
+        recording.resume_into(run.model, run.optimizer, step=0)
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    recorded(tmp_path / "run.h5", "Adam")
+    other, fitting = Run("SGD"), Run("Adam")
+    before = other.state()
+    with dyn.open(tmp_path / "run.h5") as recording:
+        with pytest.raises(SettingError, match="got SGD"):
+            recording.resume_into(other.model, other.optimizer, other.schedule, other.generator, step=7)
+        with pytest.raises(SettingError, match="no state of a PCG64|no state of a Random"):
+            recording.resume_into(fitting.model, fitting.optimizer, random.Random(0), step=7)
+        with pytest.warns(UserWarning, match="CosineAnnealingLR"):
+            recording.resume_into(fitting.model, fitting.optimizer, fitting.generator, step=7)
+    assert other.state() == before
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, True, "7"])
+def test_a_pace_that_is_none_is_refused(tmp_path, every):
+    run = Run("Adam")
+    with pytest.raises(SettingError, match="checkpoint_every="):
+        dyn.attach(run.model, run.optimizer, tmp_path / "run.h5", checkpoint_every=every)
+    assert not any(tmp_path.iterdir())
+
+
+def test_checkpoints_of_a_live_recording_are_read_and_survive_compacting(tmp_path):
+    path, run = tmp_path / "run.h5", Run("Adam")
+    with dyn.attach(run.model, run.optimizer, path, checkpoint_every=5) as recorder:
+        recorder.keep(run.schedule, run.generator)
+        run.train(0, 12)
+        with dyn.open(path) as recording:
+            assert recording.checkpoints == [0, 5, 10]
+    dyn.recorders.compact(path)
+    whole, continued = Run("Adam"), Run("Adam", seed=3)
+    whole.train(0, 40)
+    with dyn.open(path) as recording:
+        assert recording.checkpoints == [0, 5, 10, 12]
+        continued.train(
+            recording.resume_into(
+                continued.model, continued.optimizer, continued.schedule, continued.generator, step=10
+            ),
+            40,
+        )
+        recording.to_xarray()
+    assert continued.state() == whole.state()
+    assert [each.name for each in tmp_path.iterdir()] == ["run.h5"]
+
+
+def test_rows_are_the_same_with_checkpoints_and_without(tmp_path):
+    recorded(tmp_path / "with.h5", "Adam", checkpoint_every=1)
+    recorded(tmp_path / "few.h5", "Adam", checkpoint_every=1000)
+    with dyn.open(tmp_path / "with.h5") as many, dyn.open(tmp_path / "few.h5") as few:
+        assert many.checkpoints == [*range(STEPS + 1)]
+        assert few.checkpoints == [0, STEPS]
+        assert np.array_equal(many.step[:], np.arange(STEPS + 1))
+        assert all(np.array_equal(many.parameters[name][:], few.parameters[name][:]) for name in few.parameters)
+
+
+def test_steps_taken_back_take_their_checkpoints_with_them(tmp_path):
+    run = recorded(tmp_path / "run.h5", "Adam")
+    with dyn.attach(run.model, run.optimizer, tmp_path / "run.h5", resume=20, checkpoint_every=100):
+        run.train(20, 25)
+    with dyn.open(tmp_path / "run.h5") as recording:
+        assert recording.checkpoints == [0, 7, 14, 20, 25]
