@@ -86,8 +86,12 @@ def _branch(origin: str, name: str) -> "Branch":
     metavar="FILE.json",
     help='Names of the features: {"PARAMETER": ["a", "b", …]}.',
 )
-@click.option("--checkpoint-every", type=click.IntRange(1), metavar="K", help="Keep each K steps what it takes to go on.")
-@click.option("--from", "origin", metavar="FILE@STEP", help="Go on from a checkpoint, with the settings changed by --set.")
+@click.option(
+    "--checkpoint-every", type=click.IntRange(1), metavar="K", help="Keep each K steps what it takes to go on."
+)
+@click.option(
+    "--from", "origin", metavar="FILE@STEP", help="Go on from a checkpoint, with the settings changed by --set."
+)
 @click.option("--dry-run", is_flag=True, help="Say what the recording would take, and stop.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 def record(
@@ -153,7 +157,9 @@ def record(
     if dry_run:
         return None if cost.fits else (lambda: sys.exit(EXIT_FAILED))
     with price_is_told():
-        record_experiment(entry, path, **options, labels=names, overwrite=force, branch=branch, progress=progress("recording", "step"))
+        record_experiment(
+            entry, path, **options, labels=names, overwrite=force, branch=branch, progress=progress("recording", "step")
+        )
     with open_recording(path) as recording:
         tell_divergence(path, diverged_to_the_end(recording))
     echo(path)

@@ -90,7 +90,9 @@ def check_model(checkpoint: Checkpoint, recording: Recording, model: nn.Module) 
     return targets
 
 
-def _pairs(checkpoint: Checkpoint, recording: Recording, optimizers: Sequence[Optimizer]) -> list[tuple[Optimizer, Any]]:
+def _pairs(
+    checkpoint: Checkpoint, recording: Recording, optimizers: Sequence[Optimizer]
+) -> list[tuple[Optimizer, Any]]:
     """Return each optimizer with what was kept of it; raises SettingError for others than those."""
     kept = checkpoint.state["optimizers"]
     given, wanted = [type(each).__name__ for each in optimizers], [each["kind"] for each in kept]

@@ -42,7 +42,13 @@ def record_script(
     before the script does so itself, since environment variables that it sets must still count.
     """
     about = {"script": script.target, "arguments": list(script.arguments)}
-    options: dict[str, Any] = {"every": every, "select": select, "labels": labels, "overwrite": overwrite, "config": about}
+    options: dict[str, Any] = {
+        "every": every,
+        "select": select,
+        "labels": labels,
+        "overwrite": overwrite,
+        "config": about,
+    }
     options["checkpoint_every"] = checkpoint_every
     process = os.getpid()
     recording = _LaterTracking(path, options, report)

@@ -41,7 +41,9 @@ class Price:
         return self.total_bytes <= self.free_bytes
 
     @classmethod
-    def of(cls, bytes_per_row: int, rows: int, path: Path, *, is_least: bool = False, checkpoints_bytes: int = 0) -> "Price":
+    def of(
+        cls, bytes_per_row: int, rows: int, path: Path, *, is_least: bool = False, checkpoints_bytes: int = 0
+    ) -> "Price":
         """Return the price of so many rows, or more, in the file at *path*."""
         total = bytes_per_row * rows + checkpoints_bytes
         return cls(bytes_per_row, rows, total, free_bytes(path), is_least, checkpoints_bytes)

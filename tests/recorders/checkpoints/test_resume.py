@@ -66,8 +66,9 @@ def recorded(path, optimizer, steps=STEPS, **options):
 def test_a_continued_run_equals_the_uninterrupted_one(tmp_path, optimizer):
     recorded(tmp_path / "run.h5", optimizer)
     step = random.Random(optimizer).choice(range(0, STEPS, PACE))
-    whole, continued = Run(optimizer), Run(optimizer, seed=9)
+    whole = Run(optimizer)
     whole.train(0, step + MORE)
+    continued = Run(optimizer, seed=9)
     with dyn.open(tmp_path / "run.h5") as recording:
         assert recording.checkpoints == [*range(0, STEPS, PACE), STEPS]
         begin = recording.resume_into(
@@ -83,9 +84,10 @@ def test_the_end_of_a_run_is_a_checkpoint(tmp_path):
     with dyn.open(tmp_path / "run.h5") as recording:
         recording.resume_into(longer.model, longer.optimizer, longer.schedule, longer.generator, step=STEPS)
     assert longer.state() == run.state()
-    run.train(0, 50)
-    longer.train(0, 50)
-    assert longer.state() == run.state()
+    longer.train(STEPS, STEPS + 50)
+    whole = Run("Adam")
+    whole.train(0, STEPS + 50)
+    assert longer.state() == whole.state()
 
 
 def test_a_step_without_a_checkpoint_names_the_nearest(tmp_path):
@@ -134,8 +136,9 @@ def test_checkpoints_of_a_live_recording_are_read_and_survive_compacting(tmp_pat
         with dyn.open(path) as recording:
             assert recording.checkpoints == [0, 5, 10]
     dyn.recorders.compact(path)
-    whole, continued = Run("Adam"), Run("Adam", seed=3)
+    whole = Run("Adam")
     whole.train(0, 40)
+    continued = Run("Adam", seed=3)
     with dyn.open(path) as recording:
         assert recording.checkpoints == [0, 5, 10, 12]
         continued.train(
