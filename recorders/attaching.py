@@ -12,9 +12,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
-from .model.buffers import Buffers
 from .checkpoints.taking import Keeper, check_pace, checkpoint_bytes
 from .file.checkpoint_log import CheckpointLog, checkpoint_log_path
+from .model.buffers import Buffers
 from .model.feature_axes import Features
 from .model.labels import Labels
 from .model.optimizers import stepping_optimizers

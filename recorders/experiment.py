@@ -42,8 +42,8 @@ def record_experiment(
     parameters, and what else the experiment evaluates. For an ensemble these are means over its members, and the probes
     loss_of_instance, expected_loss_of_instance … hold the members' own, (T, instances). *every* None is the
     experiment's own choice. *labels* are names of the features, as attach() takes them. *checkpoint_every* keeps
-    checkpoints, and *branch* goes on from one of another recording, which config then names. *progress* wraps the steps,
-    such as tqdm. Raises what attach() raises.
+    checkpoints, and *branch* goes on from one of another recording, which config then names. *progress* wraps the
+    steps, such as tqdm. Raises what attach() raises.
     """
     training = Training(experiment)
     first = 0 if branch is None else branch.begin(training)

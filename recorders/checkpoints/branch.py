@@ -62,8 +62,8 @@ def branch_of(recording: Recording, step: int) -> Branch:
     entry = catalogue_entry(recording.config)
     if not entry:
         raise SettingError(
-            f"{recording.path} is of no experiment of the catalogue, so that its loop is not known; in your own script, "
-            "recording.resume_into(model, optimizer, step=…) goes on from it"
+            f"{recording.path} is of no experiment of the catalogue, so that its loop is not known; in your own "
+            "script, recording.resume_into(model, optimizer, step=…) goes on from it"
         )
     settings: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in entry.items()}
     checkpoint = checkpoint_of(recording, step)

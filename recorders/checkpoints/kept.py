@@ -44,8 +44,8 @@ def checkpoint_of(recording: Recording, step: int) -> Checkpoint:
     steps = checkpoint_steps(recording)
     if not steps:
         raise RecordingError(
-            f"{recording.path} has no checkpoints to go on from; record it with attach(checkpoint_every=K) or dyn record "
-            "--checkpoint-every K"
+            f"{recording.path} has no checkpoints to go on from; record it with attach(checkpoint_every=K) or dyn "
+            "record --checkpoint-every K"
         )
     if wanted not in steps:
         nearest = [*[each for each in steps if each < wanted][-1:], *[each for each in steps if each > wanted][:1]]

@@ -65,6 +65,18 @@ def load_into(recording: Recording, model: nn.Module, step: int | None = None) -
     """
     row = row_of(recording, step)
     reached = int(recording.step[row])
+    state, targets = fitted(recording, model, row)
+    with torch.no_grad():
+        for name, target in targets.items():
+            local(target).copy_(state[name])
+    return reached
+
+
+def fitted(recording: Recording, model: nn.Module, row: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the state in a row, and the tensors of *model* that it is for, by the same names.
+
+    Raises SettingError for a model of other shapes, RecordingError for what was not recorded.
+    """
     state = _recorded(recording, row)
     targets = _targets(model)
     _check_whole(recording, row, [name for name in targets if name not in state])
@@ -72,10 +84,7 @@ def load_into(recording: Recording, model: nn.Module, step: int | None = None) -
         raise SettingError(f"the model has no {listed(unknown)}, which {recording.path} has; give the model it is of")
     for name, target in targets.items():
         _check_fits(recording, name, target, state[name])
-    with torch.no_grad():
-        for name, target in targets.items():
-            local(target).copy_(state[name])
-    return reached
+    return state, targets
 
 
 def _recorded(recording: Recording, row: int) -> dict[str, Tensor]:
@@ -151,8 +160,14 @@ def _targets(model: nn.Module) -> dict[str, Tensor]:
 
 def _check_fits(recording: Recording, name: str, target: Tensor, value: Tensor) -> None:
     shape = local(target).shape
-    if shape != value.shape:
+    if shape == value.shape:
+        return
+    if value.shape == target.shape:
         raise SettingError(
-            f"{name} is {tuple(value.shape)} in {recording.path} and {tuple(shape)} in the model; give the model it is "
-            "of"
+            f"{name} is whole in {recording.path} and sharded in the model; give the state to "
+            "torch.distributed.checkpoint.state_dict.set_model_state_dict with full_state_dict=True, or load each "
+            "rank's own recording"
         )
+    raise SettingError(
+        f"{name} is {tuple(value.shape)} in {recording.path} and {tuple(shape)} in the model; give the model it is of"
+    )

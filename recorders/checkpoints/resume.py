@@ -121,8 +121,8 @@ def _ordered(optimizer: Optimizer, kept: Any, state: dict[str, Any], model: nn.M
         )
     if names != kept["parameters"]:
         raise SettingError(
-            f"the {type(optimizer).__name__} optimizer has its parameters in another order than the checkpoint, and its "
-            "state goes by their order; make it as it was made"
+            f"the {type(optimizer).__name__} optimizer has its parameters in another order than the checkpoint, and "
+            "its state goes by their order; make it as it was made"
         )
     return state
 

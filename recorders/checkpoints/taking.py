@@ -58,8 +58,8 @@ class Keeper:
         for each in more:
             if not is_generator(each) and not _has_state(each):
                 raise SettingError(
-                    f"keep() got {type(each).__name__}: it takes what has state_dict() and load_state_dict(), and random "
-                    "generators"
+                    f"keep() got {type(each).__name__}: it takes what has state_dict() and load_state_dict(), and "
+                    "random generators"
                 )
             Encoder({}).encode(_state(each), type(each).__name__)
         self._more += [each for each in more if not any(each is known for known in self._more)]

@@ -50,8 +50,8 @@ def of_recording(recording: Recording, *, every: int = 1) -> Contents:
     for name, quantities in recording.features.items():
         named |= {f"features/{name}/{quantity}": series for quantity, series in quantities.items()}
     named |= {f"probes/{name}": series for name, series in recording.probes.items()}
-    arrays = [_of_series(recording, path, series, rows) for path, series in named.items()]
     named |= {f"buffers/{name}": series for name, series in recording.buffers.items()}
+    arrays = [_of_series(recording, path, series, rows) for path, series in named.items()]
     # Beside what is derived too, which may be exported without the parameter.
     arrays = [_with_labels(array, labels) for array in arrays]
     step = _of_series(recording, "step", recording.step, rows)

@@ -1,7 +1,7 @@
 """What is kept once, since it does not change; and how it is noticed when it does."""
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class Constants:
 
     A look costs a few numbers for each: which tensor it is, where its data are, and torch's count of writes to it.
     Where these differ its values are compared. A write to ``tensor.data`` is not counted; so that from time to time, at
-    twice as many looks as before, and at the end, all values on the CPU are.
+    twice as many looks as before, all values on the CPU are; and at the end all there are.
     """
 
     def __init__(self, rest: Rest):
@@ -62,11 +62,11 @@ class Constants:
             plain = resolved(tensor.to("cpu", ring_dtype(tensor.dtype))).contiguous()
             yield channel, as_stored(channel, bits_of(plain).numpy())
 
-    def look(self, step: int, *, closely: bool = False) -> Mapping[str, int]:
+    def look(self, step: int, *, at_end: bool = False) -> Mapping[str, int]:
         """Return what has changed by this step, by name, with the first step at which it may have."""
         self._looks += 1
-        closely = closely or self._looks & (self._looks - 1) == 0
-        for name in [name for name, kept in self._watched.items() if not _is_sound(kept, closely=closely)]:
+        devices = None if at_end else {"cpu"} if self._looks & (self._looks - 1) == 0 else set[str]()
+        for name in [name for name, kept in self._watched.items() if not _is_sound(kept, devices)]:
             del self._watched[name]
             self.changed[name] = self._sound_at + 1
         lost = [name for name, place in self._changing.items() if name not in self.changed and place.is_lost]
@@ -89,12 +89,13 @@ def _seen(tensor: Any) -> tuple[Any, ...]:
     return id(tensor), writes, tensor.data_ptr()
 
 
-def _is_sound(kept: _Kept, *, closely: bool) -> bool:
+def _is_sound(kept: _Kept, devices: Collection[str] | None) -> bool:
+    """Whether something is what it was; its values are compared on these devices, None being all, or if it moved."""
     present = kept.place.owner.get(kept.place.key)
     if not isinstance(present, Tensor):
         return False
     seen = _seen(present)
-    if seen == kept.seen and not (closely and present.device.type == "cpu"):
+    if seen == kept.seen and devices is not None and present.device.type not in devices:
         return True
     kept.seen = seen
     return fingerprint(present) == kept.fingerprint

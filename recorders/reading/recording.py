@@ -106,6 +106,12 @@ class Recording:
         return self._snapshot.attribute("software")
 
     @property
+    def resumed_at(self) -> tuple[int, ...]:
+        """The steps at which the recording was gone on with (``attach(resume=…)``), in the order of time."""
+        noted = patiently(self._snapshot, lambda: str(self._snapshot.file().attrs.get("resumed", "[]")))
+        return tuple(int(entry["step"]) for entry in json.loads(noted))
+
+    @property
     def diverged_at(self) -> int | None:
         """The first step at which the loss or a parameter is not finite; None where all are.
 

@@ -194,7 +194,7 @@ class Recorder(Stepping):
         self._settle()
         while not self._make_room():
             sleep(_PAUSE)
-        self._note_changes(closely=True)
+        self._note_changes(at_end=True)
         self._ring.announce_final(self._row)
         self._fill(self._steps, perf_counter() - self._began)
         self._commit()
@@ -241,9 +241,9 @@ class Recorder(Stepping):
         self._note_changes()
         return has_room
 
-    def _note_changes(self, *, closely: bool = False) -> None:
+    def _note_changes(self, *, at_end: bool = False) -> None:
         """Note in the next row what was kept once and has changed, and tell of it."""
-        changed = self._constants.look(self._steps, closely=closely)
+        changed = self._constants.look(self._steps, at_end=at_end)
         for k, (name, step) in enumerate(changed.items()):
             # There is room for some of them only; what stands for all of them says enough.
             with suppress(SettingError):

@@ -10,6 +10,7 @@ from ...dynamics.levels import LEVELS
 from ..reading.divergence import last_logged
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
+from ..reading.selection import select
 from ..text import ShownAsText, readable
 from .judging import levels_of
 
@@ -23,7 +24,7 @@ class Summary(ShownAsText):
     """A recording in short.
 
     levels counts the features of each parameter by the energy level they are at last; guessed says what attach() took
-    parameters for where nobody had said it.
+    parameters for where nobody had said it; resumed_at has the steps at which the recording was gone on with.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Summary(ShownAsText):
     diverged_at: int | None = None
     guessed: dict[str, str] = field(default_factory=dict)
     checkpoints: list[int] = field(default_factory=list)
+    resumed_at: tuple[int, ...] = ()
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     constants: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -63,6 +65,9 @@ class Summary(ShownAsText):
             first, last = self.checkpoints[0], self.checkpoints[-1]
             lines.append(f"checkpoints  {len(self.checkpoints)}, of steps {first} to {last}")
         lines.append(f"created      {self.created} by {self.software}")
+        if self.resumed_at:
+            steps = f"at step{'s' if len(self.resumed_at) > 1 else ''} {', '.join(map(str, self.resumed_at))}"
+            lines.append(f"resumed      {steps}")
         if self.experiment:
             lines.append(f"experiment   {self.experiment}")
         lines += [f"parameter    {name}  {_shape(shape)}" for name, shape in self.parameters.items()]
@@ -109,6 +114,7 @@ def summarize(recording: Recording, *, with_levels: bool = True) -> Summary:
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
         diverged_at=recording.diverged_at,
         checkpoints=recording.checkpoints,
+        resumed_at=recording.resumed_at,
         buffers={name: series.shape[1:] for name, series in recording.buffers.items()},
         constants={name: constant.shape for name, constant in recording.constants.items()},
         guessed={
@@ -127,7 +133,8 @@ def _levels(recording: Recording) -> dict[str, dict[str, int]]:
         if len(shape) == 1:
             counts[name] = levels_of(recording, name)
         else:
-            counts.update((f"{name}, instance {k}", levels_of(recording, name, k)) for k in range(shape[0]))
+            who = [select(recording, name, k).which for k in range(shape[0])]
+            counts.update((f"{name}, {each}", levels_of(recording, name, k)) for k, each in enumerate(who))
     return counts
 
 
