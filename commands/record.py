@@ -14,7 +14,7 @@ from .streams import echo
 from .terminal import EXIT_FAILED, complete_target, progress, reporter, tell_divergence
 
 if TYPE_CHECKING:
-    from ..recorders.checkpoints.branch import Branch
+    from ..recorders.resuming.branch import Branch
 
 
 class _OfScriptsToo(click.Command):
@@ -57,7 +57,7 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
 
 def _branch(origin: str, name: str) -> "Branch":
     """Return where a run is left that FILE@STEP names."""
-    from ..recorders.checkpoints.branch import branch_of
+    from ..recorders.resuming.branch import branch_of
     from ..recorders.reading.recording import open_recording
 
     path, _, step = origin.rpartition("@")

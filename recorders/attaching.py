@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
-from .checkpoints.taking import Keeper, check_pace, checkpoint_bytes
+from .resuming.taking import Keeper, check_pace, checkpoint_bytes
 from .file.checkpoint_log import CheckpointLog, checkpoint_log_path
 from .model.buffers import Buffers
 from .model.feature_axes import Features

@@ -14,8 +14,8 @@ from ..dynamics.experiments.experiment import Experiment
 from ..dynamics.training.evaluation import evaluation_of
 from ..dynamics.training.loop import Model, Training, build_model
 from .attaching import attach
-from .checkpoints.branch import Branch
-from .checkpoints.taking import check_pace, checkpoint_bytes
+from .resuming.branch import Branch
+from .resuming.taking import check_pace, checkpoint_bytes
 from .model.parameters import parameter_places
 from .model.sources import Sources
 from .ring.channels import row_bytes

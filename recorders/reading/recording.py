@@ -128,12 +128,12 @@ class Recording:
         torch, NumPy and Python are put into their states too.
         Raises SettingError for a step without a checkpoint, naming the nearest, and for what does not fit.
         """
-        return import_module("...checkpoints.resume", __name__).resume_into(self, model, optimizer, *more, step=step)
+        return import_module("...resuming.resume", __name__).resume_into(self, model, optimizer, *more, step=step)
 
     @property
     def checkpoints(self) -> list[int]:
         """The steps that a training can go on from, in order; see ``attach(checkpoint_every=K)``."""
-        return import_module("...checkpoints.kept", __name__).checkpoint_steps(self)
+        return import_module("...resuming.kept", __name__).checkpoint_steps(self)
 
     @property
     def step(self) -> Series:

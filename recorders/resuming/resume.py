@@ -15,7 +15,7 @@ from ..reading.recording import Recording
 from .encoding import decode
 from .generators import is_generator, set_global_states, set_state
 from .kept import Checkpoint, checkpoint_of
-from .restore import listed
+from ..checkpoints.restore import listed
 
 
 def resume_into(recording: Recording, model: nn.Module, optimizer: Any, *more: Any, step: int) -> int:

@@ -14,7 +14,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 import dyn
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.experiments import find_experiment
-from dyn.recorders.checkpoints.branch import branch_of
+from dyn.recorders.resuming.branch import branch_of
+from dyn.recorders.compact import compact
 from dyn.recorders.experiment import record_experiment
 from dyn.recorders.writing.repair import repair
 
@@ -150,7 +151,7 @@ def test_checkpoints_of_a_live_recording_are_read_and_survive_compacting(tmp_pat
         run.train(0, 12)
         with dyn.open(path) as recording:
             assert recording.checkpoints == [0, 5, 10]
-    dyn.recorders.compact(path)
+    compact(path)
     whole = Run("Adam")
     whole.train(0, 40)
     continued = Run("Adam", seed=3)
