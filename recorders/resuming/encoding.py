@@ -84,6 +84,8 @@ class Encoder:
     def _put(self, where: str, array: np.ndarray) -> str:
         if array.dtype.kind not in "biufc":
             raise SettingError(f"{where} is an array of {array.dtype}, which a checkpoint cannot keep")
+        # An array called like the dimension of all rows would be taken for its values.
+        where = f"{where}_" if where.endswith("/step") else where
         path, k = where, 1
         while path in self._arrays:
             k += 1
