@@ -16,15 +16,15 @@ _SHORT_SHARE, _SHORT = 0.2, 0.2
 # The share of trajectories that should be accepted, and how fast the step follows it.
 _ACCEPTED, _RATE = 0.85, 0.3
 # Widths are learned this often before the draws that count; they grow and shrink at most by this factor.
-_LESSONS, _CHANGE = 3, 3.0
+_LESSONS, _CHANGE = 5, 5.0
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
     """What was drawn: of each draw nβ(L - L₀), (T, G, chains), and the virials δ_k ∂_k U, (T, G, chains, d).
 
-    G are the wells, each with a place and a localisation of its own. acceptance (G,) is the share of trajectories that
-    was accepted, and lowest (G,) the least nβ(L - L₀) on any of them, accepted or not.
+    G are the wells, each with a place and a localisation of its own. acceptance (G, chains) is the share of trajectories
+    that was accepted, and lowest (G,) the least nβ(L - L₀) on any of them, accepted or not.
     """
 
     excess: Tensor
@@ -76,7 +76,7 @@ class _Sampler:
         self._base = wells.loss(wells.points)
         groups, d = wells.points.shape
         self._step = torch.full((groups, 1, 1), _STEP, dtype=torch.float64)
-        self.accepted = torch.zeros(groups, dtype=torch.float64)
+        self.accepted = torch.zeros((groups, chains), dtype=torch.float64)
         self.lowest = torch.zeros(groups, dtype=torch.float64)
         self._to(self._normal(groups, chains, d))
 
@@ -86,7 +86,7 @@ class _Sampler:
         for _ in range(moves):
             before = self.accepted.clone()
             self.move()
-            surplus = (self.accepted - before)[:, None, None] - _ACCEPTED
+            surplus = (self.accepted - before).mean(1)[:, None, None] - _ACCEPTED
             self._step = (self._step * (_RATE * surplus).exp()).clamp(max=_STEP)
             seen.append(self._q)
         if widths and seen:
@@ -121,7 +121,7 @@ class _Sampler:
         self._slope = torch.where(taken[..., None], slope, self._slope)
         self._energy = torch.where(taken, energy, self._energy)
         self._excess = torch.where(taken, excess, self._excess)
-        self.accepted = self.accepted + taken.double().mean(1)
+        self.accepted = self.accepted + taken.double()
         return self._excess, self._q * self._slope
 
     def _to(self, q: Tensor) -> None:

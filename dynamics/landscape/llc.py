@@ -11,6 +11,7 @@ Widely Applicable Bayesian Information Criterion".
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ from ..errors import SettingError
 from .hamiltonian import BatchLoss, Draws, Wells, draw, value_and_slope
 from .mixing import controlled_means, split_rhat, virial_of
 
-# γ from strong to weak: how far from the point the draws may go, about 1/√γ.
-LOCALISATIONS = tuple(float(10 ** (4.5 - k / 2)) for k in range(10))
+# γ from strong to weak, in units of √(nβ): how far from the point the draws may go, about 1/√γ. What curves along
+# itself, as the orbit of a rotation does, is explored down to about 1; (ab)² and the like need less than 1.
+_LOCALISATIONS = tuple(float(10 ** (1 - k / 2)) for k in range(10))
 # Of a direction that curves along itself, as a rotation does, draws see this width at first: so many (2 nβ)^(-1/4).
 _CAP = 0.7
 # Central differences of the gradient, in units of the point: at a kink they see the mean of both sides.
@@ -35,8 +37,16 @@ _SLOPE = 0.1
 MOST_BELOW, _UNCERTAIN = 0.05, 0.05
 # What chains that mix show: split R-hat, acceptance, and the virial beside 1, to which three errors are added.
 _RHAT, _ACCEPTED, _VIRIAL = 1.05, 0.5, 0.03
+# The error that the virial of one direction has at most where the draws are many enough, threefold.
+_VIRIAL_NOISE = 0.3
+# The virial of a direction controls the mean where its own R-hat is below this.
+_STEADY = 1.03
 # Two pairs of localisations agree within this fraction, or three of their errors.
-_AGREEING = 0.005
+_AGREEING = 0.01
+# A pair that knows λ to within this fraction, and how much of it may be unknown for a number to be given.
+_PRECISE, _UNDECIDED = 0.005, 0.25
+_WITHIN_REACH = "the loss is less than the point's within reach"
+_WARMUP = 100
 # Above so many parameters the Hessian is not at hand.
 MOST_PARAMETERS = 600
 
@@ -46,13 +56,13 @@ class LlcEstimate:
     """The local learning coefficient of one point, or why it has none.
 
     llc is λ and error its standard error, of the draws and of the localisation; both None where the *verdict* is not
-    ``ok``. values are nβ E[L - L(w)] at the two *localisations* γ from which λ is extrapolated to γ = 0. is_settled is
-    False where weaker ones still raise it: the multiplicity is then probably above one, and λ greater by about
-    1/log(nβ).
+    ``ok`` or ``not settled``. Not settled is what grows on with every weaker localisation: the multiplicity is then
+    probably above one, and λ greater by about 1/log(nβ). values are nβ E[L - L(w)] at the two *localisations* γ from
+    which λ is extrapolated to γ = 0.
 
     below is the share of draws whose loss is below the point's, virial the mean of E[δ·∇U]/d, which is 1 where the
-    draws are right, rhat the split R-hat of the loss, acceptance the share of accepted trajectories, n_beta the
-    resolution. effective_dimension is Σ_k nβh_k / (nβh_k + γ) over the curvatures h_k > 0 of the Hessian: twice λ, were
+    draws are right, rhat the split R-hat of the loss, acceptance the share of trajectories that the chain with the
+    fewest accepted, n_beta the resolution. effective_dimension is Σ_k nβh_k / (nβh_k + γ) over the curvatures h_k > 0 of the Hessian: twice λ, were
     the point regular.
     """
 
@@ -67,7 +77,6 @@ class LlcEstimate:
     virial: float | None = None
     rhat: float | None = None
     acceptance: float | None = None
-    is_settled: bool | None = None
 
 
 def estimate(
@@ -75,9 +84,9 @@ def estimate(
     point: Any,
     *,
     seed: int = 0,
-    n_beta: float = 1e8,
+    n_beta: float = 1e10,
     chains: int = 8,
-    draws: int = 150,
+    draws: int = 200,
 ) -> LlcEstimate:
     """Return λ of a loss at a critical point w, λ = lim nβ E[L - L(w)] over exp(-nβ(L - L(w)) - γ/2 |δ|²), or why not.
 
@@ -98,9 +107,9 @@ def estimate_each(
     points: Any,
     *,
     seed: int = 0,
-    n_beta: float | Sequence[float] = 1e8,
+    n_beta: float | Sequence[float] = 1e10,
     chains: int = 8,
-    draws: int = 150,
+    draws: int = 200,
 ) -> list[LlcEstimate]:
     """Return what estimate() does of each of the *points* (P, d) of one loss, drawn as one batch.
 
@@ -109,14 +118,14 @@ def estimate_each(
     theta = _checked(points, chains, draws)
     resolution = np.broadcast_to(np.asarray(n_beta, dtype=float), len(theta))
     if not (resolution > 0).all():
-        raise SettingError(f"n_beta={n_beta} is no resolution; give a number above 0, such as 1e8")
+        raise SettingError(f"n_beta={n_beta} is no resolution; give a number above 0, such as 1e10")
     places = [_Place.of(loss, each, float(beta)) for each, beta in zip(theta, resolution, strict=True)]
     usable = [place for place in places if place.refusal is None]
     ladders: dict[int, list[_Rung]] = {}
     if usable:
         generator = torch.Generator().manual_seed(seed)
-        drawn = draw(_wells(loss, usable), chains=chains, warmup=60, draws=draws, generator=generator)
-        ladders = {id(place): _rungs(drawn, k) for k, place in enumerate(usable)}
+        drawn = draw(_wells(loss, usable), chains=chains, warmup=_WARMUP, draws=draws, generator=generator)
+        ladders = {id(place): _rungs(drawn, place, k * len(_LOCALISATIONS)) for k, place in enumerate(usable)}
     return [_judged(place, ladders.get(id(place), [])) for place in places]
 
 
@@ -149,7 +158,7 @@ class _Place:
         if not (base.isfinite().all() and slope.isfinite().all()):
             refusal = "not a finite loss"
         else:
-            fall = foretold_fall(slope[0] @ basis, curvatures)
+            fall = foretold_fall(slope[0] @ basis, curvatures, n_beta)
             # Where the loss slopes, a symmetry shows curvatures of about |g| / |θ|.
             length = float(theta.norm()) or 1.0
             tolerance = _NEGATIVE * float(curvatures.abs().max()) + 2 * float(slope.norm()) / length
@@ -160,17 +169,21 @@ class _Place:
                 refusal = f"a saddle of index {negative}"
         return cls(theta, curvatures, basis, n_beta, refusal)
 
+    @property
+    def localisations(self) -> list[float]:
+        return [gamma * self.n_beta**0.5 for gamma in _LOCALISATIONS]
+
     def effective_dimension(self, localisation: float) -> float:
         stiff = self.n_beta * self.curvatures.clamp(min=0)
         return float((stiff / (stiff + localisation)).sum())
 
 
-def foretold_fall(slope: Tensor, curvatures: Tensor) -> float:
+def foretold_fall(slope: Tensor, curvatures: Tensor, n_beta: float) -> float:
     """Return Σ_k g_k² / 2|h_k|: how far the loss falls from a place to the point that its Hessian foretells.
 
     Directions without curvature count as if they had as much as the strongest localisation gives them.
     """
-    least = LOCALISATIONS[0] / 1e8
+    least = _LOCALISATIONS[0] / n_beta**0.5
     return float((slope.square() / (2 * curvatures.abs().clamp(min=least))).sum())
 
 
@@ -185,11 +198,10 @@ def _hessian(loss: BatchLoss, theta: Tensor) -> Tensor:
 
 def _wells(loss: BatchLoss, places: Sequence[_Place]) -> Wells:
     """Return a well at each localisation of each place, the places one after the other."""
-    count = len(LOCALISATIONS)
-    gamma = torch.tensor(LOCALISATIONS, dtype=torch.float64)
+    count = len(_LOCALISATIONS)
     beta = torch.tensor([place.n_beta for place in places], dtype=torch.float64).repeat_interleave(count)
     stiff = torch.cat([(place.n_beta * place.curvatures.abs()).expand(count, -1) for place in places])
-    localisation = gamma.repeat(len(places))
+    localisation = torch.tensor([gamma for place in places for gamma in place.localisations], dtype=torch.float64)
     scale = (stiff + localisation[:, None]).rsqrt()
     return Wells(
         loss=loss,
@@ -212,6 +224,8 @@ class _Rung:
     virial: float
     virial_error: float
     rhat: float
+    slowest: float
+    size: int
     acceptance: float
 
     @property
@@ -226,8 +240,8 @@ class _Rung:
         if not self.rhat < _RHAT:
             return f"the chains do not mix: R-hat {self.rhat:.2f}"
         if self.acceptance < _ACCEPTED:
-            return f"the chains do not mix: {100 * self.acceptance:.0f} % of the moves are accepted"
-        if abs(self.virial - 1) > _VIRIAL + 3 * self.virial_error:
+            return f"the chains do not mix: one accepts {100 * self.acceptance:.0f} % of its moves"
+        if abs(self.virial - 1) > _VIRIAL + min(3 * self.virial_error, _VIRIAL_NOISE / np.sqrt(self.size)):
             return f"the chains do not mix: virial {self.virial:.2f}, not 1"
         return None
 
@@ -237,23 +251,26 @@ class _Rung:
         return self.lowest < -_UNCERTAIN
 
 
-def _rungs(drawn: Draws, place: int) -> list[_Rung]:
-    count = len(LOCALISATIONS)
-    return [_rung(drawn, place * count + k, gamma) for k, gamma in enumerate(LOCALISATIONS)]
+def _rungs(drawn: Draws, place: _Place, first: int) -> list[_Rung]:
+    return [_rung(drawn, first + k, gamma) for k, gamma in enumerate(place.localisations)]
 
 
 def _rung(drawn: Draws, group: int, localisation: float) -> _Rung:
     excess, virials = drawn.excess[:, group].numpy(), drawn.virial[:, group].numpy()
     virial, virial_error = virial_of(virials)
+    rhats = split_rhat(virials)
     return _Rung(
         localisation=localisation,
-        means=controlled_means(excess, virials - 1),
+        # What has not mixed has no mean of 0 yet, and would put its error for that of the loss.
+        means=controlled_means(excess, virials[..., rhats < _STEADY] - 1),
         below=float((excess < -_UNCERTAIN).mean()),
         lowest=float(drawn.lowest[group]),
         virial=virial,
         virial_error=virial_error,
-        rhat=split_rhat(excess),
-        acceptance=float(drawn.acceptance[group]),
+        rhat=float(split_rhat(excess)),
+        slowest=float(rhats.max()),
+        size=virials.shape[-1],
+        acceptance=float(drawn.acceptance[group].min()),
     )
 
 
@@ -285,42 +302,63 @@ class _Pair:
 
 def _judged(place: _Place, ladder: list[_Rung]) -> LlcEstimate:
     """Choose the localisations and return what they say."""
-    refusal = place.refusal
-    if refusal is None:
-        first = ladder[0]
-        refusal = first.trouble or ("the loss is less than the point's within reach" if first.has_seen_less else None)
-    if refusal is not None:
-        seen = _seen(ladder[:1])
-        return LlcEstimate(None, None, refusal, place.effective_dimension(LOCALISATIONS[0]), place.n_beta, **seen)
+    if place.refusal is not None:
+        return _refused(place, [], place.refusal)
+    if (trouble := ladder[0].trouble) is not None:
+        return _refused(place, ladder[:1], trouble)
     pairs = _usable_pairs(ladder)
     if not pairs:
-        trouble = ladder[1].trouble or "the loss is less than the point's within reach"
-        seen = _seen(ladder[:2])
-        return LlcEstimate(None, None, trouble, place.effective_dimension(LOCALISATIONS[1]), place.n_beta, **seen)
-    at = next(k for k, pair in enumerate(pairs) if all(pair.agrees_with(weaker) for weaker in pairs[k + 1 :]))
+        trouble = ladder[1].trouble or ("the chains do not mix" if not ladder[1].has_seen_less else _WITHIN_REACH)
+        return _refused(place, ladder[:2], trouble)
+    at, error = _best(pairs)
     chosen = pairs[at]
-    # What the localisation leaves uncertain: how far the next pair is.
-    beside = pairs[at + 1] if at + 1 < len(pairs) else pairs[max(at - 1, 0)]
+    if error > _UNDECIDED * abs(chosen.value):
+        return _refused(place, [chosen.strong, chosen.weak], "how far the draws may go decides it")
     return LlcEstimate(
         llc=chosen.value,
-        error=float(np.hypot(chosen.error, (chosen.value - beside.value) / 2)),
-        verdict="ok",
+        error=error,
+        verdict="ok" if _is_settled(pairs, at) else "not settled: it grows as the draws may go further",
         effective_dimension=place.effective_dimension(chosen.weak.localisation),
         n_beta=place.n_beta,
-        is_settled=len(pairs) == 1 or at + 1 < len(pairs) or chosen.agrees_with(beside),
         **_seen([chosen.strong, chosen.weak]),
     )
 
 
+def _best(pairs: Sequence[_Pair]) -> tuple[int, float]:
+    """Return which pair to believe, and its error: that of its draws, and how far the next pair is.
+
+    With that pair all weaker ones agree; of several the one with the least error.
+    """
+    agreeing = [k for k, pair in enumerate(pairs) if all(pair.agrees_with(weaker) for weaker in pairs[k + 1 :])]
+    errors = {k: float(np.hypot(pairs[k].error, _apart(pairs, k))) for k in agreeing}
+    at = min(agreeing, key=errors.__getitem__)
+    return at, errors[at]
+
+
+def _apart(pairs: Sequence[_Pair], at: int) -> float:
+    """Return how far the next pair is, or of the last the one before, or of a single one its weaker half."""
+    beside = pairs[at + 1 : at + 2] or pairs[at - 1 : at]
+    return abs(pairs[at].value - (beside[0].value if beside else pairs[at].weak.value))
+
+
+def _is_settled(pairs: Sequence[_Pair], at: int) -> bool:
+    """Return whether the localisation hardly matters any more, or a weaker pair that knows confirms it."""
+    chosen = pairs[at]
+    precise = _PRECISE * abs(chosen.value)
+    confirmed = any(pair.error < precise and chosen.agrees_with(pair) for pair in pairs[at + 1 :])
+    return confirmed or abs(chosen.value - chosen.weak.value) < precise
+
+
+def _refused(place: _Place, rungs: Sequence[_Rung], reason: str) -> LlcEstimate:
+    dimension = place.effective_dimension(rungs[-1].localisation if rungs else place.localisations[0])
+    return LlcEstimate(None, None, reason, dimension, place.n_beta, **_seen(rungs))
+
+
 def _usable_pairs(ladder: list[_Rung]) -> list[_Pair]:
-    """Return the pairs of localisations up to the first at which draws see less than the point, or do not mix."""
-    pairs = []
-    for strong, weak in zip(ladder, ladder[1:], strict=False):
-        if weak.has_seen_less:
-            break
-        if strong.trouble is None and weak.trouble is None:
-            pairs.append(_Pair(strong, weak))
-    return pairs
+    """Return the pairs of localisations that mix, up to the first at which draws see less than the point."""
+    seen_less = next((k for k, rung in enumerate(ladder) if rung.has_seen_less), len(ladder))
+    usable = [rung for rung in ladder[:seen_less] if rung.trouble is None and rung.slowest < _RHAT]
+    return [_Pair(strong, weak) for strong, weak in pairwise(usable)]
 
 
 def _seen(rungs: Sequence[_Rung]) -> dict[str, Any]:

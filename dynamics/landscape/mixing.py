@@ -15,6 +15,8 @@ def controlled_means(values: np.ndarray, controls: np.ndarray) -> np.ndarray:
     Shapes: values (T, chains), controls (T, chains, d), an even number of chains -> (chains,).
     Source: Assaraf and Caffarel 1999, "Zero-variance principle for Monte Carlo algorithms".
     """
+    if not controls.shape[-1]:
+        return values.mean(axis=0)
     if controls.shape[-1] * _DRAWS_EACH > values.size / 2:
         controls = controls.sum(-1, keepdims=True)
     means = np.empty(values.shape[1])
@@ -25,17 +27,17 @@ def controlled_means(values: np.ndarray, controls: np.ndarray) -> np.ndarray:
     return means
 
 
-def split_rhat(values: np.ndarray) -> float:
-    """Return the split R-hat of draws (T, chains): about 1 where all chains, and their halves, tell the same.
+def split_rhat(values: np.ndarray) -> np.ndarray:
+    """Return the split R-hat of draws (T, chains, ...), (...): about 1 where all chains, and their halves, agree.
 
     Source: Gelman et al. 2013, "Bayesian Data Analysis", 11.4.
     """
     half = len(values) // 2
     parts = np.concatenate([values[:half], values[half : 2 * half]], axis=1)
-    within, between = parts.var(axis=0, ddof=1).mean(), half * parts.mean(axis=0).var(ddof=1)
-    if within == 0:
-        return 1.0 if between == 0 else float("inf")
-    return float(np.sqrt((half - 1) / half + between / (half * within)))
+    within, between = parts.var(axis=0, ddof=1).mean(axis=0), parts.mean(axis=0).var(axis=0, ddof=1)
+    # What never changes anywhere has mixed; what does so in each chain for itself has not.
+    apart = np.divide(between, within, out=np.where(between > 0, np.inf, 0.0), where=within > 0)
+    return np.sqrt((half - 1) / half + apart)
 
 
 def virial_of(virials: np.ndarray) -> tuple[float, float]:
