@@ -23,8 +23,8 @@ _LESSONS, _CHANGE = 5, 5.0
 class Draws:
     """What was drawn: of each draw nβ(L - L₀), (T, G, chains), and the virials δ_k ∂_k U, (T, G, chains, d).
 
-    G are the wells, each with a place and a localisation of its own. acceptance (G, chains) is the share of trajectories
-    that was accepted, and lowest (G,) the least nβ(L - L₀) on any of them, accepted or not.
+    G are the wells, each with a place and a localisation of its own. acceptance (G, chains) is the share of the
+    trajectories that was accepted, and lowest (G,) the least nβ(L - L₀) on any of them, accepted or not.
     """
 
     excess: Tensor
