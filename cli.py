@@ -4,6 +4,7 @@ import click
 
 from .commands.draw import animate, plot, report
 from .commands.files import compact, export, merge, repair
+from .commands.llc import llc
 from .commands.record import record
 from .commands.sweep import sweep
 from .commands.tell import experiments, info, jumps, landscape
@@ -18,6 +19,6 @@ def main() -> None:
 
 
 for command in (
-    record, sweep, experiments, info, jumps, landscape, watch, plot, animate, report, compact, export, merge, repair,
+    record, sweep, experiments, info, jumps, landscape, llc, watch, plot, animate, report, compact, export, merge, repair,
 ):  # fmt: skip
     main.add_command(command)

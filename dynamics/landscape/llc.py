@@ -45,13 +45,14 @@ class LlcEstimate:
     draws are right, rhat the split R-hat of the loss, acceptance the share of trajectories that the chain with the
     fewest accepted, n_beta the resolution. effective_dimension is Σ_k nβh_k / (nβh_k + γ) over the curvatures h_k > 0
     of the Hessian: twice λ, were the point regular.
+    Where nothing was looked at, they are None.
     """
 
     llc: float | None
     error: float | None
     verdict: str
-    effective_dimension: float
-    n_beta: float
+    effective_dimension: float | None
+    n_beta: float | None
     localisations: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
     below: float | None = None
@@ -79,7 +80,9 @@ def estimate(
 
     A point that is not quite at rest, as the row of a training with noise, is measured from the bottom that its slope
     foretells, at a resolution lowered until the bottom is half a unit of nβ L below. Refused, with the reason as the
-    verdict, are slopes, saddles, points with draws below them, and chains that do not mix. Shapes: point (d,) with d <= 600. Raises SettingError for other points and numbers that make no sense.
+    verdict, are slopes, saddles, points with draws below them, and chains that do not mix.
+
+    Shapes: point (d,) with d <= 600. Raises SettingError for other points and numbers that make no sense.
     """
     return estimate_each(loss, np.asarray(point)[None], seed=seed, n_beta=n_beta, chains=chains, draws=draws)[0]
 

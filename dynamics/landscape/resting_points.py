@@ -12,9 +12,9 @@ from .hamiltonian import BatchLoss, value_and_slope
 LOCALISATIONS = tuple(float(10 ** (1 - k / 2)) for k in range(10))
 # Central differences of the gradient, in units of the point: at a kink they see the mean of both sides.
 _DIFFERENCE = 1e-5
-# An eigenvalue below minus this fraction of the greatest is negative; of a point that slopes, below so many times the
-# curvature that would account for what it is above the bottom.
-_NEGATIVE, _SLOPING = 1e-6, 3.0
+# An eigenvalue below minus this fraction of the greatest is negative. Of a point that slopes, it has to be below so many
+# times the curvature that would account for its height above the bottom, and below what a kink nearby may feign.
+_NEGATIVE, _SLOPING, _FEIGNED = 1e-6, 3.0, 0.02
 # How far, in nβ(L - L₀), a point may be above the bottom: the resolution is lowered until it is. Below the second, in
 # units of the greatest curvature, it would see nothing.
 _ABOVE, _COARSEST = 0.5, 3000.0
@@ -45,7 +45,8 @@ class Place:
         fall = _foretold_fall(slope[0] @ basis, curvatures, n_beta)
         resolution = min(n_beta, _ABOVE / fall) if fall > 0 else n_beta
         greatest = float(curvatures.abs().max())
-        tolerance = _NEGATIVE * greatest + _SLOPING * (2 * fall * greatest) ** 0.5
+        least = _FEIGNED if resolution < n_beta else _NEGATIVE
+        tolerance = least * greatest + _SLOPING * (2 * fall * greatest) ** 0.5
         negative = int((curvatures < -tolerance).sum())
         refusal = f"a saddle of index {negative}" if negative else None
         if resolution < n_beta and resolution * greatest < _COARSEST:
