@@ -12,8 +12,8 @@ from .hamiltonian import BatchLoss, value_and_slope
 LOCALISATIONS = tuple(float(10 ** (1 - k / 2)) for k in range(10))
 # Central differences of the gradient, in units of the point: at a kink they see the mean of both sides.
 _DIFFERENCE = 1e-5
-# An eigenvalue below minus this fraction of the greatest is negative. Of a point that slopes, it has to be below so many
-# times the curvature that would account for its height above the bottom, and below what a kink nearby may feign.
+# An eigenvalue below minus this fraction of the greatest is negative. Of a point that slopes, it has to be below so
+# many times the curvature that would account for its height above the bottom, and below what a kink nearby may feign.
 _NEGATIVE, _SLOPING, _FEIGNED = 1e-6, 3.0, 0.02
 # How far, in nβ(L - L₀), a point may be above the bottom: the resolution is lowered until it is. Below the second, in
 # units of the greatest curvature, it would see nothing.
