@@ -20,7 +20,7 @@ _SIZE, _HEIGHTS = (8.0, 5.6), (1.0, 1.8)
 _ROWS = 8
 _COLOUR, _THEORY, _REFUSED = "#0072B2", "#D55E00", "#999999"
 _CAPTION = (
-    r"Points: the local learning coefficient $\lambda$ of the critical point near a row, half the number of parameters "
+    "Points: the local learning coefficient λ of the critical point near a row, half the number of parameters "
     "that the loss sees there, with its error. Open squares: half the effective dimension of the Hessian. Bars: what "
     "theory has for that point. Grey: there is no such number, for the reason beside it."
 )
@@ -72,11 +72,14 @@ def _draw_rows(ax: Axes, rows: Sequence[LlcRow]) -> None:
     for row in rows:
         if row.effective_dimension is not None:
             ax.plot(row.step, row.effective_dimension / 2, "s", mfc="none", mec=_REFUSED, markersize=5)
+    named = None
     for row in known:
         if row.theory is not None:
             ax.hlines(row.theory, row.step - width, row.step + width, color=_THEORY, linewidth=2, zorder=1)
         ax.errorbar(row.step, row.llc or 0, yerr=row.error, fmt="o", color=_COLOUR, markersize=4, capsize=3)
-        if row.known:
+        # A point that the run stays at is named once.
+        if row.known and row.known != named:
+            named = row.known
             _write(ax, row, row.llc or 0, f"{row.known} {row.llc:.2f}", INK)
     for row in rows:
         if row.llc is None:
