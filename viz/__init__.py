@@ -11,6 +11,7 @@ from .kinds import KINDS
 
 if TYPE_CHECKING:
     from .animation import animate
+    from .figures.comparison import plot_comparison
     from .figures.ensemble import plot_ensemble
     from .figures.levels import plot_levels
     from .figures.llc import plot_llc
@@ -35,6 +36,7 @@ __all__ = [
     "plot_absolute_value",
     "plot_adversarial",
     "plot_collapse",
+    "plot_comparison",
     "plot_correlated",
     "plot_demonstration",
     "plot_ensemble",

@@ -62,6 +62,11 @@ def has_trajectories(recording: "Recording") -> bool:
     return bool(recording.features) and len(recording) > 1
 
 
+def has_parameters_over_time(recording: "Recording") -> bool:
+    """Whether there are rows of parameters to compare with those of another recording."""
+    return bool(recording.parameters) and len(recording) > 1
+
+
 def has_an_overview(recording: "Recording") -> bool:
     """Whether it has rows of matrices of one model, or of anything that was logged."""
     from ..recorders.reading.matrices import is_ensemble, matrices_of
