@@ -4,6 +4,7 @@ import click
 
 from .commands.diff import diff
 from .commands.draw import animate, plot, report
+from .commands.evaluate import evaluate
 from .commands.files import compact, export, merge, repair
 from .commands.llc import llc
 from .commands.record import record
@@ -20,7 +21,7 @@ def main() -> None:
 
 
 for command in (
-    record, sweep, experiments, info, jumps, landscape, llc, diff, watch, plot, animate, report, compact, export,
-    merge, repair,
+    record, sweep, experiments, info, jumps, landscape, llc, diff, evaluate, watch, plot, animate, report, compact,
+    export, merge, repair,
 ):  # fmt: skip
     main.add_command(command)

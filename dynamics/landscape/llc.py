@@ -20,7 +20,7 @@ from torch import Tensor
 from ..errors import SettingError
 from .hamiltonian import BatchLoss, Draws, Wells, draw
 from .localisations import Rung, best, is_settled, rung_of, usable_pairs
-from .resting_points import LOCALISATIONS, Place
+from .resting_points import LOCALISATIONS, RestingPoint
 
 # Of a direction that curves along itself, as a rotation does, draws see this width at first: so many (2 nβ)^(-1/4).
 _CAP = 0.7
@@ -103,7 +103,7 @@ def estimate_each(
     theta = _checked(points, chains, draws)
     if not n_beta > 0:
         raise SettingError(f"n_beta={n_beta} is no resolution; give a number above 0, such as 1e10")
-    places = [Place.of(loss, each, n_beta) for each in theta]
+    places = [RestingPoint.of(loss, each, n_beta) for each in theta]
     usable = [place for place in places if place.refusal is None]
     ladders: dict[int, list[Rung]] = {}
     if usable:
@@ -126,7 +126,7 @@ def _checked(points: Any, chains: int, draws: int) -> Tensor:
     return theta
 
 
-def _wells(loss: BatchLoss, places: Sequence[Place]) -> Wells:
+def _wells(loss: BatchLoss, places: Sequence[RestingPoint]) -> Wells:
     """Return a well at each localisation of each place, the places one after the other."""
     count = len(LOCALISATIONS)
     beta = torch.tensor([place.n_beta for place in places], dtype=torch.float64).repeat_interleave(count)
@@ -143,11 +143,11 @@ def _wells(loss: BatchLoss, places: Sequence[Place]) -> Wells:
     )
 
 
-def _rungs(drawn: Draws, place: Place, first: int) -> list[Rung]:
+def _rungs(drawn: Draws, place: RestingPoint, first: int) -> list[Rung]:
     return [rung_of(drawn, first + k, gamma, place.above) for k, gamma in enumerate(place.localisations)]
 
 
-def _judged(place: Place, ladder: list[Rung]) -> LlcEstimate:
+def _judged(place: RestingPoint, ladder: list[Rung]) -> LlcEstimate:
     """Choose the localisations and return what they say."""
     if place.refusal is not None:
         return _refused(place, [], place.refusal)
@@ -171,7 +171,7 @@ def _judged(place: Place, ladder: list[Rung]) -> LlcEstimate:
     )
 
 
-def _refused(place: Place, rungs: Sequence[Rung], reason: str) -> LlcEstimate:
+def _refused(place: RestingPoint, rungs: Sequence[Rung], reason: str) -> LlcEstimate:
     dimension = place.effective_dimension(rungs[-1].localisation if rungs else place.localisations[0])
     return LlcEstimate(None, None, reason, dimension, place.n_beta, **_seen(rungs))
 

@@ -47,9 +47,9 @@ def estimate_on_batches(
     """Return λ at the parameters *point* by Langevin dynamics on minibatches, nβ E[L_B(w') - L_B(w)], or why not.
 
     w' ← w' - ε/2 (nβ ∇L_B + γ δ) + √ε N(0, 1). The loss of the point is taken on the same batches B, whose noise then
-    cancels. The longest step ε is used at which the virial E[δ·∇U]/d is within 0.1 of 1; γ and γ/2 are extrapolated to 0.
-    The draws are few and the batches noisy: the error is that of four chains, and below counts the chains whose mean
-    loss is below that of the point.
+    cancels. The longest step ε is used at which the virial E[δ·∇U]/d is within 0.1 of 1; γ and γ/2 are extrapolated.
+    It is coarse: a step of that length adds up to 10 %, the error is that of four chains, and below counts the chains
+    whose mean loss is below that of the point.
 
     Raises SettingError where there are fewer than two examples or a parameter is missing.
     Source: Lau et al. 2023, arXiv 2308.12108, for the sampler.

@@ -21,7 +21,7 @@ _ABOVE, _COARSEST = 0.5, 3000.0
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class RestingPoint:
     """A point θ (d,) with its curvatures (d,), ascending, and their directions (d, d), the columns of basis.
 
     n_beta is the resolution at which it counts as at rest, above how far in nβ(L - L₀) it is above the bottom that its
@@ -36,7 +36,7 @@ class Place:
     refusal: str | None
 
     @classmethod
-    def of(cls, loss: BatchLoss, theta: Tensor, n_beta: float) -> "Place":
+    def of(cls, loss: BatchLoss, theta: Tensor, n_beta: float) -> "RestingPoint":
         """Look at a point, with a resolution of at most n_beta."""
         base, slope = value_and_slope(loss, theta[None])
         curvatures, basis = torch.linalg.eigh(_hessian(loss, theta))

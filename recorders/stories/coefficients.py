@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.errors import SettingError
+from ...dynamics.errors import RecordingError, SettingError
 from ...dynamics.experiments.experiment import Experiment
 from ...dynamics.landscape.batch_losses import is_one_hot, population_loss_of
 from ...dynamics.landscape.critical_points import refine
@@ -14,6 +14,7 @@ from ...dynamics.landscape.derivatives import Loss
 from ...dynamics.landscape.hamiltonian import BatchLoss
 from ...dynamics.landscape.known_points import nearest_kgon
 from ...dynamics.landscape.llc import LlcEstimate, estimate_each
+from ...dynamics.landscape.minibatches import BatchedLoss, estimate_on_batches
 from ...dynamics.landscape.surfaces import PopulationSurface
 from ..reading.recording import Recording
 from ..text import ShownAsText
@@ -21,6 +22,7 @@ from .plateaus import plateau_steps
 from .saddles import ToyRows, is_planar_one_hot
 
 PLACES = ("critical", "row")
+_WAY_OUT = "give the loss of its examples, with the model and batches: --loss SCRIPT.py:FN"
 # A critical point is called by the name of a k-gon at this distance or less.
 _SAME = 1e-3
 
@@ -30,8 +32,8 @@ class LlcRow(ShownAsText):
     """The local learning coefficient at one row, or at the critical point near it (*at* says which).
 
     llc and error are None where the verdict refuses; what else there is stands in LlcEstimate. loss is that of the
-    point, distance how far it is from the row, √Σ|Δθ|², and known the critical point of theory that it is, such as
-    ``5-gon+``, with the coefficient that theory has for it.
+    point (None on minibatches), distance how far it is from the row, √Σ|Δθ|², and known the critical point of theory
+    that it is, such as ``5-gon+``, with the coefficient that theory has for it.
     """
 
     step: int
@@ -39,7 +41,7 @@ class LlcRow(ShownAsText):
     llc: float | None
     error: float | None
     verdict: str
-    loss: float
+    loss: float | None
     distance: float
     effective_dimension: float | None
     n_beta: float | None
@@ -64,7 +66,7 @@ class LlcRow(ShownAsText):
         else:
             where = " at the row" if self.at == "row" else " at the critical point nearby"
         number = "no number" if self.llc is None else f"{self.llc:.3f} ± {self.error:.3f}{theory}"
-        tail = f", loss {self.loss:.3g}"
+        tail = "" if self.loss is None else f", loss {self.loss:.3g}"
         if self.effective_dimension is not None:
             tail += f", effective dimension {self.effective_dimension:.1f}"
         return f"step {self.step}: {number}{where}{tail}" + ("" if self.verdict == "ok" else f"; {self.verdict}")
@@ -76,27 +78,49 @@ def llc(
     *,
     at: str = "critical",
     instance: int | None = None,
+    loss: BatchedLoss | None = None,
     seed: int = 0,
 ) -> list[LlcRow]:
     """Return the local learning coefficient at rows nearest to *steps*, by default the middle of each plateau.
 
-    Of a toy model of the catalogue. at="critical" measures at the critical point near each row, at="row" at the row
+    Of a toy model of the catalogue, at="critical" measures at the critical point near each row, at="row" at the row
     itself. The loss is that of the population, exact where one feature is on at a time, or else over one fixed set of
-    samples. Where there is no such number, before a jump or at a saddle, llc is None and the verdict says why.
+    samples. Any other network is measured at rows, by default the last, on the minibatches of the *loss* that is given
+    (estimate_on_batches()), which is coarse. Where there is no such number, before a jump or at a saddle, llc is None
+    and the verdict says why.
 
     Raises SettingError for another place or another model, and what landscape() raises.
     Source: Lau et al. 2023, arXiv 2308.12108.
     """
     if at not in PLACES:
         raise SettingError(f"at={at!r} is no place to measure at; choose one of: {', '.join(PLACES)}")
-    rows = ToyRows.of(recording, instance)
+    if loss is not None:
+        return _on_batches(recording, steps, loss, seed)
+    rows = ToyRows.of(recording, instance, _WAY_OUT)
     chosen = rows.nearest(plateau_steps(recording, None, instance) if steps is None else steps)
-    loss = population_loss_of(rows.toy)
-    points = [_point(rows, row, at, loss) for row in chosen]
+    of_models = population_loss_of(rows.toy)
+    points = [_point(rows, row, at, of_models) for row in chosen]
     usable = [k for k, point in enumerate(points) if point.refusal is None]
-    found = estimate_each(loss, np.stack([points[k].theta for k in usable]), seed=seed) if usable else []
+    found = estimate_each(of_models, np.stack([points[k].theta for k in usable]), seed=seed) if usable else []
     estimates = dict(zip(usable, found, strict=True))
-    return [_told(rows, row, at, points[k], estimates.get(k), loss) for k, row in enumerate(chosen)]
+    return [_told(rows, row, at, points[k], estimates.get(k), of_models) for k, row in enumerate(chosen)]
+
+
+def _on_batches(recording: Recording, steps: Sequence[int] | None, loss: BatchedLoss, seed: int) -> list[LlcRow]:
+    """Return the coefficient of a network at rows, on minibatches."""
+    recorded = recording.step[:]
+    wanted = [int(recorded[-1])] if steps is None else steps
+    rows = dict.fromkeys(int(abs(recorded - step).argmin()) for step in wanted)
+    names = [name for name, _ in loss.model.named_parameters()]
+    missing = [name for name in names if name not in recording.parameters]
+    if missing:
+        raise RecordingError(f"{recording.path} has no {missing[0]}, which the loss depends on; record it too")
+    told = []
+    for row in rows:
+        point = {name: recording.parameters[name][row] for name in names}
+        found = asdict(estimate_on_batches(loss, point, seed=seed))
+        told.append(LlcRow(step=int(recorded[row]), at="row", loss=None, distance=0.0, **found))
+    return told
 
 
 @dataclass(frozen=True, eq=False)

@@ -163,8 +163,12 @@ class ToyRows:
     _view: _View
 
     @classmethod
-    def of(cls, recording: Recording, instance: int | None) -> "ToyRows":
-        """Raise SettingError where it is of no toy model or has no such instance."""
+    def of(cls, recording: Recording, instance: int | None, way_out: str) -> "ToyRows":
+        """Raise SettingError where it is of no toy model, with the *way_out*, or has no such instance."""
+        if catalogue_entry(recording.config).get("model", "") != "toy":
+            raise SettingError(
+                f"{recording.path} is not of a toy model of the catalogue, whose loss is known; {way_out}"
+            )
         selection = select(recording, None, instance)
         toy = _toy(selection)
         return cls(recording, toy, _View(selection, PopulationSurface.of(toy), _TOY_PARAMETERS, toy))
