@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .figures.comparison import plot_comparison
     from .figures.ensemble import plot_ensemble
     from .figures.levels import plot_levels
+    from .figures.llc import plot_llc
     from .figures.overview import plot_overview
     from .figures.paper.absolute_value import plot_absolute_value
     from .figures.paper.adversarial import plot_adversarial
@@ -43,6 +44,7 @@ __all__ = [
     "plot_grokking",
     "plot_intro",
     "plot_levels",
+    "plot_llc",
     "plot_overview",
     "plot_phase",
     "plot_regimes",

@@ -205,6 +205,14 @@ KINDS: Mapping[str, Kind] = {
             options=("parameter", "instance"),
         ),
         Kind(
+            name="llc",
+            summary="how many parameters the loss of a small toy model sees where the training rests",
+            module=".figures.llc",
+            fits=fitting.is_small_toy_model,
+            hint=fitting.where_it_diverged,
+            options=("instance",),
+        ),
+        Kind(
             name="collapse",
             summary="sets of features in a plane, and which of them collapse into one direction",
             module=".figures.paper.correlated",

@@ -65,6 +65,19 @@ class PopulationLoss:
         with torch.inference_mode():
             return torch.stack([self._loss(row) for row in rows]).double().numpy()
 
+    def of_tensors(self, *parameters: Tensor) -> Tensor:
+        """Return the loss of each of several models of one experiment, in their own precision, to be differentiated.
+
+        Shapes: parameters (models, ...) in the order of the model's -> (models,).
+        """
+        dtype = parameters[0].dtype
+        losses = [
+            share.to(dtype)
+            * weighted_loss(self._target(x.to(dtype)), self._output(x.to(dtype), *parameters), self._weights.to(dtype))
+            for share, x in self._parts
+        ]
+        return torch.stack(losses).sum(0)
+
     def _of_models(self, values: Tensor) -> Tensor:
         """Turn values of each point of the grid into values of each model."""
         return values.repeat_interleave(self._repeat, dim=0) if self._repeat > 1 and values.ndim else values
