@@ -29,7 +29,8 @@ class Experiment:
     in this order.
 
     The model is toy, absolute-value or modular-addition. The last has no features of its own: n_features is its
-    modulus, n_hidden its width, and batch_size how many of the sums it is trained on, all of them at every step.
+    modulus, n_hidden the width of its embedding, which has half as many dimensions as there are neurons, and batch_size
+    how many of the sums it is trained on, all of them at every step.
     Raises SettingError for a value that cannot be used.
     """
 

@@ -56,7 +56,7 @@ def _check_other_model(experiment: Any) -> None:
     """Hold what is not a toy model to the settings that mean something to it."""
     if experiment.nonlinearity != "relu":
         raise SettingError(f"nonlinearity={experiment.nonlinearity!r} is for model=toy, not {experiment.model}")
-    pairs = experiment.n_features**2
+    pairs = experiment.n_features * (experiment.n_features + 1) // 2
     if experiment.model == "modular-addition" and experiment.batch_size >= pairs:
         raise SettingError(
             f"batch_size={experiment.batch_size} leaves none of the {pairs} sums for the test; train on fewer"
