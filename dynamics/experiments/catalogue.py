@@ -45,6 +45,19 @@ _BEYOND = (
         steps=12_000,
         every=10,
     ),
+    Experiment(
+        name="induction-heads",
+        title="Repeated sequences by attention alone: two layers form induction heads, one layer cannot",
+        source="Olsson et al. 2022, In-context Learning and Induction Heads, arXiv 2209.11895; the paper points to it",
+        model="attention-only",
+        n_features=32,
+        n_hidden=64,
+        optimizer="adamw",
+        weight_decay=0.01,
+        batch_size=64,
+        steps=4_000,
+        every=10,
+    ),
 )
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({entry.name: entry for entry in (*PAPER, *_BEYOND)})

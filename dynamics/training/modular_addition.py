@@ -92,6 +92,7 @@ class AdditionEvaluation:
     """
 
     measures = ("expected_loss", "train_accuracy", "test_loss", "test_accuracy", "weight_norm")
+    numbers = len(measures)
     description = "exact, all pairs"
 
     def __init__(self, experiment: Experiment):
