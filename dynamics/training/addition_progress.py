@@ -17,14 +17,14 @@ class AdditionProgress:
     """The progress measures of recorded parameters, by the key frequencies of the last embedding E, (m, p).
 
     embedding_power is the power of E at each frequency; restricted_loss is the loss on the test pairs of what the key
-    frequencies alone answer, excluded_loss that on the pairs that are trained on without them. The last one rises, and
-    the one before falls, while the test loss does not move yet.
+    frequencies alone answer; excluded_loss and excluded_accuracy are those on the pairs that are trained on without
+    them. The restricted loss falls and the excluded one rises while the test loss does not move yet.
 
     Raises SettingError for an ensemble, each of whose members has frequencies of its own; ValueError for an even
     modulus. Source: Nanda et al. 2023, arXiv 2301.05217.
     """
 
-    measures = ("embedding_power", "restricted_loss", "excluded_loss")
+    measures = ("embedding_power", "restricted_loss", "excluded_loss", "excluded_accuracy")
 
     def __init__(self, experiment: Experiment, last: np.ndarray):
         if experiment.n_instances:
@@ -39,26 +39,25 @@ class AdditionProgress:
     def __call__(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return each measure of each row; E (T, m, p) -> (T,) or (T, (p - 1)/2), float64."""
         rows = zip(*(torch.from_numpy(parameters[name]) for name in ("E", "V", "U")), strict=True)
-        losses = [self._losses(*row) for row in rows]
-        restricted, excluded = np.array(losses).reshape(-1, 2).T
-        return {
-            "embedding_power": wave_power(parameters["E"]),
-            "restricted_loss": restricted,
-            "excluded_loss": excluded,
-        }
+        numbers = np.array([self._numbers(*row) for row in rows]).reshape(-1, 3)
+        return {"embedding_power": wave_power(parameters["E"]), **dict(zip(self.measures[1:], numbers.T, strict=True))}
 
-    def _losses(self, *weights: Tensor) -> tuple[float, float]:
-        p, trained_on = self._table.modulus, self._table.trained_on
+    def _numbers(self, *weights: Tensor) -> tuple[float, float, float]:
+        """Return restricted loss, excluded loss and excluded accuracy of one row."""
+        p, trained_on, pairs = self._table.modulus, self._table.trained_on, self._table.pairs
         with torch.inference_mode():
             logits = ModularAddition.output(self._all, *weights).reshape(p, p, p).double().numpy()
-        pairs = self._table.pairs
         train, test = pairs[:, :trained_on], pairs[:, trained_on:]
+        restricted = _of_pairs(restricted_logits(logits, self.frequencies), test)
+        excluded = _of_pairs(excluded_logits(logits, self.frequencies), train)
         return (
-            self._loss(restricted_logits(logits, self.frequencies), test),
-            self._loss(excluded_logits(logits, self.frequencies), train),
+            self._table.losses(restricted, test).mean().item(),
+            self._table.losses(excluded, train).mean().item(),
+            (excluded.argmax(-2) == train.sum(-2) % p).double().mean().item(),
         )
 
-    def _loss(self, logits: np.ndarray, pairs: Tensor) -> float:
-        """Return the mean loss on some pairs, of logits over the table (p, p, p), with the sum first."""
-        a, b = pairs
-        return self._table.losses(torch.from_numpy(logits)[:, a, b], pairs).mean().item()
+
+def _of_pairs(logits: np.ndarray, pairs: Tensor) -> Tensor:
+    """Return the logits of some pairs, (p, batch), of those over the table (p, p, p), with the sum first."""
+    a, b = pairs
+    return torch.from_numpy(logits)[:, a, b]
