@@ -1,8 +1,9 @@
 """What a recording holds, in a few lines or as one document."""
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
-from itertools import starmap
+from itertools import islice, starmap
 from typing import Any
 
 from ...dynamics.levels import LEVELS
@@ -13,7 +14,7 @@ from ..text import ShownAsText, readable
 from .judging import levels_of
 
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
-_MOST_LISTED = 20
+_MOST_LISTED, _MOST_NAMED = 20, 6
 _LEVELS = {level.words for level in LEVELS}
 
 
@@ -41,6 +42,8 @@ class Summary(ShownAsText):
     levels: dict[str, dict[str, int]]
     diverged_at: int | None = None
     guessed: dict[str, str] = field(default_factory=dict)
+    buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    constants: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
@@ -70,6 +73,8 @@ class Summary(ShownAsText):
         if len(self.levels) > _MOST_LISTED:
             lines.append(f"features     and {len(self.levels) - _MOST_LISTED} more; --json has all")
         lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
+        lines += [f"buffers      {_counted(self.buffers)}"] if self.buffers else []
+        lines += [f"kept once    {_counted(self.constants)}"] if self.constants else []
         return "\n".join(lines)
 
     def _guess(self) -> str:
@@ -99,6 +104,8 @@ def summarize(recording: Recording, *, with_levels: bool = True) -> Summary:
         levels=_levels(recording) if rows and with_levels else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
         diverged_at=recording.diverged_at,
+        buffers={name: series.shape[1:] for name, series in recording.buffers.items()},
+        constants={name: constant.shape for name, constant in recording.constants.items()},
         guessed={
             name: str(series.attrs["guessed"])
             for name, series in recording.parameters.items()
@@ -117,6 +124,11 @@ def _levels(recording: Recording) -> dict[str, dict[str, int]]:
         else:
             counts.update((f"{name}, instance {k}", levels_of(recording, name, k)) for k in range(shape[0]))
     return counts
+
+
+def _counted(names: Collection[str]) -> str:
+    rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(islice(names, _MOST_NAMED))}{rest}"
 
 
 def _told(level: str, count: int) -> str:
