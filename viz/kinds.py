@@ -246,5 +246,13 @@ KINDS: Mapping[str, Kind] = {
             shows=("grokking",),
             options=("instance",),
         ),
+        Kind(
+            name="induction-heads",
+            summary="which heads of attention alone make repeated tokens foreseeable, and when",
+            module=".figures.paper.induction_heads",
+            fits=fitting.attends_alone,
+            shows=("induction-heads",),
+            options=(),
+        ),
     )
 }
