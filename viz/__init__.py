@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .figures.paper.correlated import plot_collapse, plot_correlated
     from .figures.paper.demonstration import plot_demonstration
     from .figures.paper.grokking import plot_grokking
+    from .figures.paper.induction_heads import plot_induction_heads
     from .figures.paper.intro import plot_intro
     from .figures.paper.phase_diagram import plot_phase
     from .figures.paper.uniform import plot_uniform
@@ -42,6 +43,7 @@ __all__ = [
     "plot_ensemble",
     "plot_ensemble_dynamics",
     "plot_grokking",
+    "plot_induction_heads",
     "plot_intro",
     "plot_levels",
     "plot_llc",

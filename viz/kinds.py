@@ -257,6 +257,14 @@ KINDS: Mapping[str, Kind] = {
             options=("instance",),
         ),
         Kind(
+            name="induction-heads",
+            summary="which heads of attention alone make repeated tokens foreseeable, and when",
+            module=".figures.paper.induction_heads",
+            fits=fitting.attends_alone,
+            shows=("induction-heads",),
+            options=(),
+        ),
+        Kind(
             name="comparison",
             summary="two recordings of one model: their losses, how far apart they are, and which jumps they share",
             module=".figures.comparison",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..experiments.experiment import Experiment
+from .induction_evaluation import InductionEvaluation
 from .loop import FeatureModel, build_features, build_model, weighted_loss
 from .models import instance_seed
 from .modular_addition import AdditionEvaluation
@@ -93,6 +94,7 @@ class FeatureEvaluation:
     """What is known of the recorded parameters of a model of features: expected_loss, the PopulationLoss."""
 
     measures = ("expected_loss",)
+    numbers = 1
 
     def __init__(self, experiment: Experiment):
         self._population = PopulationLoss(experiment)
@@ -103,6 +105,13 @@ class FeatureEvaluation:
         return {"expected_loss": self._population(parameters)}
 
 
-def evaluation_of(experiment: Experiment) -> type[FeatureEvaluation] | type[AdditionEvaluation]:
+Evaluation = FeatureEvaluation | AdditionEvaluation | InductionEvaluation
+_EVALUATIONS: dict[str, type[Evaluation]] = {
+    "modular-addition": AdditionEvaluation,
+    "attention-only": InductionEvaluation,
+}
+
+
+def evaluation_of(experiment: Experiment) -> type[Evaluation]:
     """Return what evaluates recorded parameters of the experiment; call it with the experiment to begin."""
-    return AdditionEvaluation if experiment.model == "modular-addition" else FeatureEvaluation
+    return _EVALUATIONS.get(experiment.model, FeatureEvaluation)
