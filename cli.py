@@ -2,6 +2,7 @@
 
 import click
 
+from .commands.attribute import attribute
 from .commands.draw import animate, plot, report
 from .commands.files import compact, export, merge, repair
 from .commands.record import record
@@ -18,6 +19,7 @@ def main() -> None:
 
 
 for command in (
-    record, sweep, experiments, info, jumps, landscape, watch, plot, animate, report, compact, export, merge, repair,
+    record, sweep, experiments, info, jumps, landscape, attribute, watch, plot, animate, report, compact, export, merge,
+    repair,
 ):  # fmt: skip
     main.add_command(command)

@@ -19,6 +19,7 @@ from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
+from .attribution import AttributionRow
 from .ensemble_story import EnsembleStory, tell_ensemble
 from .judging import told_jumps, verdict_on
 
@@ -59,6 +60,7 @@ class Story(ShownAsText):
     against_chance: list[float] = field(default_factory=list)
     subject: str | None = None
     labels: tuple[str, ...] | None = None
+    paid: list[AttributionRow | None] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
@@ -70,6 +72,8 @@ class Story(ShownAsText):
         }
         for jump, size in zip(document["jumps"] or (), self.against_chance, strict=False):
             jump["against_chance"] = plain(size)
+        for jump, row in zip(document["jumps"] or (), self.paid, strict=False):
+            jump["paid"] = row and plain(row.as_dict())
         return document | {"chance": None if self.verdict is None else self.verdict.as_dict()}
 
     def _with_labels(self, entry: Any) -> Any:
@@ -91,7 +95,16 @@ class Story(ShownAsText):
             head += f" before it diverged at step {self.diverged_at}"
         elif self.verdict is not None and not self.verdict.says_more:
             head += f"; {self.verdict.words}"
-        return "\n".join([f"{self._whose}, {head}", *(f"  {words}" for words in self.jump_words)])
+        lines = [f"{self._whose}, {head}"]
+        for words, payers in zip(self.jump_words, self.payer_words, strict=True):
+            lines += [f"  {words}", *([f"    {payers}"] if payers else [])]
+        return "\n".join(lines)
+
+    @property
+    def payer_words(self) -> list[str]:
+        """Who paid for each jump in words, empty where that is not known."""
+        padded = [*self.paid, *repeat(None, len(self.jumps))][: len(self.jumps)]
+        return ["" if row is None else row.words for row in padded]
 
     @property
     def jump_words(self) -> list[str]:

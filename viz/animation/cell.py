@@ -13,7 +13,7 @@ from ...dynamics.geometry.measures import dimensionality
 from ..figures.levels import draw_levels, draw_loss
 from ..parts.polyhedron import Polyhedron
 from ..parts.style import FAINT, INK
-from ..playback.captions import BOLD_LETTERS, Chapter, head_of, tell_jump, tell_regime
+from ..playback.captions import BOLD_LETTERS, Chapter, head_of, tell_jump, tell_payers, tell_regime
 from ..playback.footage import Footage
 from .number_line import NumberLine
 
@@ -86,7 +86,10 @@ class Cell:
             ]
         told = jumps if self._is_large else jumps[-1:]
         letters, labels = self._places.letters, story.labels
-        lines += [(tell_jump(jump, story.loss, letters, labels=labels), _ACCENT, "bold") for jump in told]
+        for jump in told:
+            lines.append((tell_jump(jump, story.loss, letters, labels=labels), _ACCENT, "bold"))
+            paid = story.payer_words[story.jumps.index(jump)] if self._is_large else ""
+            lines += [(line, _GREY, "normal") for line in tell_payers(paid).splitlines()]
         self.named += [self._write(k, *line) for k, line in enumerate(lines)]
 
     def show(self, step: float, azimuth: float) -> None:
