@@ -15,6 +15,7 @@ from ..dynamics.errors import SettingError, unknown_name
 from .model.feature_axes import Features
 from .model.labels import Labels
 from .model.optimizers import stepping_optimizers
+from .model.payments import check_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
 from .ring.channels import row_bytes
@@ -50,6 +51,7 @@ def attach(
     resume: bool | int = False,
     writer: WriterKind = "auto",
     on_full: OnFull = "wait",
+    gradients: Literal["allocation"] | None = None,
 ) -> Recorder:
     """Record every step of a training into the file *path*; return the recorder, a context manager.
 
@@ -69,7 +71,8 @@ def attach(
     numbers, sampled with the row. config: whatever describes the run, kept as JSON. on_error: what a full disk or an
     I/O error does: "warn" ends the recording and lets the training go on, "raise" raises. overwrite: replace an
     existing file. resume: append to an existing file after its last step, or from the given step on, whose rows are
-    recorded again. writer: "inline" writes between two steps, "process" in a process of its own, "auto" chooses by the
+    recorded again. gradients: "allocation" also records what each step brought, to first order, gradient times motion:
+    one number a feature and one for each parameter without features, not the gradients. writer: "inline" writes between two steps, "process" in a process of its own, "auto" chooses by the
     size of a row. on_full: whether a training whose writer does not keep up waits for it or leaves rows out.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
@@ -80,6 +83,10 @@ def attach(
     for name, value, known in (("on_error", on_error, ("warn", "raise")), ("on_full", on_full, ("wait", "skip"))):
         if value not in known:
             raise unknown_name(name, value, known)
+    if gradients is not None:
+        if gradients != "allocation":
+            raise unknown_name("gradients", str(gradients), ["allocation"])
+        check_optimizers(optimizers)
     schedule = parse_schedule(every)
     trigger = schedule if isinstance(schedule, Trigger) else None
     # A path is followed once, here.
@@ -87,7 +94,7 @@ def attach(
     if is_recorded_elsewhere(model):
         return SilentRecorder(file)
     check_sharding(model, optimizers)
-    sources = Sources(model, select, features, probes or {}, labels)
+    sources = Sources(model, select, features, probes or {}, labels, with_payments=gradients is not None)
     if sources.is_sharded:
         file, attributes = own_file(file)
     lost = lost_recorder(file) if overwrite or resume is not False else None
@@ -95,7 +102,7 @@ def attach(
     copies: list[Copies] = []
 
     def ready(ring: Ring) -> None:
-        copies.append(sources.taps(ring))
+        copies.append((*sources.taps(ring), sources.payments(ring)))
         if lost is not None:
             close_lost(lost)
 
