@@ -72,8 +72,9 @@ def attach(
     I/O error does: "warn" ends the recording and lets the training go on, "raise" raises. overwrite: replace an
     existing file. resume: append to an existing file after its last step, or from the given step on, whose rows are
     recorded again. gradients: "allocation" also records what each step brought, to first order, gradient times motion:
-    one number a feature and one for each parameter without features, not the gradients. writer: "inline" writes between two steps, "process" in a process of its own, "auto" chooses by the
-    size of a row. on_full: whether a training whose writer does not keep up waits for it or leaves rows out.
+    one number a feature, and one for each parameter without features. writer: "inline" writes between two steps,
+    "process" in a process of its own, "auto" chooses by the size of a row. on_full: whether a training whose writer
+    does not keep up waits for it or leaves rows out.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
     whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be

@@ -41,9 +41,9 @@ def _loses_gradient(group: dict) -> bool:
 
 
 class Payment:
-    """Puts Σ g (θ_{k+1} - θ_k) of one parameter into row k after step k: its gradient and its place are the step's.
+    """Puts Σ g (θ_{k+1} - θ_k) of one parameter into row k after step k, when its gradient is what the step used.
 
-    Source: Lan et al. 2019, "LCA: Loss Change Allocation for Neural Network Training", arXiv 1909.01440; to first order.
+    Source: Lan et al. 2019, "LCA: Loss Change Allocation for Neural Network Training", arXiv 1909.01440.
     """
 
     def __init__(self, place: Place, channel: Channel, ring: Ring):

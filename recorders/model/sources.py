@@ -15,8 +15,8 @@ from .copies import ModuleCheck, ParameterView, ProbeTap, Tap, call_probe, ring_
 from .device_copies import DeviceParameters
 from .feature_axes import Features
 from .labels import Labels, labelled
-from .payments import Payment, payment_channel
 from .parameters import Place, local, parameter_channels, parameter_places, unwrap
+from .payments import Payment, payment_channel
 from .shards import is_shard, shard_channel, shard_places
 
 Probe = Callable[[nn.Module], Any]

@@ -1,12 +1,11 @@
 """Whose motion brought a change of the loss between two rows of a recording."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...dynamics.attribution.allocation import Allocation, allocate
+from ...dynamics.attribution.allocation import Allocation
 from ...dynamics.attribution.words import who_paid
 from ...dynamics.errors import RecordingError, SettingError
 from ...dynamics.experiments.experiment import Experiment
@@ -14,6 +13,7 @@ from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
+from .loss_shares import PopulationShares, RecordedShares
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +21,13 @@ class AttributionRow(ShownAsText):
     """What each feature's motion, and each parameter's, brought of the change of the loss between two rows.
 
     loss is the name of the loss, change what it did from the row at step start to that at step end; the allocation's
-    total is the same, but for its error. by_output has what each output's loss did, as (while its feature was on, while
-    it was off), which is feature benefit and interference; None where that is not known. by_member has what the loss of
-    each member of an ensemble contributed to the change of their mean, None of a single model. others are the
-    parameters without features, labels the user's own names of the features, if there are any.
+    total is the same, but for its error. order says how: "integral" along the rows, or "first order", where the loss is
+    that of the minibatches and the error what is left.
+
+    by_output has what each output's loss did, as (while its feature was on, while it was off), which is feature benefit
+    and interference; None where that is not known. by_member has what the loss of each member of an ensemble
+    contributed to the change of their mean, None of a single model. others are the parameters without features, labels
+    the user's own names of the features, if there are any.
     """
 
     start: int
@@ -45,13 +48,15 @@ class AttributionRow(ShownAsText):
             str(k): {"feature_benefit": on, "interference": off, "total": on + off}
             for k, (on, off) in (self.by_output or {}).items()
         }
+        allocation = self.allocation.as_dict()
         members = {str(k): change for k, change in (self.by_member or {}).items()}
         return {
             "start": self.start,
             "end": self.end,
             "loss": self.loss,
-            "change": self.change,
-            **self.allocation.as_dict(),
+            "change": known(self.change),
+            **allocation,
+            "error": known(self.allocation.error),
             "order": self.order,
             "parameter": self.parameter,
             "labels": None if self.labels is None else list(self.labels),
@@ -66,8 +71,8 @@ class AttributionRow(ShownAsText):
         return told if self.order == "integral" else f"{told} (first order)"
 
     def __str__(self) -> str:
-        change = f"{self.loss.replace('_', ' ')} {self.change:+.4g}".replace("-", "−")
-        lines = [f"steps {self.start}-{self.end}: {change}; {self.words}"]
+        change = f"{self.loss.replace('_', ' ')} {self.change:+.4g}; ".replace("-", "−")
+        lines = [f"steps {self.start}-{self.end}: {'' if known(self.change) is None else change}{self.words}"]
         if self.by_output is not None:
             on, off = (sum(change[part] for change in self.by_output.values()) for part in (0, 1))
             lines.append(f"  told while on {on:+.4g}, interference while off {off:+.4g}".replace("-", "−"))
@@ -84,9 +89,10 @@ def attribute(
 ) -> AttributionRow:
     """Share out the change of the loss from the recorded row nearest to step *start* to that nearest to *end*.
 
-    By default from the first row to the last that is finite. The loss is the population loss of a toy model of the
-    catalogue, on the samples that its expected_loss was recorded with, and the shares are integrals along all rows
-    between (allocate()). *parameter* is the matrix whose features are told, *instance* the member of an ensemble.
+    By default from the first row to the last that is finite. Of a model of features of the catalogue the loss is the
+    population loss, on the samples that its expected_loss was recorded with, and the shares are integrals along all
+    rows between (allocate()); of any other training they are sums of what attach(gradients="allocation") recorded.
+    *parameter* is the matrix whose features are told, *instance* the member of an ensemble.
 
     Raises SettingError for steps that are not in the run, or in another order, and where the loss is not known;
     RecordingError where a parameter that the loss takes was not recorded or is not finite; and what select() raises.
@@ -98,37 +104,40 @@ class Payers:
     """Shares out changes of the loss of one recording; made once for many of them."""
 
     def __init__(self, recording: Recording, parameter: str | None = None, instance: int | None = None):
-        self.selection = select(recording, parameter, instance)
-        self._features = _features(self.selection, parameter)
-        self._loss = _PopulationLosses(self.selection, _known_experiment(self.selection))
+        self.selection = selection = select(recording, parameter, instance)
+        experiment = _known_experiment(selection)
+        if experiment is not None:
+            self._loss: PopulationShares | RecordedShares = PopulationShares(selection, experiment, parameter)
+        else:
+            self._loss = RecordedShares(selection)
 
     def between(self, start: float | None = None, end: float | None = None) -> AttributionRow:
         """Return who paid between the rows nearest to two steps; see attribute()."""
         selection, loss = self.selection, self._loss
         first, last = self._rows(start, end)
-        path = loss.path(first, last)
         try:
-            allocation = allocate(path, loss.gradient, features=self._features)
+            allocation, change, by_output = loss.share_out(first, last)
         except ValueError as error:
-            raise RecordingError(f"{selection.recording.path}, steps {start} to {end}: {error}") from error
-        by_output = loss.by_output({name: rows[[0, -1]] for name, rows in path.items()})
+            if isinstance(error, SettingError):
+                raise
+            raise RecordingError(f"{selection.recording.path}, rows {first} to {last}: {error}") from error
         return AttributionRow(
             start=int(selection.step[first]),
             end=int(selection.step[last]),
-            loss="expected_loss",
-            change=float(by_output.sum()),
+            loss=loss.name,
+            change=change,
             allocation=allocation,
-            order="integral",
+            order=loss.order,
             parameter=selection.parameter,
-            others=tuple(name for name in path if name not in self._features),
-            by_output={k: (on, off) for k, (on, off) in enumerate(by_output.T.tolist())},
+            others=tuple(name for name in allocation.by_parameter if name not in loss.features),
+            by_output=by_output,
             by_member=_by_member(selection, first, last),
             labels=selection.labels,
         )
 
     def _rows(self, start: float | None, end: float | None) -> tuple[int, int]:
         step, diverged = self.selection.step, self.selection.diverged_at
-        finite = len(step) if diverged is None else int(np.searchsorted(step, diverged))
+        finite = self._loss.rows if diverged is None else int(np.searchsorted(step, diverged))
         first = 0 if start is None else nearest_row(step, start)
         last = max(0, finite - 1) if end is None else nearest_row(step, end)
         if first >= last:
@@ -139,34 +148,9 @@ class Payers:
         return first, last
 
 
-class _PopulationLosses:
-    """The population loss that the parameters of a recording move on, of one member of an ensemble."""
-
-    def __init__(self, selection: Selection, experiment: Experiment):
-        # Whoever asks about a recording whose loss is not known shall not wait for torch.
-        from ...dynamics.training.evaluation import PopulationLoss
-        from ...dynamics.training.population_gradient import PopulationGradient
-
-        self._selection = selection
-        self._population = PopulationLoss(experiment, member=selection.model)
-        self.gradient = PopulationGradient(self._population)
-
-    def path(self, first: int, last: int) -> dict[str, np.ndarray]:
-        """Return the parameters that the loss takes, from one row to another."""
-        recording, member, found = self._selection.recording, self._selection.model, {}
-        for name in self._population.names:
-            if name not in recording.parameters:
-                raise RecordingError(f"{recording.path} has no {name}, which the loss depends on; record it too")
-            series, rows = recording.parameters[name], slice(first, last + 1)
-            found[name] = series[rows] if member is None else series[rows, member]
-            if not np.isfinite(found[name]).all():
-                raise RecordingError(f"{name} of {recording.path} is not finite in all of these rows; choose others")
-        return found
-
-    def by_output(self, ends: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return what each output's loss did from the first row to the second, while on and while off, (2, n)."""
-        before, after = (self._population.of_outputs({name: rows[k] for name, rows in ends.items()}) for k in (0, 1))
-        return after - before
+def known(value: float) -> float | None:
+    """Return a number as JSON can hold it, None where it is not known."""
+    return float(value) if np.isfinite(value) else None
 
 
 def nearest_row(step: np.ndarray, wanted: float) -> int:
@@ -177,29 +161,15 @@ def nearest_row(step: np.ndarray, wanted: float) -> int:
     return int(abs(step - wanted).argmin())
 
 
-def _known_experiment(selection: Selection) -> Experiment:
-    """Return the experiment of the catalogue whose population loss is known; SettingError where it is none."""
-    recording, entry = selection.recording, catalogue_entry(selection.recording.config)
+def _known_experiment(selection: Selection) -> Experiment | None:
+    """Return the experiment of the catalogue whose population loss is known; None where it is none."""
+    entry = catalogue_entry(selection.recording.config)
     if not entry or entry.get("model", "toy") == "modular-addition":
-        raise SettingError(
-            f"{recording.path} is not of a model of features of the catalogue, whose loss is known; of any other "
-            "training record who paid, with attach(gradients='allocation')"
-        )
+        return None
     settings: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
     }
     return Experiment(**settings)
-
-
-def _features(selection: Selection, parameter: str | None) -> dict[str, str]:
-    """Return which axes hold the features that are told: of the matrix that was asked for, or of all with as many."""
-    recording, n = selection.recording, selection.dimensionality.shape[-1]
-    names = (
-        [selection.parameter]
-        if parameter is not None
-        else [name for name, group in recording.features.items() if group["dimensionality"].shape[-1] == n]
-    )
-    return {name: str(recording.parameters[name].attrs["features"]) for name in names if name in recording.parameters}
 
 
 def _by_member(selection: Selection, first: int, last: int) -> dict[int, float] | None:
