@@ -19,7 +19,7 @@ from .compiling import set_apart, uncompiled
 from .numbers import UNSEEN, RowScalars
 from .state import Phase
 
-# What copies a model into rows, as Sources.taps() makes it.
+# What copies a model into rows, as Sources.taps() makes it, and what a step brought, as Sources.payments() does.
 Copies = tuple[Sequence[ParameterView], Sequence[Tap], Sequence[DeviceParameters], Sequence[Payment]]
 
 # What the quick way tells the time by.
@@ -56,8 +56,8 @@ class RowFiller(RowScalars):
         views: Sequence[ParameterView],
         taps: Sequence[Tap],
         devices: Sequence[DeviceParameters],
-        payments: Sequence[Payment],
         optimizers: Sequence[Optimizer],
+        payments: Sequence[Payment] = (),
     ):
         super().__init__(ring)
         starts = ring.layout.starts

@@ -52,7 +52,8 @@ class Stepping(RowFiller):
         optimizers: Sequence[Optimizer],
         schedule: Schedule,
     ):
-        super().__init__(start.ring, *copies, optimizers)
+        views, taps, devices, payments = copies
+        super().__init__(start.ring, views, taps, devices, optimizers, payments)
         self.path = start.path
         self._writer = writer
         # As its writer has them; kept here because each object that a step touches costs it something.
