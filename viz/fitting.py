@@ -62,6 +62,19 @@ def has_trajectories(recording: "Recording") -> bool:
     return bool(recording.features) and len(recording) > 1
 
 
+def can_be_shared_out(recording: "Recording") -> bool:
+    """Whether it is known, or was recorded, who paid for changes of its loss."""
+    if not has_trajectories(recording):
+        return False
+    is_known = settings_of(recording).get("model", "toy") != "modular-addition" if settings_of(recording) else False
+    return is_known or any("allocation" in group for group in recording.features.values())
+
+
+def how_to_share_out(_recording: "Recording") -> str:
+    """Return how to record who paid."""
+    return "; record it with attach(gradients='allocation')"
+
+
 def has_an_overview(recording: "Recording") -> bool:
     """Whether it has rows of matrices of one model, or of anything that was logged."""
     from ..recorders.reading.matrices import is_ensemble, matrices_of

@@ -203,6 +203,14 @@ KINDS: Mapping[str, Kind] = {
             options=("parameter", "instance"),
         ),
         Kind(
+            name="attribution",
+            summary="whose motion brought the change of the loss at each jump",
+            module=".figures.attribution",
+            fits=fitting.can_be_shared_out,
+            hint=fitting.how_to_share_out,
+            options=("parameter", "instance"),
+        ),
+        Kind(
             name="collapse",
             summary="sets of features in a plane, and which of them collapse into one direction",
             module=".figures.paper.correlated",

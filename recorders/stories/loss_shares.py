@@ -30,9 +30,13 @@ class PopulationShares:
 
     def share_out(self, first: int, last: int) -> SharedOut:
         """Return the integrals along the rows from one to another."""
+        from ..experiment import one_thread
+
         path = self._path(first, last)
-        allocation = allocate(path, self._gradient, features=self.features)
-        before, after = (self._population.of_outputs({name: rows[k] for name, rows in path.items()}) for k in (0, -1))
+        with one_thread():
+            allocation = allocate(path, self._gradient, features=self.features)
+            ends = ({name: rows[k] for name, rows in path.items()} for k in (0, -1))
+            before, after = map(self._population.of_outputs, ends)
         changes = after - before
         return allocation, float(changes.sum()), {k: (on, off) for k, (on, off) in enumerate(changes.T.tolist())}
 

@@ -27,9 +27,23 @@ def attribute_run(
     *progress* wraps the stretches. Raises what attribute() raises.
     """
     payers = Payers(recording, parameter, instance)
-    jumps = tell(recording, parameter, instance).jumps
-    stretches = [*((jump.start, jump.end) for jump in jumps), (None, None)]
+    stretches = [*_jumps(recording, parameter, instance), (None, None)]
     return [payers.between(*stretch) for stretch in progress(stretches)]
+
+
+def attribute_jumps(
+    recording: Recording, parameter: str | None = None, instance: int | None = None
+) -> list[AttributionRow]:
+    """Return who paid for each jump of a recording, or where nothing jumps for the whole run.
+
+    Raises what attribute() raises.
+    """
+    payers = Payers(recording, parameter, instance)
+    return [payers.between(*each) for each in _jumps(recording, parameter, instance) or [(None, None)]]
+
+
+def _jumps(recording: Recording, parameter: str | None, instance: int | None) -> list[tuple[float, float]]:
+    return [(jump.start, jump.end) for jump in tell(recording, parameter, instance).jumps]
 
 
 def with_payers(recording: Recording, story: Story) -> Story:
