@@ -6,7 +6,7 @@ with the microseconds that a step took longer; and the mean of those, because a 
 so in few of the blocks.
 
     pip install -c constraints.txt -e '.[bench]'
-    python benchmarks/overhead.py [toy|autoencoder|mlp|transformer …] [--blocks N] [--ways dyn …]
+    python benchmarks/overhead.py [toy|autoencoder|mlp|batchnorm|transformer …] [--blocks N] [--ways dyn …] [--buffers]
 """
 
 import argparse
@@ -38,6 +38,13 @@ def nothing(_workload: Workload, _folder: Path, _stack: ExitStack) -> Keep:
 
 def recorder(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
     recording = stack.enter_context(dyn.attach(workload.model, workload.optimizer, folder / "run.h5"))
+    return lambda loss: recording.log(loss=loss)
+
+
+def without_buffers(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
+    recording = stack.enter_context(
+        dyn.attach(workload.model, workload.optimizer, folder / "without_buffers.h5", buffers=False)
+    )
     return lambda loss: recording.log(loss=loss)
 
 
@@ -147,14 +154,14 @@ class Cost:
         return f"{self.ratio:6.3f}   {self.added:8.1f}   {interval:>16s}   {self.mean:8.1f}   {self.bare:8.0f}"
 
 
-def compare(way: Way, make: Callable[[], Workload], blocks: int, steps: int) -> Cost:
-    """Return what *way* costs in so many pairs of blocks."""
+def compare(way: Way, make: Callable[[], Workload], blocks: int, steps: int, *, beside: Way = nothing) -> Cost:
+    """Return what *way* costs in so many pairs of blocks, beside a bare training or another way."""
     torch.manual_seed(0)
     bare = make()
     torch.manual_seed(0)
     kept = make()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ExitStack() as stack:
-        keep, skip = way(kept, Path(folder), stack), nothing(bare, Path(folder), stack)
+        keep, skip = way(kept, Path(folder), stack), beside(bare, Path(folder), stack)
         pairs = []
         for block in range(blocks + _WARM_UP):
             # Who goes first alternates, so that neither always finds the caches warm.
@@ -188,6 +195,7 @@ def main() -> None:
     parser.add_argument("workloads", nargs="*", metavar="|".join(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--blocks", type=int, help="pairs of blocks for each way (default: as many as the model needs)")
     parser.add_argument("--ways", nargs="*", default=[""], help="only those whose name contains one of these")
+    parser.add_argument("--buffers", action="store_true", help="also recording them beside recording without them")
     arguments = parser.parse_args()
     for title in arguments.workloads:
         make, steps, usual, threads = WORKLOADS[title]
@@ -202,6 +210,8 @@ def main() -> None:
                 print(f"{name:28s}  {compare(way, make, blocks, steps)}", flush=True)
             except ImportError as error:
                 print(f"{name:28s}  {error}: pip install 'learning-dynamics[bench]'")
+        if arguments.buffers:
+            print(f"{'buffers, beside none':28s}  {compare(recorder, make, blocks, steps, beside=without_buffers)}")
         print()
 
 

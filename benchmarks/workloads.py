@@ -56,6 +56,22 @@ def mlp() -> Workload:
     return Workload(model, optimizer, lambda: nn.functional.cross_entropy(model(x), y))
 
 
+def batchnorm() -> Workload:
+    """784-1024-1024-10 with two batch norms, batch 512: six buffers, 16 kB of them, beside 7.5 MB of parameters."""
+    first = nn.Linear(784, 1024), nn.BatchNorm1d(1024), nn.ReLU()
+    model = nn.Sequential(*first, nn.Linear(1024, 1024), nn.BatchNorm1d(1024), nn.ReLU(), nn.Linear(1024, 10))
+    x, y = torch.rand(512, 784), torch.randint(10, (512,))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    return Workload(model, optimizer, lambda: nn.functional.cross_entropy(model(x), y))
+
+
+def small_batchnorm() -> Workload:
+    """5-2-5 with a batch norm, batch 32: three buffers in a step that is hardly more than torch's own overhead."""
+    model = nn.Sequential(nn.Linear(5, 2), nn.BatchNorm1d(2, affine=False), nn.Linear(2, 5))
+    x = torch.rand(32, 5)
+    return Workload(model, torch.optim.Adam(model.parameters(), lr=1e-3), lambda: nn.functional.mse_loss(model(x), x))
+
+
 def transformer() -> Workload:
     """Four layers of 128 dimensions and 53 parameters, 32 sequences of 64 tokens."""
     layer = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, batch_first=True)
@@ -71,5 +87,7 @@ WORKLOADS = {
     "toy": (toy, 20, 1000, 1),
     "autoencoder": (autoencoder, 20, 1000, 1),
     "mlp": (mlp, 4, 60, 2),
+    "batchnorm": (batchnorm, 4, 60, 2),
+    "small_batchnorm": (small_batchnorm, 20, 1000, 1),
     "transformer": (transformer, 4, 60, 2),
 }

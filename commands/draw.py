@@ -31,6 +31,7 @@ def _drawable(file: Path, *, moving: bool = False) -> AbstractContextManager["Re
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="png, svg or pdf [default: FILE-KIND.png].")
 @click.option("--log-steps", is_flag=True, help="Draw the steps on a logarithmic axis.")
 @click.option("--signal", metavar="GLOB", help="Which scalars and probes an overview draws [default: all with room].")
+@click.option("--with", "other", metavar="B", type=click.Path(path_type=Path), help="What a comparison compares with.")
 @PARAMETER
 @INSTANCE
 @FORCE

@@ -48,6 +48,7 @@ def sweep(
     again. Exit code 3 says that some points failed, which the result and the messages name.
     """
     from ..recorders.outputs import check_output
+    from ..recorders.ring.paths import check_suffix
     from ..recorders.sweeps.paper import plan_sweep
 
     shorthand = [f"{key}={value}" for key in ("seed", "device") if (value := options.pop(key)) is not None]
@@ -55,6 +56,7 @@ def sweep(
     plan = plan_sweep(experiment, over, (*assignments, *shorthand), **chosen)
     path = output or Path(f"{experiment}-sweep.h5")
     # Whether a result that is there is this sweep's own is asked later.
+    check_suffix(path)
     check_output(path, overwrite=True)
     # Before torch, which takes seconds to load.
     echo(f"dyn: sweep of {plan}", err=True)

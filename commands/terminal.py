@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from ..dynamics.errors import DynError, SettingError, unknown_name
+from ..dynamics.errors import DynError, OutputExistsError, SettingError, unknown_name
 from .streams import echo, of_any_encoding, settle
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def complain(error: BaseException | str, code: int) -> NoReturn:
         name = error.filename
         message = f"{os.fsdecode(name) if isinstance(name, str | bytes) else 'the output'}: {error.strerror}"
     message = _DRAFT.sub(r"\1\2", _BESIDE.sub("", message))
+    if isinstance(error, OutputExistsError):
+        message = message.replace("overwrite=True", "--force")
     # Nobody may be there to hear it.
     with suppress(OSError):
         echo(f"dyn: {' '.join(message.split())}", err=True)

@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
+from .model.buffers import Buffers
 from .model.feature_axes import Features
 from .model.labels import Labels
 from .model.optimizers import stepping_optimizers
@@ -52,6 +53,7 @@ def attach(
     writer: WriterKind = "auto",
     on_full: OnFull = "wait",
     gradients: Literal["allocation"] | None = None,
+    buffers: Buffers = True,
 ) -> Recorder:
     """Record every step of a training into the file *path*; return the recorder, a context manager.
 
@@ -71,10 +73,11 @@ def attach(
     numbers, sampled with the row. config: whatever describes the run, kept as JSON. on_error: what a full disk or an
     I/O error does: "warn" ends the recording and lets the training go on, "raise" raises. overwrite: replace an
     existing file. resume: append to an existing file after its last step, or from the given step on, whose rows are
-    recorded again. gradients: "allocation" also records what each step brought, to first order, gradient times motion:
-    one number a feature, and one for each parameter without features. writer: "inline" writes between two steps,
-    "process" in a process of its own, "auto" chooses by the size of a row. on_full: whether a training whose writer
-    does not keep up waits for it or leaves rows out.
+    recorded again. writer: "inline" writes between two steps, "process" in a process of its own, "auto" chooses by the
+    size of a row. on_full: whether a training whose writer does not keep up waits for it or leaves rows out. buffers:
+    record those that ``state_dict()`` has too, such as a batch norm's averages; large ones are taken for constants, as
+    masks are, and kept once, unless globs name them; False records none. gradients: "allocation" also records what each
+    step brought, to first order, gradient times motion: one number a feature, one for each parameter without features.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
     whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
@@ -91,13 +94,14 @@ def attach(
     schedule = parse_schedule(every)
     trigger = schedule if isinstance(schedule, Trigger) else None
     # A path is followed once, here.
-    file, attributes = real(Path(path)), {}
+    file, attributes = real(Path(path)), dict[str, str | int]()
     if is_recorded_elsewhere(model):
         return SilentRecorder(file)
     check_sharding(model, optimizers)
-    sources = Sources(model, select, features, probes or {}, labels, with_payments=gradients is not None)
+    sources = Sources(model, select, features, probes or {}, labels, buffers, with_payments=gradients is not None)
     if sources.is_sharded:
         file, attributes = own_file(file)
+    attributes["not_recorded"] = json.dumps(sources.constants.left_out)
     lost = lost_recorder(file) if overwrite or resume is not False else None
     gaps = Gaps(model, sources.recorded, select, optimizers)
     copies: list[Copies] = []
@@ -120,6 +124,7 @@ def attach(
             overwrite=overwrite,
             resume=resume,
             is_own=lost is not None,
+            constants=sources.constants.values,
             ready=ready,
         )
         with ExitStack() as undo:
@@ -131,7 +136,15 @@ def attach(
             price = row_bytes(sources.channels)
             log_price(file, price, schedule)
             recorder = Recorder(
-                start, copies[0], emptier, optimizers, schedule, gaps, bytes_per_row=price, on_error=on_error
+                start,
+                copies[0],
+                emptier,
+                optimizers,
+                schedule,
+                gaps,
+                sources.constants,
+                bytes_per_row=price,
+                on_error=on_error,
             )
             undo.pop_all()
     for channel in sources.channels:

@@ -35,7 +35,7 @@ def check_output(
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OutputExistsError(f"{path} is a device or a pipe, which no file may replace; name a file")
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True, --force)")
+        raise OutputExistsError(f"{path} exists already; choose another path or replace it (overwrite=True)")
     if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in _ROOTS):
         raise OutputExistsError(f"{path} is a directory of other files, which is not replaced; choose another path")
     foreign = _foreign(path)

@@ -50,6 +50,13 @@ def a_recording(**given: Any) -> dict[str, Any]:
     return told
 
 
+def a_story_begun() -> dict[str, Any]:
+    """What the first block of the page on checkpoints leaves, and its recording."""
+    told: dict[str, Any] = {}
+    exec(next(code for page, _, code in BLOCKS if page.name == "checkpoints.md"), told)
+    return told | {"recording": dyn.open("run.h5")}
+
+
 def a_recorder() -> dict[str, Any]:
     told = a_loop()
     return told | {"recorder": dyn.attach(told["model"], told["optimizer"], "run.h5")}
@@ -118,6 +125,8 @@ PREPARE: dict[str, Callable[[], dict[str, Any]]] = {
     "README.md": a_loop,
     "recorder.md 0": a_loop,
     "recorder.md 1": a_recorder,
+    "checkpoints.md 0": dict,
+    "checkpoints.md": a_story_begun,
     "distributed.md": a_process_group,
     "frameworks.md 0": a_lightning_module,
     "frameworks.md 1": a_transformer,

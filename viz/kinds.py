@@ -23,7 +23,8 @@ class Kind:
 
     fits tells whether a recording has what the figure shows, and hint why not, where there is a way out. shows names
     the experiments of the catalogue that it is the first choice for, but for the kinds that it gives way to. leads
-    tells whether a recording that it fits may have it by default. options are the keywords that its function takes.
+    tells whether a recording that it fits may have it by default. options are the keywords that its function takes, and
+    needs those among them that it cannot do without.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Kind:
     leads: Callable[["Recording"], bool] = fitting.always
     hint: Callable[["Recording"], str] = fitting.no_hint
     options: tuple[str, ...] = ("parameter",)
+    needs: tuple[str, ...] = ()
 
     @property
     def function_name(self) -> str:
@@ -75,7 +77,7 @@ def default_kind(recording: "Recording", options: Iterable[str] = ()) -> Kind:
 
     Raises RecordingError where no kind fits, SettingError where none takes the options.
     """
-    possible = [KINDS[name] for name in kinds_of(recording)]
+    possible = [KINDS[name] for name in kinds_of(recording) if set(KINDS[name].needs) <= set(options)]
     if not possible:
         raise _nothing_to_draw(recording)
     usable = [kind for kind in possible if set(options) <= set(kind.options)]
@@ -253,6 +255,14 @@ KINDS: Mapping[str, Kind] = {
             fits=fitting.adds_modulo,
             shows=("grokking",),
             options=("instance",),
+        ),
+        Kind(
+            name="comparison",
+            summary="two recordings of one model: their losses, how far apart they are, and which jumps they share",
+            module=".figures.comparison",
+            fits=fitting.has_parameters_over_time,
+            options=("other",),
+            needs=("other",),
         ),
     )
 }

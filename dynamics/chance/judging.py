@@ -154,7 +154,8 @@ def _excess(unit: np.ndarray) -> float:
     keep to the axes, which is no chance.
     """
     m = len(unit)
-    kurtosis = float((unit**4).sum(axis=0).mean()) * (m + 2)
+    squares = unit * unit
+    kurtosis = float((squares * squares).sum(axis=0).mean()) * (m + 2)
     return (3 - min(3.0, max(1.0, kurtosis))) ** 2
 
 

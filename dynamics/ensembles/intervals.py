@@ -70,11 +70,16 @@ def mean_interval(
 def mean_of(
     samples: np.ndarray, level: float = LEVEL, bounds: tuple[float, float] = (-np.inf, np.inf)
 ) -> IntervalEstimate:
-    """Return the mean of one number from each model, (k,), with Student's interval; NaN without models."""
+    """Return the mean of one number from each model, (k,), with Student's interval; NaN without models.
+
+    Of fewer models than fewest_for() says that are all alike, the interval is NaN: what spread there is was not seen.
+    """
     k = len(samples)
     if not k:
         return IntervalEstimate(np.nan, np.nan, np.nan)
     mean, deviation = float(np.mean(samples)), float(np.std(samples, ddof=1)) if k > 1 else np.nan
+    if deviation == 0 and k < fewest_for(level):
+        return IntervalEstimate(mean, np.nan, np.nan)
     low, high = mean_interval(mean, deviation, k, level, bounds)
     return IntervalEstimate(mean, float(low), float(high))
 

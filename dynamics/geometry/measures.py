@@ -78,7 +78,9 @@ def measure(W: "Array") -> FeatureGeometry:
     # Each matrix is brought to size 1 first, so that no square under- or overflows.
     size = abs(matrix).sum((-2, -1), keepdims=True)
     scale = size + (size == 0)
-    scaled = matrix / scale
+    # What is not finite is not a number then.
+    with np.errstate(invalid="ignore"):
+        scaled = matrix / scale
     scale = scale[..., 0]
     squared = (scaled * scaled).sum(-2)
     # A zero column gets the length 1 for the while, since the root has no derivative at 0.

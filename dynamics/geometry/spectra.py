@@ -13,6 +13,8 @@ from ..signals import Signal, pieces, sliceable
 
 # So many bytes of matrices are read at a time; in double precision they are twice as many, and in work a few times so.
 _MOST_BYTES = 2**24
+# A sum of squares that is greater has not lost any of them to underflow that would count.
+_LEAST_SQUARE = 1e-200
 
 
 def singular_values(W: Any) -> np.ndarray:
@@ -93,18 +95,32 @@ def _by_rows(W: Signal, measure: Callable[[np.ndarray], np.ndarray], shape: tupl
 
 
 def _double(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64, copy=False)
 
 
 def _difference(values: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the difference in double precision, where that of two large numbers stays finite."""
+    dtype = np.result_type(values, others, np.float64)
     with np.errstate(invalid="ignore"):
-        return _double(values) - _double(others)
+        return np.subtract(values, others, dtype=dtype)
 
 
 def _norm(values: np.ndarray) -> np.ndarray:
     """Return |W| (T,), whatever the size of the numbers; NaN where one is not finite."""
-    sizes = np.abs(_double(values))
+    flat = _double(values).reshape(len(values), -1)
+    with np.errstate(all="ignore"):
+        squares = np.einsum("tk,tk->t", flat, flat.conj()).real
+        norms = np.sqrt(squares)
+    # Squares of common numbers neither overflow nor vanish.
+    others = ~((squares > _LEAST_SQUARE) & np.isfinite(squares))
+    norms[others] = _scaled_norm(values[others])
+    return norms
+
+
+def _scaled_norm(values: np.ndarray) -> np.ndarray:
+    """Return |W| (T,) in units of the largest number of each row; NaN where one is not finite."""
+    with np.errstate(invalid="ignore"):
+        sizes = np.abs(_double(values))
     largest = sizes.max(axis=(1, 2), initial=0)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, 1)
     # A square of what is not finite is none either.

@@ -12,7 +12,7 @@ LONGEST, _LONGEST_WITH_TAILS = 0.15, 0.25
 _STEADY = 1 / 3
 # The least that is asked of a candidate, as a share of the smallest change, and in units of its noise: half of what
 # is asked in the end, since a line segment is a rough plateau.
-_SIZE, _SIGMAS = 0.7, 4.0
+LEAST, _SIGMAS = 0.7, 4.0
 # The shortest plateau beside a change, as a share of the change's length.
 REST = 0.25
 
@@ -48,7 +48,7 @@ def _plausible(lines: Lines, pairs: tuple[np.ndarray, np.ndarray], noise: float,
     drift = np.maximum(np.abs(lines.slope) - 2 * noise * np.sqrt(12 / (lines.length * (lines.length**2 - 1.0))), 0)
     beside = drift * np.minimum(lines.length, NEAR)
     return (
-        (size >= np.maximum(_SIZE * smallest, _SIGMAS * error))
+        (size >= np.maximum(LEAST * smallest, _SIGMAS * error))
         & (np.minimum(lines.length[k], lines.length[m]) >= REST * width)
         & (np.maximum(drift[k], drift[m]) * width <= _STEADY * size)
         & (np.maximum(beside[k], beside[m]) <= size)

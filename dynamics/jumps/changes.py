@@ -7,7 +7,7 @@ import numpy as np
 
 from ..signals import Signal, stripes
 from .blocks import Blocks, condense, fill, noise
-from .candidates import LONGEST, REST, candidates
+from .candidates import LEAST, LONGEST, REST, candidates
 from .curves import is_curve
 from .segments import fit_lines, segment
 from .sides import NEAR, Sides
@@ -27,6 +27,9 @@ _FEWEST = 6
 _DRIFTED = 0.35
 # A plateau has so many blocks.
 _SHORTEST = 2
+# The end of a line of least squares lies at most a third of the range of its values outside of them, so that two ends
+# are no farther apart than this many ranges.
+_FARTHEST = 5 / 3
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ def _changes_within(signal: np.ndarray, step: np.ndarray, smallest: float, sigma
     scale = np.hypot(noise(blocks.means), _FINE * smallest)
     steps = block_steps(step, blocks)
     found = []
-    for feature, starts in enumerate(segment(blocks.means, scale)):
+    # No two lines through what goes less far are plateaus about a change.
+    far = np.flatnonzero(_FARTHEST * np.ptp(blocks.means, axis=0) >= LEAST * smallest)
+    for feature, starts in zip(far.tolist(), segment(blocks.means[:, far], scale[far]), strict=True):
         y = blocks.means[:, feature]
         if spans := candidates(fit_lines(y, starts), scale[feature], smallest):
             rows = fill(signal[:, feature, None])[:, 0] if feature in gaps else signal[:, feature]

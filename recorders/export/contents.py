@@ -52,8 +52,8 @@ class Array:
 class Contents:
     """The arrays of a recording or of a sweep.
 
-    index names the leading axes that all arrays share, which number the rows of a table; coordinates are the values
-    along axes, by name.
+    index names the leading axes that all arrays share, which number the rows of a table, and which constants have not;
+    coordinates are the values along axes, by name.
     """
 
     source: Path
@@ -61,6 +61,7 @@ class Contents:
     coordinates: Mapping[str, Array]
     arrays: Sequence[Array]
     attributes: Mapping[str, Any]
+    constants: Sequence[Array] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,8 +70,8 @@ class Contents:
 
     @property
     def everything(self) -> list[Array]:
-        """The coordinates and the arrays."""
-        return [*self.coordinates.values(), *self.arrays]
+        """The coordinates, the arrays and the constants."""
+        return [*self.coordinates.values(), *self.arrays, *self.constants]
 
     @property
     def nbytes(self) -> int:

@@ -106,12 +106,14 @@ def export(
 
 
 def _with_columns(contents: Contents, output: Path) -> Contents:
-    """Return contents without the arrays that have no elements, and so no column in a table, and warn of these."""
+    """Return contents without what has no column in a table, having no elements or no rows, and warn of it."""
     is_empty = {array.path: not math.prod(array.shape[len(contents.index) :]) for array in contents.arrays}
     if any(is_empty.values()):
         names = ", ".join(path for path, empty in is_empty.items() if empty)
         warnings.warn(f"{output} has no column for what has no elements: {names}", stacklevel=3)
-    return replace(contents, arrays=[array for array in contents.arrays if not is_empty[array.path]])
+    if once := ", ".join(array.path for array in contents.constants):
+        warnings.warn(f"{output} has no column for what is the same in every row: {once}", stacklevel=3)
+    return replace(contents, arrays=[array for array in contents.arrays if not is_empty[array.path]], constants=())
 
 
 def _check_room(output: Path, size: int) -> None:

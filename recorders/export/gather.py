@@ -15,6 +15,7 @@ from ...dynamics.errors import SettingError, unknown_name
 from ..file.compression import is_compressed
 from ..file.feature_major import is_feature_major
 from ..file.hdf5 import OF_AXES, dataset_at, is_sweep
+from ..reading.constants import Constant
 from ..reading.recording import Recording, open_recording, snapshot_of
 from ..reading.series import Series, patiently
 from ..sweeps.sweep import arrays_of
@@ -49,12 +50,14 @@ def of_recording(recording: Recording, *, every: int = 1) -> Contents:
     for name, quantities in recording.features.items():
         named |= {f"features/{name}/{quantity}": series for quantity, series in quantities.items()}
     named |= {f"probes/{name}": series for name, series in recording.probes.items()}
+    named |= {f"buffers/{name}": series for name, series in recording.buffers.items()}
     arrays = [_of_series(recording, path, series, rows) for path, series in named.items()]
     # Beside what is derived too, which may be exported without the parameter.
     arrays = [_with_labels(array, labels) for array in arrays]
     step = _of_series(recording, "step", recording.step, rows)
     attributes = {"source": recording.path.name, **_root(recording), "status": recording.status}
-    return Contents(recording.path, ("step",), {"step": step}, arrays, attributes)
+    constants = [_of_constant(recording, name, each) for name, each in recording.constants.items()]
+    return Contents(recording.path, ("step",), {"step": step}, arrays, attributes, constants)
 
 
 def of_sweep(file: h5py.File) -> Contents:
@@ -72,11 +75,20 @@ def selected(contents: Contents, globs: Sequence[str], *, strict: bool = False) 
 
     strict: raise SettingError for a glob that nothing is like.
     """
-    found = {glob: [array for array in contents.arrays if _is_like(array, glob)] for glob in globs}
+    everything = [*contents.arrays, *contents.constants]
+    found = {glob: [array for array in everything if _is_like(array, glob)] for glob in globs}
     for glob in (glob for glob in globs if strict and not found[glob]):
-        raise unknown_name("array", glob, [array.name for array in contents.arrays])
+        raise unknown_name("array", glob, [array.name for array in everything])
     chosen = {array.path for arrays in found.values() for array in arrays} | {"time"}
-    return replace(contents, arrays=[array for array in contents.arrays if array.path in chosen])
+    return _of_each(contents, lambda array: [array] if array.path in chosen else [])
+
+
+def _of_each(contents: Contents, change: Callable[[Array], list[Array]]) -> Contents:
+    """Return contents with what *change* makes of each array and of each constant."""
+    arrays, constants = (
+        [new for array in found for new in change(array)] for found in (contents.arrays, contents.constants)
+    )
+    return replace(contents, arrays=arrays, constants=constants)
 
 
 def watched(contents: Contents, tell: Callable[[int], None]) -> Contents:
@@ -94,7 +106,7 @@ def watched(contents: Contents, tell: Callable[[int], None]) -> Contents:
         return replace(array, read=read)
 
     coordinates = {name: watch(array) for name, array in contents.coordinates.items()}
-    return replace(contents, coordinates=coordinates, arrays=[watch(array) for array in contents.arrays])
+    return _of_each(replace(contents, coordinates=coordinates), lambda array: [watch(array)])
 
 
 def _is_like(array: Array, glob: str) -> bool:
@@ -110,6 +122,12 @@ def _of_series(recording: Recording, path: str, series: Series, rows: range) -> 
     shape = (len(rows), *series.shape[1:])
     axes, attributes = _axes(recording, path, len(shape)), _plain(series.attrs)
     return Array(path, axes, shape, series.dtype, attributes, read, _chunk_rows(recording, path))
+
+
+def _of_constant(recording: Recording, name: str, constant: Constant) -> Array:
+    shape, path = constant.shape, f"constants/{name}"
+    axes = _axes(recording, path, len(shape) + 1, first=0)[1:]
+    return Array(path, axes, shape, constant.dtype, _plain(constant.attrs), lambda block: constant[block])
 
 
 def _with_labels(array: Array, labels: Mapping[str, Any]) -> Array:
@@ -131,13 +149,13 @@ def _chunk_rows(recording: Recording, path: str) -> int:
     return patiently(snapshot_of(recording), look)
 
 
-def _axes(recording: Recording, path: str, ndim: int) -> tuple[str, ...]:
+def _axes(recording: Recording, path: str, ndim: int, *, first: int = 1) -> tuple[str, ...]:
     """Return the names of an array's axes, those without a name after the array."""
 
     def look() -> list[str]:
         dataset: Any = snapshot_of(recording).node(path)
         # What was not written yet has no place in the file.
-        dimensions = [] if dataset is None else list(dataset.dims)[1:]
+        dimensions = [] if dataset is None else list(dataset.dims)[first:]
         return [dimension[0].name.removeprefix("/") if len(dimension) else "" for dimension in dimensions]
 
     unnamed = [f"{path.replace('/', '.')}.axis{k}" for k in range(ndim - 1)]

@@ -15,7 +15,7 @@ def distinct(contents: Contents) -> Contents:
 
     xarray takes what is called as an axis, in whichever group, for the values along that axis.
     """
-    taken = _taken(contents.arrays)
+    taken = _taken([*contents.arrays, *contents.constants])
 
     def renamed(path: str) -> str:
         found, *parts = path.split("/")
@@ -28,7 +28,9 @@ def distinct(contents: Contents) -> Contents:
             place += behind
         return place
 
-    return replace(contents, arrays=[replace(array, path=renamed(array.path)) for array in contents.arrays])
+    arrays = [replace(array, path=renamed(array.path)) for array in contents.arrays]
+    constants = [replace(array, path=renamed(array.path)) for array in contents.constants]
+    return replace(contents, arrays=arrays, constants=constants)
 
 
 def without_complex(arrays: Sequence[Array]) -> list[Array]:

@@ -30,7 +30,7 @@ def write(contents: Contents, path: Path) -> None:
             make_dimension(dataset, name, k)
             _fill(dataset, array, sink)
         numbers = count(len(contents.coordinates))
-        for array in map(_known_to_netcdf, without_complex(contents.arrays)):
+        for array in map(_known_to_netcdf, without_complex([*contents.arrays, *contents.constants])):
             _fill(_dataset(file, array, numbers), array, sink)
         file.flush()
         sink.check()

@@ -18,7 +18,8 @@ _BATCH_BYTES = 2**25
 def write(contents: Contents, path: Path) -> None:
     """Write a row for each step or model. An array with further axes is a list of fixed size, in C order.
 
-    The metadata of such a column give its shape and axes, those of the table the attributes.
+    The metadata of such a column give its shape and axes, and the user's own names of features where there are any;
+    those of the table the attributes.
     """
     notes = {"attributes": json.dumps(dict(contents.attributes))}
     schema = pa.schema([_field(column) for column in columns(contents)], notes)
@@ -33,7 +34,8 @@ def _field(column: Column) -> pa.Field:
     if not column.shape:
         return pa.field(column.name, dtype, nullable=False)
     axes = column.array.axes[len(column.along) :]
-    notes = {"shape": json.dumps(column.shape), "axes": json.dumps(axes)}
+    names = {"labels": str(text)} if (text := column.array.attributes.get("labels")) else {}
+    notes = {"shape": json.dumps(column.shape), "axes": json.dumps(axes), **names}
     return pa.field(column.name, pa.list_(dtype, math.prod(column.shape)), nullable=False, metadata=notes)
 
 

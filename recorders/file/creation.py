@@ -14,7 +14,7 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ..ring.channels import Channel, stored_channels
 from ..ring.layout import NAN
-from .hdf5 import BARE_DIMENSION, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at, make_dimension
+from .hdf5 import BARE_DIMENSION, CONSTANTS, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at, make_dimension
 from .journal import put_in_place
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
@@ -22,8 +22,10 @@ from .journal import put_in_place
 _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
 # All the first chunks together; many channels have smaller ones.
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
+# What is kept once, and its values.
+Constant = tuple[Channel, np.ndarray]
 # What lies beside the dimensions.
-_NO_DIMENSIONS = ("time", "committed", *GROUPS)
+_NO_DIMENSIONS = ("time", "committed", *GROUPS, CONSTANTS)
 
 
 @contextmanager
@@ -35,6 +37,7 @@ def new_file(
     config: str,
     token: str,
     attributes: Mapping[str, str | int] | None = None,
+    constants: Iterable[Constant] = (),
 ) -> Iterator[Path]:
     """Make a recording without rows and give where; it is put at *path* afterwards, replacing what is there."""
     draft = path.with_name(f"{path.name}.new")
@@ -48,6 +51,8 @@ def new_file(
                 add_channel(file, channel, 0, many=len(stored))
             for name in scalars:
                 add_scalar(file, name, 0)
+            for channel, values in constants:
+                add_constant(file, channel, values)
         yield draft
         put_in_place(draft, path)
     except OSError as error:
@@ -71,6 +76,15 @@ def add_channel(file: h5py.File, channel: Channel, rows: int, *, many: int = 1) 
     """Make the dataset of a channel, one of so many, with so many rows of its fill value."""
     dataset = _add(file, channel.path, channel.shape, channel.stored_dtype, channel.axes, rows, many=many)
     dataset.attrs.update(channel.attributes)
+    return dataset
+
+
+def add_constant(file: h5py.File, channel: Channel, values: np.ndarray) -> h5py.Dataset:
+    """Write what is kept once, (*shape)."""
+    _require_group(file, channel.path.rpartition("/")[0])
+    dataset = file.create_dataset(channel.path, data=values)
+    dataset.attrs.update(channel.attributes)
+    _name_axes(dataset, channel.axes, channel.shape)
     return dataset
 
 
@@ -123,9 +137,13 @@ def _add(
     )
     if path != "step":
         dataset.dims[0].attach_scale(dataset_at(file, "step"))
-    for axis, (name, size) in enumerate(zip(axes, shape, strict=True), start=1):
-        dataset.dims[axis].attach_scale(_dimension(file, name.replace("/", "."), size))
+    _name_axes(dataset, axes, shape, first=1)
     return dataset
+
+
+def _name_axes(dataset: h5py.Dataset, axes: tuple[str, ...], shape: tuple[int, ...], *, first: int = 0) -> None:
+    for axis, (name, size) in enumerate(zip(axes, shape, strict=True), start=first):
+        dataset.dims[axis].attach_scale(_dimension(dataset.file, name.replace("/", "."), size))
 
 
 def _placed_at_once() -> dict[str, Any]:

@@ -8,7 +8,9 @@ from h5py.h5i import dec_ref
 
 # Both HDF5 1.14 and 2 read and write this version, and it allows reading while writing.
 LIBVER = ("v110", "v110")
-GROUPS = ("scalars", "parameters", "features", "probes")
+# Of arrays with an entry for each row, and of what is kept once.
+GROUPS = ("scalars", "parameters", "features", "probes", "buffers")
+CONSTANTS = "constants"
 # How netCDF-4 marks an axis that has a length and no values.
 BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 # Attributes of a dataset that say which axis it is, or has; netCDF-4 keeps them to itself.
@@ -48,6 +50,11 @@ def make_dimension(dataset: h5py.Dataset, name: str, number: int) -> None:
 def array_paths(file: h5py.File) -> list[str]:
     """Return where the arrays lie that have an entry for each row, in the order in which they were made."""
     return ["step", "time", *(path for group in GROUPS if group in file for path in _paths(file, group))]
+
+
+def constant_paths(file: h5py.File) -> list[str]:
+    """Return where the arrays lie that are kept once."""
+    return _paths(file, CONSTANTS) if CONSTANTS in file else []
 
 
 def _paths(file: h5py.File, path: str) -> list[str]:

@@ -31,7 +31,7 @@ class ParameterTensors:
         self._ring = ring
         self._targets: dict[int, list[Tensor]] = {}
         self._image = bytearray(ring.row_bytes) if len(places) * ring.capacity > _MOST_TARGETS else None
-        self._spans = _spans(ring.layout, [f"parameters/{place.name}" for place in places])
+        self._spans = _spans(ring.layout, [place.path for place in places])
 
     def copy(self, slot: int) -> None:
         """Put all of them into the row in that slot; raises RecordingError when one has another shape or is gone."""
@@ -39,7 +39,7 @@ class ParameterTensors:
         if self._sharded or list(map(_shape, parameters)) != self._shapes:
             parameters = [local(place.parameter()) for place in self._places]
             for place, parameter, shape in zip(self._places, parameters, self._shapes, strict=True):
-                check_shape(place.name, parameter, shape)
+                check_shape(place, parameter, shape)
         row = self._ring.header_bytes + slot * self._ring.row_bytes
         if self._image is None:
             copy_all(self._targets.get(slot) or self._make_targets(slot, self._ring.memory, row), parameters)
@@ -56,7 +56,7 @@ class ParameterTensors:
                 memory,
                 dtype=dtype,
                 count=shape.numel(),
-                offset=row + starts[f"parameters/{place.name}"],
+                offset=row + starts[place.path],
             ).view(shape)
             for place, dtype, shape in zip(self._places, self._dtypes, self._shapes, strict=True)
         ]

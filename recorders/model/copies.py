@@ -46,21 +46,21 @@ class ParameterView:
         self.place = place
         self._dtype = ring_dtype(parameter.dtype)
         self._shape = parameter.shape
-        self.path = f"parameters/{place.name}"
+        self.path = place.path
         self.nbytes = parameter.numel() * self._dtype.itemsize
 
     def look(self) -> Copy:
         """Find the parameter where it is now; raises RecordingError when its shape has changed."""
         place, parameter = self.place, self.place.parameter()
         tensor = local(parameter).detach()
-        check_shape(place.name, tensor, self._shape)
+        check_shape(place, tensor, self._shape)
         is_plain = tensor.device.type == "cpu" and tensor.dtype == self._dtype and tensor.is_contiguous()
         is_plain = is_plain and not (tensor.is_conj() or tensor.is_neg())
         # One that is strided, elsewhere, or of another dtype than at first is copied twice, and looked at anew.
-        seen = tensor if is_plain else _resolved(tensor.to("cpu", self._dtype)).contiguous()
+        seen = tensor if is_plain else resolved(tensor.to("cpu", self._dtype)).contiguous()
         is_plain = is_plain and parameter is local(parameter)
         address, at = (parameter.data_ptr, seen.data_ptr()) if is_plain else (_nowhere, 0)
-        source = _bits(seen).numpy().reshape(-1).view(np.uint8).data
+        source = bits_of(seen).numpy().reshape(-1).view(np.uint8).data
         return Copy(place.owner.get, place.key, parameter, address, at, self._shape, parameter.is_contiguous, source)
 
 
@@ -102,7 +102,7 @@ def call_probe(name: str, function: Callable[[nn.Module], Any], model: nn.Module
     if hasattr(value, "placements"):
         raise SettingError(f"probe {name!r} returned a DTensor; return its to_local(), what this rank has of it")
     if isinstance(value, Tensor) and value.layout == torch.strided:
-        value = _resolved(value.detach().cpu())
+        value = resolved(value.detach().cpu())
         value = value if numpy_dtype(value.dtype) is not None else value.to(ring_dtype(value.dtype, bits=False))
     try:
         array = np.asarray(value, dtype=np.float64 if isinstance(value, int | float) else None)
@@ -123,7 +123,7 @@ def ring_dtype(dtype: torch.dtype, *, bits: bool = True) -> torch.dtype:
     return torch.complex64 if dtype.is_complex else torch.float32
 
 
-def _resolved(tensor: Tensor) -> Tensor:
+def resolved(tensor: Tensor) -> Tensor:
     """Return a tensor whose memory holds its values, not their conjugates or negatives."""
     return tensor.resolve_conj().resolve_neg()
 
@@ -138,16 +138,16 @@ def _nowhere() -> int:
     return -1
 
 
-def check_shape(name: str, tensor: Tensor, shape: torch.Size) -> None:
+def check_shape(place: Place, tensor: Tensor, shape: torch.Size) -> None:
     """Raise RecordingError for a parameter that has another shape than at first."""
     if tensor.shape != shape:
         raise RecordingError(
-            f"parameter {name!r} changed its shape from {tuple(shape)} to {tuple(tensor.shape)}; "
+            f"parameter {place.name!r} changed its shape from {tuple(shape)} to {tuple(tensor.shape)}; "
             "close this recording and attach another"
         )
 
 
-def _bits(tensor: Tensor) -> Tensor:
+def bits_of(tensor: Tensor) -> Tensor:
     """Return a bfloat16 tensor as the 16-bit integers it is made of, any other as it is."""
     return tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor
 
@@ -162,7 +162,11 @@ class ModuleCheck:
     def __init__(self, model: nn.Module, places: Iterable[Place]):
         owners = {id(place.owner) for place in places}
         modules = dict(model.named_modules(remove_duplicate=False))
-        paths = [path.split(".") for path, module in modules.items() if path and id(module._parameters) in owners]
+        paths = [
+            path.split(".")
+            for path, module in modules.items()
+            if path and not owners.isdisjoint((id(module._parameters), id(module._buffers)))
+        ]
         prefixes = dict.fromkeys(".".join(path[:k]) for path in paths for k in range(1, len(path) + 1))
         self.entries = [
             (modules[path.rpartition(".")[0]]._modules, path.rpartition(".")[2], modules[path], path)

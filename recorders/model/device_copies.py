@@ -48,7 +48,7 @@ class DeviceParameters:
         stage = self._stages[row % DEPTH]
         parameters = [local(place.parameter()) for place in self._places]
         for place, parameter, target in zip(self._places, parameters, stage.targets, strict=True):
-            check_shape(place.name, parameter, target.shape)
+            check_shape(place, parameter, target.shape)
         current = torch.cuda.current_stream(self._device)
         copy_all(stage.targets, parameters)
         stage.ready.record(current)
@@ -64,7 +64,7 @@ class Stage:
 
     def __init__(self, places: Sequence[Place], ring: Ring, device: torch.device):
         starts, channels = ring.layout.starts, {channel.path: channel for channel in ring.layout.channels}
-        self._paths = [f"parameters/{place.name}" for place in places]
+        self._paths = [place.path for place in places]
         self._spans = [(starts[path], starts[path] + channels[path].nbytes) for path in self._paths]
         first, last = min(start for start, _ in self._spans), max(stop for _, stop in self._spans)
         self._first = first

@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ...dynamics.errors import RecordingError, SettingError, unknown_name
-from ..ring.channels import Channel, stored_dtype
+from ..ring.channels import Channel, ChannelGroup, stored_dtype
 from ..ring.matrices import MatrixView
 from .feature_axes import FeatureChoice, Features, guess_of, guessed_axis, instances_of, meaning_of
 from .feature_patterns import view_of
@@ -33,13 +33,19 @@ _WRAPPERS = ("DistributedDataParallel", "DataParallel", "AveragedModel", "DeepSp
 
 @dataclass(frozen=True)
 class Place:
-    """Where a module keeps a parameter, by its clean qualified name; another one may be put there."""
+    """Where a module keeps a parameter, or a buffer, by its clean qualified name; another one may be put there."""
 
     name: str
-    owner: Mapping[str, nn.Parameter | None]
+    owner: Mapping[str, Any]
     key: str
+    group: ChannelGroup = "parameters"
 
-    def parameter(self) -> nn.Parameter:
+    @property
+    def path(self) -> str:
+        """Where it lies in the file."""
+        return f"{self.group}/{self.name}"
+
+    def parameter(self) -> Any:
         """Return the parameter that is there now; raises RecordingError when there is none."""
         parameter = self.owner.get(self.key)
         if parameter is None:
@@ -156,6 +162,15 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype | None:
         return None
 
 
+def dtypes_of(tensor: Tensor) -> tuple[np.dtype, np.dtype, dict[str, str]]:
+    """Return the dtypes of a tensor in the ring and in the file, and its own as an attribute where that is another."""
+    dtype = numpy_dtype(tensor.dtype)
+    in_ring = dtype or np.dtype(np.complex64 if tensor.is_complex() else np.float32)
+    stored = stored_dtype(in_ring)
+    origin = {} if stored == dtype else {"origin_dtype": str(tensor.dtype).removeprefix("torch.")}
+    return np.dtype(np.uint16) if tensor.dtype == torch.bfloat16 else in_ring, stored, origin
+
+
 def _select(places: dict[str, Place], select: str | Sequence[str] | None, *, none_is_fine: bool) -> dict[str, Place]:
     places = {name: place for name, place in places.items() if not _is_empty(place.parameter())}
     if select is None:
@@ -206,15 +221,8 @@ def _feature_overrides(features: Features, chosen: Mapping[str, Tensor]) -> Mapp
 def _parameter_channel(
     name: str, parameter: Tensor, owner: nn.Module, view: MatrixView | None, further: Mapping[str, str]
 ) -> Channel:
-    dtype = numpy_dtype(parameter.dtype)
-    attributes = dict(further)
-    in_ring = dtype or np.dtype(np.complex64 if parameter.is_complex() else np.float32)
-    stored = stored_dtype(in_ring)
-    if stored != dtype:
-        attributes["origin_dtype"] = str(parameter.dtype).removeprefix("torch.")
-    if view:
-        attributes.update(view.attributes)
-    bits = np.dtype(np.uint16) if parameter.dtype == torch.bfloat16 else in_ring
+    bits, stored, origin = dtypes_of(parameter)
+    attributes = {**further, **origin, **(view.attributes if view else {})}
     has_instances = parameter.ndim > 0 and instances_of(owner) == parameter.shape[0]
     axes = _axis_names(name, parameter.ndim, view, has_instances=has_instances)
     features = view.features if view else None

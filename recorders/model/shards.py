@@ -25,7 +25,7 @@ class ShardPlace(Place):
 
     last: list[Any] = field(default_factory=list)
 
-    def parameter(self) -> nn.Parameter:
+    def parameter(self) -> Any:
         """Return the shard, as a DTensor; raises RecordingError when the parameter was taken out of the model."""
         present: Any = super().parameter()
         if present is not self.last[0] and is_shard(present) and _spread(present) == _spread(self.last[0]):
@@ -72,7 +72,7 @@ def shard_places(places: Mapping[str, Place]) -> dict[str, Place]:
         if not is_shard(parameter):
             found[name] = place
         elif parameter.device_mesh.get_coordinate() is not None:
-            found[name] = ShardPlace(place.name, place.owner, place.key, [parameter])
+            found[name] = ShardPlace(place.name, place.owner, place.key, last=[parameter])
     return found
 
 
@@ -102,7 +102,7 @@ def _spread(shard: Any) -> tuple[Any, Any]:
     return shard.placements, shard.device_mesh
 
 
-def own_file(path: Path) -> tuple[Path, dict[str, int]]:
+def own_file(path: Path) -> tuple[Path, dict[str, str | int]]:
     """Return the file of this rank's shards, such as run.rank0.h5 for run.h5, and attributes that say whose it is."""
     rank = dist.get_rank()
     attributes = {"rank": rank, "world_size": dist.get_world_size()}

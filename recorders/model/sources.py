@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from ...dynamics.errors import SettingError
 from ..ring.channels import Channel, array_channel, check_channels
 from ..ring.ring import Ring
+from .buffers import Buffers, rest_of
 from .bulk_copies import ParameterTensors
 from .computed_weights import effective_weights
+from .constants import Constants
 from .copies import ModuleCheck, ParameterView, ProbeTap, Tap, call_probe, ring_dtype
 from .device_copies import DeviceParameters
 from .feature_axes import Features
@@ -35,6 +37,7 @@ class Sources:
         features: Features,
         probes: Mapping[str, Probe],
         labels: Labels | None = None,
+        buffers: Buffers = True,
         *,
         with_payments: bool = False,
     ):
@@ -51,13 +54,17 @@ class Sources:
         computed = {name: (weight.owner, _plain(weight.compute(root))) for name, weight in weights.items()}
         channels = labelled(parameter_channels(root, self._places, features, computed), labels)
         values = {name: call_probe(name, probe, model) for name, probe in self._probes.items()}
+        rest = rest_of(root, self._places, buffers)
+        self._buffers = rest.changing
+        self.constants = Constants(rest)
         self._paying = [channels[name] for name in self._places] if with_payments else []
         self.channels: list[Channel] = [
             *(self._of_this_rank(channel) for channel in channels.values()),
+            *rest.channels(),
             *map(payment_channel, self._paying),
             *(array_channel("probes", name, value) for name, value in values.items()),
         ]
-        check_channels(self.channels)
+        check_channels([*self.channels, *self.constants.channels])
 
     @property
     def recorded(self) -> Mapping[str, Place]:
@@ -67,21 +74,22 @@ class Sources:
     def taps(self, ring: Ring) -> tuple[list[ParameterView], list[Tap], list[DeviceParameters]]:
         """Return what copies the values into rows of *ring*: views of bytes, other taps, and devices to fetch from."""
         by_device: dict[torch.device, list[Place]] = {}
-        for place in self._places.values():
+        places = [*self._places.values(), *self._buffers.values()]
+        for place in places:
             tensor = local(place.parameter())
             # There are more ranks than rows of some parameters.
             if tensor.numel():
                 by_device.setdefault(tensor.device, []).append(place)
         views, devices = [], []
-        check = ModuleCheck(unwrap(self._model), self._places.values())
+        check = ModuleCheck(unwrap(self._model), places)
         taps: list[Tap] = [check] if check.is_needed else []
-        for device, places in by_device.items():
+        for device, found in by_device.items():
             if device.type == "cuda":
-                devices.append(DeviceParameters(places, ring, device))
-            elif device.type == "cpu" and not _is_little(places):
-                taps.append(ParameterTensors(places, ring))
+                devices.append(DeviceParameters(found, ring, device))
+            elif device.type == "cpu" and not _is_little(found):
+                taps.append(ParameterTensors(found, ring))
             else:
-                views += [ParameterView(place) for place in places]
+                views += [ParameterView(place) for place in found]
         functions = {**self._weights, **{f"probes/{name}": probe for name, probe in self._probes.items()}}
         taps += [ProbeTap(path, function, self._model, ring.rows[path]) for path, function in functions.items()]
         return views, taps, devices

@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,12 +13,14 @@ from ...dynamics.errors import MissingExtraError, RecordingError
 from ..file.compression import make_readable
 from ..file.hdf5 import array_paths, dataset_at
 from ..text import html_of
+from .constants import Constant
 from .divergence import Search
 from .series import Named, Series, patiently
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import xarray
+    from torch import Tensor, nn
 
 
 def open_recording(path: str | os.PathLike[str]) -> "Recording":
@@ -31,8 +34,9 @@ def open_recording(path: str | os.PathLike[str]) -> "Recording":
 class Recording:
     """What was recorded; a consistent snapshot of its first ``len(recording)`` rows.
 
-    step, time, scalars, parameters, features and probes are read from the file when they are sliced, not before. While
-    the recording is being written, :meth:`refresh` moves the snapshot forward. Use it in a ``with`` block or close it.
+    step, time, scalars, parameters, features, buffers, constants and probes are read from the file when they are
+    sliced, not before. While the recording is being written, :meth:`refresh` moves the snapshot forward. Use it in a
+    ``with`` block or close it.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -48,6 +52,12 @@ class Recording:
     def __repr__(self) -> str:
         state = "closed" if self._snapshot.is_closed else self.status
         return f"Recording({str(self.path)!r}, {len(self)} rows, {state})"
+
+    def __getitem__(self, name: str) -> Series:
+        """The series of a parameter: short for ``recording.parameters[name]``."""
+        if not isinstance(name, str):
+            raise TypeError(f"recording[{name!r}]: give the name of a parameter; its rows are recording['W'][{name!r}]")
+        return self.parameters[name]
 
     def _repr_html_(self) -> str:
         return html_of(self)
@@ -96,6 +106,12 @@ class Recording:
         return self._snapshot.attribute("software")
 
     @property
+    def resumed_at(self) -> tuple[int, ...]:
+        """The steps at which the recording was gone on with (``attach(resume=…)``), in the order of time."""
+        noted = patiently(self._snapshot, lambda: str(self._snapshot.file().attrs.get("resumed", "[]")))
+        return tuple(int(entry["step"]) for entry in json.loads(noted))
+
+    @property
     def diverged_at(self) -> int | None:
         """The first step at which the loss or a parameter is not finite; None where all are.
 
@@ -135,9 +151,36 @@ class Recording:
         return Named("features", {name: self._group(f"features/{name}", each) for name, each in quantities.items()})
 
     @property
+    def buffers(self) -> Mapping[str, Series]:
+        """The buffers that change, by qualified name, as the forward pass of each row left them; each (T, *shape)."""
+        return self._group("buffers")
+
+    @property
+    def constants(self) -> Mapping[str, Constant]:
+        """Frozen parameters, and buffers that do not change, by qualified name; each (*shape), kept once."""
+        self._snapshot.file()
+        names = self._snapshot.names["constants"]
+        return Named("constants", {name: Constant(self._snapshot, f"constants/{name}") for name in names})
+
+    @property
     def probes(self) -> Mapping[str, Series]:
         """The user's own tensors by name; each (T, *shape)."""
         return self._group("probes")
+
+    def state_dict(self, step: int | None = None) -> "dict[str, Tensor]":
+        """Return the state of the model in the row of a step, by default the last, as ``model.state_dict()`` names it.
+
+        Parameters, buffers and their further names, on the CPU, in the dtype that they had in the model.
+        Raises SettingError for a step without a row, RecordingError for what was not recorded, which it names.
+        """
+        return _restoring().state_dict(self, step)
+
+    def load_into(self, model: "nn.Module", step: int | None = None) -> int:
+        """Put the row of a step, by default the last, into *model*, all of it or nothing; return the step.
+
+        Raises SettingError for a step without a row or another model, RecordingError for what was not recorded.
+        """
+        return _restoring().load_into(self, model, step)
 
     def to_xarray(self) -> "xarray.DataTree":
         """Return the recording as an xarray DataTree, read lazily from the file.
@@ -163,6 +206,11 @@ class Recording:
 
     def _series(self, path: str) -> Series:
         return Series(self._snapshot, path, len(self))
+
+
+def _restoring() -> Any:
+    """Return what brings rows back into models; it stands above what it reads, and loads torch."""
+    return import_module("...checkpoints.restore", __name__)
 
 
 def snapshot_of(recording: Recording) -> Snapshot:

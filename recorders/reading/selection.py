@@ -62,6 +62,13 @@ class Selection:
         return MatrixView.of(self.weights.attrs)
 
     @property
+    def which(self) -> str:
+        """Which of several matrices it is, such as "head 3" or "instance 3"; empty where there is one."""
+        if self.instance is None:
+            return ""
+        return f"{self.view.instances_are if self.has_weights else 'instance'} {self.instance}"
+
+    @property
     def model(self) -> int | None:
         """Which model of an ensemble it is of; None of a single one, of which a pattern may have made instances."""
         return None if self.has_weights and self.view.is_pattern else self.instance
@@ -127,6 +134,11 @@ class Selection:
         return None if row is None else int(self.recording.step[row])
 
     @property
+    def last_step(self) -> int:
+        """The step at which a picture ends: the last one, or that at which what is shown diverged."""
+        return int(self.step[-1]) if self.diverged_at is None else self.diverged_at
+
+    @property
     def experiment(self) -> dict[str, Any]:
         """The settings of the catalogue's experiment; empty for any other training."""
         return catalogue_entry(self.recording.config)
@@ -142,7 +154,7 @@ class Selection:
     def heading(self) -> str:
         """What the experiment is about: its title in the catalogue, where its sizes are those of the catalogue."""
         step = self.recording.diverged_at
-        who = "" if self.instance is None else " an instance"
+        who = "" if self.model is None else " an instance"
         return self._subject if step is None else f"{self._subject};{who} diverged at step {step:,}"
 
     @property
@@ -164,8 +176,7 @@ class Selection:
     def _shown(self) -> str:
         settings = self.experiment
         if not settings:
-            member = "" if self.instance is None else f", instance {self.instance}"
-            return f"{self.recording.path.stem}: {self.subject}{member}"
+            return ", ".join(filter(None, (f"{self.recording.path.stem}: {self.subject}", self.which)))
         p = f"{self._of_member(settings['density']):g}"
         density = f", density p = {p}"
         if settings["correlation"] == "anticorrelated":

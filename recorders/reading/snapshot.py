@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import RecordingError
-from ..file.hdf5 import GROUPS, array_paths, dataset_at
+from ..file.hdf5 import CONSTANTS, GROUPS, array_paths, constant_paths, dataset_at
 from ..file.reader_lock import reading
 from ..file.superblock import HEAD_BYTES
 from ..ring.channels import Block
@@ -63,6 +63,7 @@ class Snapshot:
             self._put_behind(tail.block)
         self.rows = self.filed + len(self._tail.get("step", ()))
         self.names = {group: self._list(group) for group in GROUPS}
+        self.names[CONSTANTS] = [path.partition("/")[2] for path in constant_paths(self.file())]
 
     def node(self, path: str) -> h5py.Group | h5py.Dataset | None:
         """Return what lies at *path* of the file as it is open now; None where nothing does."""

@@ -116,6 +116,7 @@ def _room_for(recording: Recording) -> int:
         chunks = compact_chunks(path, series.shape, series.dtype)
         filled = (math.ceil(size / part) * part for size, part in zip(series.shape, chunks, strict=True))
         needed += math.prod(filled) * series.dtype.itemsize
+    needed += sum(math.prod(each.shape) * each.dtype.itemsize for each in recording.constants.values())
     return math.ceil(_OVERHEAD * needed) + _NOTES * (len(arrays) + 1)
 
 

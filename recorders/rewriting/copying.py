@@ -22,7 +22,7 @@ _TURNED_BYTES = 2**20
 def arrays_of(recording: Recording) -> dict[str, Series]:
     """Return all arrays of a recording that have an entry for each row, by their paths."""
     arrays = {"step": recording.step, "time": recording.time}
-    for group in ("scalars", "parameters", "probes"):
+    for group in ("scalars", "parameters", "probes", "buffers"):
         arrays.update((f"{group}/{name}", series) for name, series in getattr(recording, group).items())
     for name, quantities in recording.features.items():
         arrays.update((f"features/{name}/{quantity}", series) for quantity, series in quantities.items())

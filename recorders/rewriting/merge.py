@@ -33,8 +33,8 @@ def merge(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str
 
     The rows are the steps that every rank has; a warning says how many others were left out. Parameters are assembled
     from their shards, and their features computed. loss is the mean over the ranks that logged one, each of which has
-    its own in the probe loss_of_rank, (T, ranks); everything else is that of the first rank that has it. The status
-    is complete if all are, else aborted. The ranks' recordings stay as they are; rows are read in batches.
+    its own in the probe loss_of_rank, (T, ranks); everything else, buffers too, is that of the first rank that has it.
+    The status is complete if all are, else aborted. The ranks' recordings stay as they are; rows are read in batches.
 
     Raises SettingError or OutputExistsError for arguments that cannot be used, RecordingError for recordings that make
     no whole, because a rank is missing or they are of different trainings, and for a file that cannot be written.
@@ -61,9 +61,11 @@ class Merger:
         self._parameters = whole_parameters(ranks)
         self._scalars = _first_with(ranks, "scalars")
         self._probes = _first_with(ranks, "probes")
+        self._buffers = _first_with(ranks, "buffers")
         self._logging = [k for k, rank in enumerate(ranks) if rank.has_loss()]
         self._channels = [parameter.channel for parameter in self._parameters]
         self._channels += [rank.channel("probes", name) for name, rank in self._probes.items()]
+        self._channels += [rank.channel("buffers", name) for name, rank in self._buffers.items()]
         if len(self._logging) > 1 and _LOSSES not in self._probes:
             self._channels.append(array_channel("probes", _LOSSES, np.empty(len(ranks))))
         check_channels(self._channels)
@@ -75,11 +77,13 @@ class Merger:
         attributes = {
             "created": first.created,
             "merged_from": json.dumps([rank.recording.path.name for rank in self._ranks]),
+            "not_recorded": json.dumps(self._ranks[0].not_recorded()),
             "rows_left_out": json.dumps([rank.left_out for rank in self._ranks]),
         }
         token = uuid.uuid4().hex
         config = json.dumps(first.config)
-        create_file(draft, self._channels, self._scalars, config=config, token=token, attributes=attributes)
+        options = {"config": config, "token": token, "attributes": attributes}
+        create_file(draft, self._channels, self._scalars, constants=self._ranks[0].constants(), **options)
         try:
             self._fill(draft)
             with replacing(output):
@@ -111,6 +115,8 @@ class Merger:
         arrays = {parameter.channel.path: parameter.read(rows) for parameter in self._parameters}
         for name, rank in self._probes.items():
             arrays[f"probes/{name}"] = rank.read(rank.recording.probes[name], rows)
+        for name, rank in self._buffers.items():
+            arrays[f"buffers/{name}"] = rank.read(rank.recording.buffers[name], rows)
         if self._logging:
             losses = np.full((len(rows), len(self._ranks)), NAN)
             for k in self._logging:
@@ -122,7 +128,7 @@ class Merger:
         return Block(first.read(first.recording.step, rows), first.read(first.recording.time, rows), scalars, arrays)
 
 
-def _first_with(ranks: Sequence[RankRows], group: Literal["scalars", "probes"]) -> dict[str, RankRows]:
+def _first_with(ranks: Sequence[RankRows], group: Literal["scalars", "probes", "buffers"]) -> dict[str, RankRows]:
     """Return, for each name in a group, the first rank that has it."""
     found: dict[str, RankRows] = {}
     for rank in ranks:

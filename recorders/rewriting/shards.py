@@ -58,12 +58,31 @@ class RankRows:
         starts = range(0, len(loss), _SCANNED_ROWS)
         return any(not np.isnan(loss[start : start + _SCANNED_ROWS]).all() for start in starts)
 
-    def channel(self, group: Literal["parameters", "probes"], name: str) -> Channel:
+    def channel(self, group: Literal["parameters", "probes", "buffers"], name: str) -> Channel:
         """Return the channel of an array that this rank recorded."""
         series: Series = getattr(self.recording, group)[name]
-        dataset: Any = snapshot_of(self.recording).node(f"{group}/{name}")
-        axes = tuple(dimension[0].name.removeprefix("/") for dimension in list(dataset.dims)[1:])
+        axes = self._axes(f"{group}/{name}")[1:]
         return Channel(group, name, series.shape[1:], series.dtype, series.dtype, axes, None, series.attrs)
+
+    def constants(self) -> list[tuple[Channel, np.ndarray]]:
+        """Return what this rank has kept once."""
+        found = []
+        for name, constant in self.recording.constants.items():
+            values, axes = np.asarray(constant), self._axes(f"constants/{name}")
+            noted = constant.attrs
+            found.append(
+                (Channel("constants", name, values.shape, values.dtype, values.dtype, axes, None, noted), values)
+            )
+        return found
+
+    def not_recorded(self) -> list[str]:
+        """Return what this rank did not record of the state of its model."""
+        return json.loads(str(_attributes(self.recording).get("not_recorded", "[]")))
+
+    def _axes(self, path: str) -> tuple[str, ...]:
+        dataset: Any = snapshot_of(self.recording).node(path)
+        # The rows of a recording have their scale too.
+        return tuple(dimension[0].name.removeprefix("/") for dimension in dataset.dims)
 
 
 def by_rank(recordings: Sequence[Recording]) -> list[RankRows]:

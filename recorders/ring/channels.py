@@ -11,11 +11,13 @@ from ...dynamics.errors import SettingError
 from .matrices import MatrixView
 
 FeatureAxis = Literal["columns", "rows"]
-ChannelGroup = Literal["parameters", "features", "probes"]
+ChannelGroup = Literal["parameters", "features", "probes", "buffers", "constants"]
 
 # step, time and the scalars that every recording has (loss, lr).
 _ROW_OVERHEAD = 4 * 8
 _FEATURE_QUANTITIES = ("dimensionality", "norm", "interference")
+# A scalar for each constant that changed, by this and a slash before its name: the first step at which it may have.
+CHANGED = "changed"
 # HDF5 refuses to switch a file with many more datasets to SWMR (about 5 500 of ours).
 _MOST_DATASETS = 5000
 

@@ -16,7 +16,7 @@ def with_features(block: Block, channels: Sequence[Channel]) -> tuple[Block, dic
     """Return the block as the file has it, with the features of its parameters; and the parameters by name."""
     stored, parameters = dict(block.channels), {}
     for channel in channels:
-        values = stored[channel.path] = _as_stored(channel, block.channels[channel.path])
+        values = stored[channel.path] = as_stored(channel, block.channels[channel.path])
         if channel.group == "parameters":
             parameters[channel.name] = values
             if channel.features:
@@ -24,7 +24,7 @@ def with_features(block: Block, channels: Sequence[Channel]) -> tuple[Block, dic
     return Block(block.step, block.time, dict(block.scalars), stored), parameters
 
 
-def _as_stored(channel: Channel, values: np.ndarray) -> np.ndarray:
+def as_stored(channel: Channel, values: np.ndarray) -> np.ndarray:
     """Return values as the file holds them: bfloat16, here as its bits, is the upper half of a float32."""
     if channel.dtype == np.uint16 and channel.stored_dtype == np.float32:
         return (values.astype(np.uint32) << 16).view(np.float32)

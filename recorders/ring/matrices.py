@@ -31,6 +31,12 @@ class MatrixView:
         return "->" in self.features
 
     @property
+    def instances_are(self) -> str:
+        """What the matrices are of which there are several: "head" of a pattern with that axis, else "instance"."""
+        axes = self.features.partition("->")[2].split()
+        return axes[0] if len(axes) > 2 and axes[0].isidentifier() else "instance"
+
+    @property
     def attributes(self) -> dict[str, str]:
         """What is noted of the parameter, so that of() finds the view again."""
         sizes = {"feature_sizes": json.dumps(dict(self.sizes))} if self.sizes else {}

@@ -2,18 +2,46 @@
 
 import os
 from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
 
-from ...dynamics.errors import OutputExistsError, RecordingError
+from ...dynamics.errors import OutputExistsError, RecordingError, SettingError
 from ..outputs import check_output
 from .lock import is_claimed, is_held
 
+# What other kinds of files are called, of those that lie beside a training.
+_OTHERS = (
+    *(".txt", ".log", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".ini", ".xml"),
+    *(".html", ".py", ".ipynb", ".sh", ".npy", ".npz", ".parquet", ".feather", ".arrow", ".pkl", ".pickle", ".pt"),
+    *(".pth", ".ckpt", ".safetensors", ".onnx", ".zarr", ".rrd", ".db", ".sqlite", ".png", ".jpg", ".jpeg", ".gif"),
+    *(".svg", ".pdf", ".webp", ".mp4", ".webm", ".zip", ".gz", ".tar"),
+)
+# What every HDF5 file begins with.
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
 
 def check_path(path: Path, *, overwrite: bool) -> None:
-    """Raise OutputExistsError or RecordingError where no recording can be put at *path*; touch nothing."""
+    """Raise SettingError, OutputExistsError or RecordingError where no recording can be put at *path*."""
+    check_suffix(path)
     check_output(path, overwrite=overwrite)
     if is_live(path):
         raise OutputExistsError(f"{path} is being recorded at this moment; close its recorder or choose another path")
+
+
+def check_suffix(path: Path) -> None:
+    """Raise SettingError for the suffix of another kind of file, which whoever finds it would take it for.
+
+    HDF5 is known by .h5, .hdf5, .hdf, .he5 and .nc; a suffix that nobody knows, or none, will do.
+    """
+    # One that lies there already, from whoever called it so, may be gone on with.
+    if path.suffix.lower() in _OTHERS and not _is_hdf5(path):
+        raise SettingError(f"{path} would be an HDF5 file, which {path.suffix} is not; call it {path.stem}.h5")
+
+
+def _is_hdf5(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(len(_SIGNATURE)) == _SIGNATURE
+    return False
 
 
 def ring_path(recording: Path) -> Path:

@@ -19,8 +19,8 @@ from .order import KEEPS_ORDER, fence
 from .paths import earlier_name
 
 _WORD = Struct("<q")
-# What a schema raises that is not one, or cut short.
-_NO_LAYOUT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# What a schema raises that is not one, or cut short; NumPy reads some names of dtypes as Python.
+_NO_LAYOUT = (ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
 
 
 class State(IntEnum):

@@ -99,6 +99,14 @@ def trimmed(hook: ExceptHook) -> ExceptHook:
     return show
 
 
+def never_began(error: BaseException) -> bool:
+    """Return whether python ended before it ran any line of a module, as where there is none of that name."""
+    if not isinstance(error, SystemExit) or not isinstance(error.code, str):
+        return False
+    files = {frame.tb_frame.f_code.co_filename for frame in _script_frames(error.__traceback__)}
+    return files <= {"<frozen runpy>", runpy.__file__}
+
+
 def _trim(error: BaseException, seen: set[int]) -> None:
     seen.add(id(error))
     error.__traceback__ = _chain(_script_frames(error.__traceback__))

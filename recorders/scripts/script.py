@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .launch import Script, trimmed
+from .launch import Script, never_began, trimmed
 
 if TYPE_CHECKING:
     from .tracking import Tracking
@@ -51,6 +51,9 @@ def record_script(
     except BaseException as error:
         outcome = error
     has_failed = outcome is not None and not (isinstance(outcome, SystemExit) and not outcome.code)
+    if outcome is not None and script.is_module and never_began(outcome):
+        # Python says in its own words that there is no such module.
+        raise outcome
     # A child that the script forked may come by here too; it has nothing to say.
     if os.getpid() == process and not recording.tell() and not has_failed:
         outcome = SystemExit(1)

@@ -26,7 +26,7 @@ typedef struct {
     PyObject_HEAD
     FLAGS(DECLARE_FLAG) COUNTS(DECLARE_COUNT) TIMES(DECLARE_TIME) OBJECTS(DECLARE_OBJECT)
     /* What prepare() was given, and what is borrowed from it. */
-    PyObject *given, *tensor, *parameter, *between, *recording, *modules;
+    PyObject *given, *tensor, *between, *recording, *modules;
     const Exchange *exchange;
     Py_buffer memory;
     Py_ssize_t first, capacity, row_bytes;
@@ -82,7 +82,7 @@ static PyObject *begin(HotPath *self, PyObject *const *arguments, Py_ssize_t cou
     self->base = self->first + self->row % self->capacity * self->row_bytes;
     char *row = (char *)self->memory.buf + self->base;
     for (int k = 0; k < self->n_sources; k++)
-        if (!copy_source(self->exchange, self->parameter, &self->sources[k], row))
+        if (!copy_source(self->exchange, &self->sources[k], row))
             return refuse();
     self->step = self->steps;
     self->seconds = now - self->began;
@@ -126,7 +126,7 @@ static PyObject *end(HotPath *self, PyObject *Py_UNUSED(none))
         Py_RETURN_FALSE;
     char *row = (char *)self->memory.buf + self->base;
     for (int k = 0; k < self->n_payments; k++)
-        if (!pay(self->exchange, self->tensor, self->parameter, &self->sources[k], &self->payments[k], row))
+        if (!pay(self->exchange, self->tensor, &self->sources[k], &self->payments[k], row))
             return refuse();
     if (!write_numbers(self))
         Py_RETURN_FALSE;
@@ -165,12 +165,11 @@ static PyObject *take(HotPath *self, PyObject *scalars)
 PyDoc_STRVAR(prepare_doc, "Note where rows go and what they are filled from; whether that was done.");
 static PyObject *prepare(HotPath *self, PyObject *given)
 {
-    PyObject *capsule, *tensor, *parameter, *between, *recording, *modules, *sources, *payments;
+    PyObject *capsule, *tensor, *between, *recording, *modules, *sources, *payments;
     Py_ssize_t first, capacity, row_bytes;
     Py_buffer memory;
-    if (!PyArg_ParseTuple(given, "OOOOOO!O!O!nnnw*", &capsule, &tensor, &parameter, &between, &recording, &PyTuple_Type,
-                          &modules, &PyTuple_Type, &sources, &PyTuple_Type, &payments, &first, &capacity, &row_bytes,
-                          &memory))
+    if (!PyArg_ParseTuple(given, "OOOOO!O!O!nnnw*", &capsule, &tensor, &between, &recording, &PyTuple_Type, &modules,
+                          &PyTuple_Type, &sources, &PyTuple_Type, &payments, &first, &capacity, &row_bytes, &memory))
         return NULL;
     const Exchange *exchange = PyCapsule_GetPointer(capsule, "dlpack_exchange_api");
     /* An attribute of that name that holds something else is none of ours. */
@@ -180,12 +179,12 @@ static PyObject *prepare(HotPath *self, PyObject *given)
         PyBuffer_Release(&memory);
         return refuse();
     }
-    self->given = Py_NewRef(given), self->exchange = exchange, self->tensor = tensor, self->parameter = parameter;
+    self->given = Py_NewRef(given), self->exchange = exchange, self->tensor = tensor;
     self->between = between, self->recording = recording, self->modules = modules, self->memory = memory;
     self->first = first, self->capacity = capacity, self->row_bytes = row_bytes;
     Py_ssize_t count = PyTuple_GET_SIZE(sources), k = 0;
     while (k < count && k < MOST_SOURCES
-           && note_source(exchange, parameter, PyTuple_GET_ITEM(sources, k), row_bytes, &self->sources[k]))
+           && note_source(exchange, PyTuple_GET_ITEM(sources, k), row_bytes, &self->sources[k]))
         k++;
     self->n_sources = k == count ? (int)count : -1;
     self->n_payments = 0;

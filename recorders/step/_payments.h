@@ -26,6 +26,9 @@ static int note_payments(PyObject *given, const Source *sources, int count, Py_s
             PyErr_Clear();
             return -1;
         }
+        /* One that is no parameter, and has no gradient. */
+        if (each->outer == 0)
+            continue;
         Py_ssize_t shares = each->outer * each->inner, bytes = sources[k].bits / 8;
         int is_within = each->start >= 0 && shares > 0 && each->start + shares * 4 <= row_bytes;
         int is_known = sources[k].code == FLOAT && (bytes == 4 || bytes == 8);
@@ -60,12 +63,13 @@ static void sum_up(const Payment *payment, int is_double, const void *now, const
 }
 
 /* Put the shares of one source into the row that has where it was. */
-static int pay(const Exchange *exchange, PyObject *tensor, PyObject *type, const Source *source, const Payment *payment,
-               char *row)
+static int pay(const Exchange *exchange, PyObject *tensor, const Source *source, const Payment *payment, char *row)
 {
+    if (payment->outer == 0)
+        return 1;
     DLTensor now, slope;
     PyObject *parameter = at(source->owner, source->key);
-    if (parameter == NULL || !look(exchange, type, parameter, &now) || !is_like(&now, source)
+    if (parameter == NULL || !look(exchange, source->type, parameter, &now) || !is_like(&now, source)
         || now.data != source->seen)
         return 0;
     PyObject *gradient = PyObject_GetAttr(parameter, text_grad);

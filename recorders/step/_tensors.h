@@ -33,9 +33,10 @@ typedef struct {
 
 enum { MOST_SOURCES = 8, MOST_AXES = 8 };
 
-/* A parameter: where its module keeps it, where it goes within a row, and what it was when the recording began. */
+/* A parameter or a buffer: where its module keeps it, where it goes within a row, and what it was when the recording
+   began, its type included. */
 typedef struct {
-    PyObject *owner, *key;
+    PyObject *owner, *key, *type;
     Py_ssize_t start, nbytes;
     /* Where its data lie, since Python copied it there; or since the recording began. */
     const void *seen;
@@ -128,16 +129,16 @@ static int read_number(const Exchange *exchange, PyObject *type, PyObject *tenso
     return 1;
 }
 
-/* Note a parameter given as (owner, key, start, bytes), in a row of so many bytes. */
-static int note_source(const Exchange *exchange, PyObject *type, PyObject *given, Py_ssize_t row_bytes, Source *source)
+/* Note a parameter, or a buffer, given as (owner, key, type, start, bytes), in a row of so many bytes. */
+static int note_source(const Exchange *exchange, PyObject *given, Py_ssize_t row_bytes, Source *source)
 {
     DLTensor seen;
-    if (!PyArg_ParseTuple(given, "OOnn", &source->owner, &source->key, &source->start, &source->nbytes)) {
+    if (!PyArg_ParseTuple(given, "OOOnn", &source->owner, &source->key, &source->type, &source->start, &source->nbytes)) {
         PyErr_Clear();
         return 0;
     }
     PyObject *parameter = at(source->owner, source->key);
-    if (parameter == NULL || !look(exchange, type, parameter, &seen) || seen.ndim > MOST_AXES)
+    if (parameter == NULL || !look(exchange, source->type, parameter, &seen) || seen.ndim > MOST_AXES)
         return 0;
     int code = source->code = seen.dtype.code;
     int64_t bits = source->bits = seen.dtype.bits;
@@ -162,11 +163,11 @@ static int is_like(const DLTensor *seen, const Source *source)
 }
 
 /* Copy a parameter into a row, if it looks as it did. */
-static int copy_source(const Exchange *exchange, PyObject *type, Source *source, char *row)
+static int copy_source(const Exchange *exchange, Source *source, char *row)
 {
     DLTensor seen;
     PyObject *parameter = at(source->owner, source->key);
-    if (parameter == NULL || !look(exchange, type, parameter, &seen) || !is_like(&seen, source))
+    if (parameter == NULL || !look(exchange, source->type, parameter, &seen) || !is_like(&seen, source))
         return 0;
     if (seen.data != source->seen) {
         /* Data in a new place are copied by Python once. */

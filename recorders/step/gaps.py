@@ -97,13 +97,20 @@ class Gaps:
         names = self._unrecorded(held - self._held)
         self._count = count
         if names:
-            rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             self._tell(
                 "unrecorded",
-                f"{', '.join(names[:_MOST_NAMED])}{rest} began to train after attach() and will not be recorded: a "
+                f"{_listed(names)} began to train after attach() and will not be recorded: a "
                 "file that is being written takes no further parameters; name frozen ones at the start (select='*'), "
                 "or close this recording and attach again with resume=True",
             )
+
+    def tell_changed(self, names: Sequence[str]) -> None:
+        """Tell that what is kept once has changed."""
+        self._tell(
+            "changed",
+            f"{_listed(names)} changed, kept once at the start as a large buffer or a frozen parameter, so that later "
+            "rows do not have the whole state; record such with each row: buffers=[…] or select=[…], with their names",
+        )
 
     def conclude(self) -> None:
         """Look a last time, before the final row; what is seen is told by :meth:`tell_the_rest`."""
@@ -238,6 +245,11 @@ class Gaps:
         except UserWarning:
             # Nothing is raised in the midst of somebody's training, or before a recording is closed.
             self._untold.append(message)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{rest}"
 
 
 def _parameters_of(optimizer: Optimizer) -> list[Tensor]:

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ...dynamics.errors import RecordingError, SettingError
+from ..model.constants import Constants
+from ..ring.channels import CHANGED
 from ..ring.ring import State
 from ..schedule.steps import Schedule
 from ..writing.drain import Derivation
@@ -26,6 +28,8 @@ from .row import Copies
 from .state import Phase
 from .stepping import Stepping
 
+# So many constants that change are noted by name.
+_MOST_CHANGED = 8
 # How often the end of a training that waits for no writer looks whether there is room for the final row, in seconds.
 _PAUSE = 0.0002
 
@@ -37,7 +41,7 @@ class Recorder(Stepping):
     leaves no trace on model or optimizer.
     """
 
-    __slots__ = ("_gaps", "_is_entered", "_on_error", "bytes_per_row")
+    __slots__ = ("_constants", "_gaps", "_is_entered", "_on_error", "bytes_per_row")
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Recorder(Stepping):
         optimizers: Sequence[Optimizer],
         schedule: Schedule,
         gaps: Gaps,
+        constants: Constants,
         *,
         bytes_per_row: int,
         on_error: Literal["warn", "raise"],
@@ -55,6 +60,7 @@ class Recorder(Stepping):
         self.bytes_per_row = bytes_per_row
         self._on_error = on_error
         self._gaps = gaps
+        self._constants = constants
         self._is_entered = False
         gaps.begin(self.path, self._steps_between, self._records)
         _UNDER_WAY.add(self)
@@ -156,6 +162,7 @@ class Recorder(Stepping):
         self._settle()
         while not self._make_room():
             sleep(_PAUSE)
+        self._note_changes(at_end=True)
         self._ring.announce_final(self._row)
         self._fill(self._steps, perf_counter() - self._began)
         self._commit()
@@ -193,7 +200,19 @@ class Recorder(Stepping):
 
     def _make_room(self) -> bool:
         self._gaps.look()
-        return super()._make_room()
+        has_room = super()._make_room()
+        self._note_changes()
+        return has_room
+
+    def _note_changes(self, *, at_end: bool = False) -> None:
+        """Note in the next row what was kept once and has changed, and tell of it."""
+        changed = self._constants.look(self._steps, at_end=at_end)
+        for k, (name, step) in enumerate(changed.items()):
+            # There is room for some of them only; what stands for all of them says enough.
+            with suppress(SettingError):
+                self._log_once(f"{CHANGED}/{name if k < _MOST_CHANGED else '*'}", step)
+        if changed:
+            self._gaps.tell_changed([*changed])
 
     def _detach(self, *, within: int | None = None) -> None:
         super()._detach(within=within)

@@ -124,14 +124,17 @@ class RowFiller(RowScalars):
         checks = [tap for tap in self._taps if isinstance(tap, ModuleCheck)]
         modules = tuple(entry for check in checks for entry in check.entries)
         is_plain = len(checks) == len(self._taps) and not self._devices
-        starts = zip(self._views, self._starts, strict=True)
-        sources = tuple((view.place.owner, view.place.key, start, view.nbytes) for view, start in starts)
-        plain = {payment.source: payment.plain for payment in self._payments}
-        payments = tuple(plain.get(view.path) for view in self._views) if self._payments else ()
-        kinds, phases = (Tensor, nn.Parameter), (Phase.BETWEEN, Phase.RECORDING)
+        starts = ((view.place, start, view.nbytes) for view, start in zip(self._views, self._starts, strict=True))
+        kinds = {"parameters": nn.Parameter, "buffers": Tensor}
+        sources = tuple((p.owner, p.key, kinds[p.group], start, size) for p, start, size in starts)
+        # What is no parameter has no gradient.
+        plain = dict.fromkeys((view.path for view in self._views if view.place.group != "parameters"), (0, 0, 0, 0))
+        plain |= {payment.source: payment.plain for payment in self._payments}
+        payments = tuple(plain[view.path] for view in self._views) if self._payments else ()
+        phases = (Phase.BETWEEN, Phase.RECORDING)
         ring = (self._first, self._capacity, self._row_bytes, self._memory)
         # A source that is none leaves rows to Python, and only numbers are taken.
-        self._prepare(exchange, *kinds, *phases, modules, sources if is_plain else (None,), payments, *ring)
+        self._prepare(exchange, Tensor, *phases, modules, sources if is_plain else (None,), payments, *ring)
 
     def _amend(self) -> None:
         """Put the numbers that were logged since into the row that was completed last."""

@@ -15,8 +15,9 @@ from ...dynamics.chance import FAMILY_WISE, Moves, Verdict, judge, looked_at, mo
 from ...dynamics.chance.judging import OF_ROWS, can_decide
 from ...dynamics.geometry import measure
 from ...dynamics.jumps import Jump
-from ...dynamics.levels import count_levels
+from ...dynamics.levels import count_levels, nearest_level
 from ...dynamics.polytopes import identify
+from ...dynamics.polytopes.identification import NEGLIGIBLE, typical_norm
 from ...dynamics.polytopes.wholes import shapes_of
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
@@ -28,6 +29,8 @@ _ELEMENTS, _JUMPS = 1000, 100
 # Of each open recording how many rows it had, and its verdicts by parameter and instance.
 _Verdicts = dict[tuple[str, int | None], Verdict | None]
 _kept: WeakKeyDictionary[Recording, tuple[int, _Verdicts]] = WeakKeyDictionary()
+# And the share of each of its matrices, since all are asked for that.
+_shares: WeakKeyDictionary[Recording, tuple[int, float]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +93,12 @@ def are_told(recording: Recording, parameter: str, members: int) -> list[bool]:
 
 def share_of(recording: Recording) -> float:
     """Return the share of the chance of a false name that each matrix of a recording has."""
-    matrices = sum(math.prod(each["dimensionality"].shape[1:-1]) for each in recording.features.values())
-    return 1 / max(1, matrices)
+    rows, share = _shares.get(recording, (-1, 1.0))
+    if rows != len(recording):
+        matrices = sum(math.prod(each["dimensionality"].shape[1:-1]) for each in recording.features.values())
+        share = 1 / max(1, matrices)
+        _shares[recording] = len(recording), share
+    return share
 
 
 def levels_of(recording: Recording, parameter: str, instance: int | None = None) -> dict[str, int]:
@@ -131,6 +138,7 @@ def told_jumps(selection: Selection, jumps: Sequence[Jump], verdict: Verdict | N
         if verdict.says_more or any(_is_beyond(selection, row) for row in rows):
             shapes = _shapes_at(selection, rows[1], len(jumps)) if verdict.says_more and len(told) < _JUMPS else {}
             shapes = {feature: shapes[feature] for feature in jump.features if feature in shapes}
+            shapes = _still_there(selection, rows[1], jump) | shapes
             told.append(ToldJump(jump, shapes, _against_chance(selection, jump, rows)))
     return told
 
@@ -164,6 +172,16 @@ def _shapes_at(selection: Selection, row: int, looked_at: int) -> dict[int, str]
     share = share_of(selection.recording) * OF_ROWS / looked_at
     parts = judge(W, share=share).shaped if can_decide(*W.shape) else identify(W)
     return shapes_of(parts)
+
+
+def _still_there(selection: Selection, row: int, jump: Jump) -> dict[int, str]:
+    """Return no name at all for the features that end near D = 0 and are not short: many share what they have."""
+    levels = [nearest_level(D) for D in jump.after]
+    low = [k for k, level in zip(jump.features, levels, strict=True) if level and not level.dimensionality]
+    if not low:
+        return {}
+    norm = _measured_at(selection, row)[1]
+    return {feature: "" for feature in low if norm[feature] > NEGLIGIBLE * typical_norm(norm)}
 
 
 def _against_chance(selection: Selection, jump: Jump, rows: Sequence[int]) -> float:

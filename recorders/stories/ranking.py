@@ -7,19 +7,22 @@ A pass over all rows is not needed for that: it looks at about sixty of them, mo
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from ...dynamics.chance.anisotropy import lasting
+from ...dynamics.chance.verdict import MISSING
+from ...dynamics.feature_names import named
 from ...dynamics.geometry import change_from, effective_rank, matrix_norm
 from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.polytopes import summary
 from ..reading.matching import matching
 from ..reading.matrices import matrices_of, matrix_shape, rows_of
 from ..reading.recording import Recording
-from ..reading.selection import select
+from ..reading.selection import Selection, select
 from ..reading.series import Series
 from ..text import ShownAsText
 from .judging import share_of, told_jumps, verdict_on
@@ -29,6 +32,8 @@ from .story import plain
 _EVENLY, _BY_LOGARITHM = 33, 32
 # Ranks and norms that differ by less than this share are told as one number.
 _ALIKE = 0.01
+# So many heads are named with the shapes in them.
+_MOST_FORMS = 3
 
 
 @dataclass(frozen=True)
@@ -36,18 +41,54 @@ class Beyond:
     """What is said of the features of a matrix that is beyond chance: jumps after a rest, and the shapes they form.
 
     median and at_random are the medians of D and of what it would be at random where these differ beyond chance, else
-    NaN; of most matrices that were trained they do, so that it says little.
+    NaN; of most matrices that were trained they do, so that it says little. They are those of the features that are
+    represented: represented says how many, where some are not, or in how many heads, where a pattern makes several
+    matrices of the parameter. which has for each jump in which of these it is, such as "head 3", or nothing. labels are
+    the user's own names of the features.
     """
 
     jumps: Sequence[Jump] = ()
     form: str = ""
     median: float = math.nan
     at_random: float = math.nan
+    represented: str = ""
+    which: Sequence[str] = ()
+    labels: tuple[str, ...] | None = None
 
     @property
     def says_more(self) -> bool:
         """Whether there is more to say than of most matrices."""
         return bool(self.jumps or self.form)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {
+            **plain({"form": self.form or None, "D": self.median, "at_random": self.at_random}),
+            "jumps": [self._jump_dict(*each) for each in zip_longest(self.jumps, self.which, fillvalue="")],
+        }
+
+    def _jump_dict(self, jump: Jump, which: str) -> dict[str, Any]:
+        labels = {} if self.labels is None else {"labels": [self.labels[k] for k in jump.features]}
+        return plain(asdict(jump)) | labels | ({"which": which} if which else {})
+
+    @property
+    def words(self) -> list[str]:
+        """What is said, in parts of a sentence."""
+        told = [self.form] if self.form else []
+        if math.isfinite(self.median):
+            told.append(f"median D{self.represented} {self.median:.2f}, at random {self.at_random:.2f}")
+        return [*told, self._largest_jump] if self.jumps else told
+
+    @property
+    def _largest_jump(self) -> str:
+        jump, which = max(
+            zip_longest(self.jumps, self.which, fillvalue=""), key=lambda each: float(_sizes(each[0]).max())
+        )
+        k = int(_sizes(jump).argmax())
+        who = f"feature {named([jump.features[k]], self.labels)[0]}{f' of {which}' if which else ''}"
+        count = "a jump" if len(self.jumps) == 1 else f"{len(self.jumps)} jumps, the largest"
+        where = f"at steps {jump.start:.0f}-{jump.end:.0f}"
+        return f"{count} {where} ({who}: D {jump.before[k]:.2f} → {jump.after[k]:.2f})"
 
 
 @dataclass(frozen=True)
@@ -74,17 +115,15 @@ class RankedMatrix(ShownAsText):
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
-        told = plain({name: value for name, value in vars(self).items() if name != "beyond"})
-        beyond = plain({"form": self.beyond.form or None, "D": self.beyond.median, "at_random": self.beyond.at_random})
-        return told | beyond | {"jumps": [plain(asdict(each)) for each in self.beyond.jumps]}
+        return plain({name: value for name, value in vars(self).items() if name != "beyond"}) | self.beyond.as_dict()
 
     def __str__(self) -> str:
         m, n = self.shape[0], int(np.prod(self.shape[1:]))
         head = f"{self.parameter} ({' × '.join(map(str, self.shape))})"
         if not self.change > 0:
             return f"{head} {'is not finite at its start' if np.isnan(self.change) else 'did not move'}"
-        parts = [self._moved, f"effective rank {_both(self.effective_rank, '{:.3g}')} of {min(m, n)}", *self._beyond]
-        return f"{head} {'; '.join(parts)}"
+        rank = f"effective rank {_both(self.effective_rank, '{:.3g}')} of {min(m, n)}"
+        return f"{head} {'; '.join([self._moved, rank, *self.beyond.words])}"
 
     @property
     def _moved(self) -> str:
@@ -92,23 +131,6 @@ class RankedMatrix(ShownAsText):
         if not np.isfinite(self.change):
             return f"grew from 0 to a norm of {self.norm[1]:.3g}{when}"
         return f"moved {_percent(self.change)}{when}; norm {_both(self.norm, '{:.3g}')}"
-
-    @property
-    def _beyond(self) -> list[str]:
-        told = [self.beyond.form] if self.beyond.form else []
-        if math.isfinite(self.beyond.median):
-            told.append(f"median D {self.beyond.median:.2f}, at random {self.beyond.at_random:.2f}")
-        jumps = self.beyond.jumps
-        if not jumps:
-            return told
-        largest = max(jumps, key=lambda jump: np.abs(jump.after - jump.before).max())
-        k = int(np.abs(largest.after - largest.before).argmax())
-        count = "a jump" if len(jumps) == 1 else f"{len(jumps)} jumps, the largest"
-        where = f"at steps {largest.start:.0f}-{largest.end:.0f}"
-        return [
-            *told,
-            f"{count} {where} (feature {largest.features[k]}: D {largest.before[k]:.2f} → {largest.after[k]:.2f})",
-        ]
 
 
 @dataclass(frozen=True)
@@ -182,20 +204,55 @@ def _ranked(recording: Recording, name: str, series: Series, rows: np.ndarray, s
 
 
 def beyond_chance(recording: Recording, name: str) -> Beyond:
-    """Return what may be said of the features of a matrix: which the verdict of chance decides."""
+    """Return what may be said of the features of a matrix, of all heads of one: which the verdict of chance decides."""
     if name not in recording.features or len(recording) < 2:
         return Beyond()
-    selection = select(recording, name)
+    shape = recording.features[name]["dimensionality"].shape
+    if len(shape) == 2:
+        return _beyond_of(select(recording, name))
+    heads = [select(recording, name, k) for k in range(shape[1])]
+    return _of_all(heads, [_beyond_of(each) for each in heads])
+
+
+def _beyond_of(selection: Selection) -> Beyond:
     verdict = verdict_on(selection)
     _, loss = selection.told_loss()
     told = told_jumps(selection, detect_jumps(selection.dimensionality, loss, selection.step), verdict)
     jumps = [each.jump for each in told if _is_news(each.jump, float(selection.step[0]))]
+    said = Beyond(jumps, which=[selection.which] * len(jumps), labels=selection.labels)
     if verdict is None:
-        return Beyond(jumps)
-    medians = (math.nan, math.nan) if verdict.is_random else (verdict.median, verdict.at_random)
+        return said
     W = selection.weights_at(slice(-1, None))[0].astype(np.float64)
-    shapes = lasting(W, verdict.shaped, share_of(recording))
-    return Beyond(jumps, summary(shapes) if shapes else "", *medians)
+    shapes = lasting(W, verdict.shaped, share_of(selection.recording))
+    said = replace(said, form=summary(shapes) if shapes else "")
+    if verdict.is_random:
+        return said
+    missing = sum(len(part.features) for part in verdict.parts if part.name == MISSING)
+    few = f" of the {len(verdict.D) - missing} that are represented" if missing else ""
+    return replace(said, median=verdict.median, at_random=verdict.at_random, represented=few)
+
+
+def _of_all(heads: Sequence[Selection], said: Sequence[Beyond]) -> Beyond:
+    """Return what is said of the heads of one parameter, together."""
+    forms = [f"{head.which}: {each.form}" for head, each in zip(heads, said, strict=True) if each.form]
+    if len(forms) > _MOST_FORMS:
+        forms = [*forms[:_MOST_FORMS], f"shapes in {len(forms) - _MOST_FORMS} more"]
+    jumps = [(jump, which) for each in said for jump, which in zip(each.jumps, each.which, strict=True)]
+    known = [each for each in said if math.isfinite(each.median)]
+    noun = heads[0].view.instances_are if heads[0].has_weights else "instance"
+    return Beyond(
+        jumps=[jump for jump, _ in jumps],
+        form="; ".join(forms),
+        median=float(np.median([each.median for each in known])) if known else math.nan,
+        at_random=float(np.median([each.at_random for each in known])) if known else math.nan,
+        represented=f" in {len(known)} of {len(heads)} {noun}s" if len(known) < len(heads) else "",
+        which=[which for _, which in jumps],
+        labels=heads[0].labels,
+    )
+
+
+def _sizes(jump: Jump) -> np.ndarray:
+    return np.abs(jump.after - jump.before)
 
 
 def _is_news(jump: Jump, first: float) -> bool:

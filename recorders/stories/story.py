@@ -28,6 +28,8 @@ from .judging import told_jumps, verdict_on
 # to wait for them.
 _ROWS, _ELEMENTS, _FEATURES = 4000, 1000, 500
 _FEWEST_ROWS = 3
+# What diverges sooner than that has no regimes.
+_FEWEST_BEFORE = 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Story(ShownAsText):
     Both are None where the features were recorded without the matrix. shapes has for each jump what its features are in
     at its end, as far as that is known. diverged_at is the first step at which matrix or loss are not finite, and
     regimes and jumps are those before it; is_unknown says that no row has a dimensionality. subject is whose directions
-    are meant, such as "tokens of tok.weight", and labels are the user's own names of the features, if there are any.
+    are meant, such as "tokens of tok.weight", which says which of several matrices it is, such as "head 3", and labels
+    are the user's own names of the features, if there are any.
 
     Only what is beyond chance is told: verdict, None where it is not known, says what that is, and what is said of all
     else. against_chance has the size of each jump in units of the scatter of D of random directions, NaN where that is
@@ -61,6 +64,7 @@ class Story(ShownAsText):
     subject: str | None = None
     labels: tuple[str, ...] | None = None
     paid: list[AttributionRow | None] = field(default_factory=list)
+    which: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not known."""
@@ -87,15 +91,17 @@ class Story(ShownAsText):
 
     @property
     def jump_lines(self) -> str:
-        """The jumps in words, one a line under a heading."""
+        """The jumps in words, one a line under a heading, which says where nothing is beyond chance."""
+        is_said = self.is_unknown or self.diverged_at is not None or self.verdict is None or self.verdict.says_more
+        return self._jump_lines("" if is_said or self.verdict is None else f"; {self.verdict.words}")
+
+    def _jump_lines(self, more: str = "") -> str:
         head = f"{len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
         if self.is_unknown:
             head += ": its dimensionality is not a number in any row"
         elif self.diverged_at is not None:
             head += f" before it diverged at step {self.diverged_at}"
-        elif self.verdict is not None and not self.verdict.says_more:
-            head += f"; {self.verdict.words}"
-        lines = [f"{self._whose}, {head}"]
+        lines = [f"{self._whose}, {head}{more}"]
         for words, payers in zip(self.jump_words, self.payer_words, strict=True):
             lines += [f"  {words}", *([f"    {payers}"] if payers else [])]
         return "\n".join(lines)
@@ -127,7 +133,7 @@ class Story(ShownAsText):
         parts = []
         if self.diverged_at is not None:
             parts.append(f"{self._whose}, diverged at step {self.diverged_at}")
-        if self.verdict is not None and not self.verdict.says_more:
+        if self.verdict is not None and not (self.verdict.says_more and self._has_groups):
             parts.append(f"{self._whose}, {self.verdict.words}")
         elif self.polytopes is not None:
             form = summary(self.polytopes) if self.verdict is None else self.verdict.form
@@ -138,12 +144,18 @@ class Story(ShownAsText):
             count = len(self.regimes)
             parts.append(f"{self._whose}, {count} regime{'' if count == 1 else 's'}")
             parts += [f"  {describe(regime, self.labels)}" for regime in self.regimes]
-        return "\n".join([*parts, self.jump_lines])
+        return "\n".join([*parts, self._jump_lines()])
+
+    @property
+    def _has_groups(self) -> bool:
+        """Whether there is more to tell of the features at last than that all of them are in no shape."""
+        verdict = self.verdict
+        return verdict is None or bool(verdict.shaped) or verdict.is_random or len(verdict.parts) > 1
 
     @property
     def _whose(self) -> str:
-        subject = self.subject or self.parameter
-        return subject if self.instance is None else f"{subject}, instance {self.instance}"
+        which = self.which or ("" if self.instance is None else f"instance {self.instance}")
+        return ", ".join(filter(None, (self.subject or self.parameter, which)))
 
 
 def tell_all(recording: Recording) -> Story | EnsembleStory | None:
@@ -181,6 +193,7 @@ def tell(recording: Recording, parameter: str | None = None, instance: int | Non
         is_unknown=_is_unknown(selection),
         subject=selection.subject,
         labels=selection.labels,
+        which=selection.which,
         verdict=verdict,
         against_chance=[each.against_chance for each in told],
     )
@@ -199,11 +212,15 @@ def _regimes(
         return None
     if verdict is not None and not verdict.says_more:
         return []
-    chosen = slice(None, None, max(1, rows // _ROWS))
+    # A loss that never was finite says nothing of the matrix.
+    before = rows if selection.diverged_at is None else int(np.searchsorted(step, selection.diverged_at)) or rows
+    if before < min(rows, _FEWEST_BEFORE):
+        return None
+    chosen = slice(0, before, max(1, before // _ROWS))
     W = selection.weights_at(chosen)
     known = np.isfinite(W).all(axis=(1, 2))
     if not known.all():
-        chosen = slice(None, int(np.argmin(known)) * chosen.step, chosen.step)
+        chosen = slice(0, int(np.argmin(known)) * chosen.step, chosen.step)
         W = W[: int(np.argmin(known))]
     if len(W) < _FEWEST_ROWS:
         return None

@@ -1,19 +1,21 @@
 """What a recording holds, in a few lines or as one document."""
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
-from itertools import starmap
+from itertools import islice, starmap
 from typing import Any
 
 from ...dynamics.levels import LEVELS
 from ..reading.divergence import last_logged
 from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
+from ..reading.selection import select
 from ..text import ShownAsText, readable
 from .judging import levels_of
 
 # Of a large ensemble, so many lines of levels leave the story below them in sight.
-_MOST_LISTED = 20
+_MOST_LISTED, _MOST_NAMED = 20, 6
 _LEVELS = {level.words for level in LEVELS}
 
 
@@ -22,7 +24,7 @@ class Summary(ShownAsText):
     """A recording in short.
 
     levels counts the features of each parameter by the energy level they are at last; guessed says what attach() took
-    parameters for where nobody had said it.
+    parameters for where nobody had said it; resumed_at has the steps at which the recording was gone on with.
     """
 
     path: str
@@ -41,6 +43,9 @@ class Summary(ShownAsText):
     levels: dict[str, dict[str, int]]
     diverged_at: int | None = None
     guessed: dict[str, str] = field(default_factory=dict)
+    resumed_at: tuple[int, ...] = ()
+    buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    constants: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
@@ -56,6 +61,9 @@ class Summary(ShownAsText):
         if self.diverged_at is not None:
             lines.append(f"diverged     at step {self.diverged_at}")
         lines.append(f"created      {self.created} by {self.software}")
+        if self.resumed_at:
+            steps = f"at step{'s' if len(self.resumed_at) > 1 else ''} {', '.join(map(str, self.resumed_at))}"
+            lines.append(f"resumed      {steps}")
         if self.experiment:
             lines.append(f"experiment   {self.experiment}")
         lines += [f"parameter    {name}  {_shape(shape)}" for name, shape in self.parameters.items()]
@@ -70,6 +78,8 @@ class Summary(ShownAsText):
         if len(self.levels) > _MOST_LISTED:
             lines.append(f"features     and {len(self.levels) - _MOST_LISTED} more; --json has all")
         lines += [f"probe        {name}  {_shape(shape)}" for name, shape in self.probes.items()]
+        lines += [f"buffers      {_counted(self.buffers)}"] if self.buffers else []
+        lines += [f"kept once    {_counted(self.constants)}"] if self.constants else []
         return "\n".join(lines)
 
     def _guess(self) -> str:
@@ -99,6 +109,9 @@ def summarize(recording: Recording, *, with_levels: bool = True) -> Summary:
         levels=_levels(recording) if rows and with_levels else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
         diverged_at=recording.diverged_at,
+        resumed_at=recording.resumed_at,
+        buffers={name: series.shape[1:] for name, series in recording.buffers.items()},
+        constants={name: constant.shape for name, constant in recording.constants.items()},
         guessed={
             name: str(series.attrs["guessed"])
             for name, series in recording.parameters.items()
@@ -115,8 +128,14 @@ def _levels(recording: Recording) -> dict[str, dict[str, int]]:
         if len(shape) == 1:
             counts[name] = levels_of(recording, name)
         else:
-            counts.update((f"{name}, instance {k}", levels_of(recording, name, k)) for k in range(shape[0]))
+            who = [select(recording, name, k).which for k in range(shape[0])]
+            counts.update((f"{name}, {each}", levels_of(recording, name, k)) for k, each in enumerate(who))
     return counts
+
+
+def _counted(names: Collection[str]) -> str:
+    rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(islice(names, _MOST_NAMED))}{rest}"
 
 
 def _told(level: str, count: int) -> str:

@@ -79,10 +79,13 @@ class PointStatistics(ShownAsText):
         dynamics = self.dynamics
         if dynamics.jumps is None or not dynamics.models:
             return []
+        if not any(map(len, dynamics.jumps)):
+            models = "the model" if dynamics.models == 1 else f"any of {dynamics.models} models"
+            return [f"  jumps       none in {models}"]
         lines = [
             f"  jumps       {dynamics.jumps_per_model} in a model, the median of them {dynamics.jump_size} in size"
         ]
-        orders = range(1, 1 + max(1, max(map(len, dynamics.jumps))))
+        orders = range(1, 1 + max(map(len, dynamics.jumps)))
         lines += [f"  jump {order:<6d} {_when(dynamics.jump_time(order))}" for order in orders]
         if np.isfinite(dynamics.loss_drop.value):
             lines.append(f"  loss        falls by {dynamics.loss_drop} at a jump, the median")

@@ -2,18 +2,18 @@
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 import h5py
 import numpy as np
 
 from ...dynamics.errors import SettingError
 from ..file.compression import is_compressed
-from ..file.creation import add_channel, new_file
+from ..file.creation import Constant, add_channel, add_constant, new_file
 from ..file.hdf5 import array_paths, dataset_at
 from ..file.store import atomic_change
 from ..reading.opening import check_format, located, open_file
@@ -50,7 +50,7 @@ def begin(
     path: Path,
     channels: Sequence[Channel],
     *,
-    attributes: Mapping[str, int],
+    attributes: Mapping[str, str | int],
     config: str,
     kind: WriterKind,
     rates: int,
@@ -58,12 +58,14 @@ def begin(
     overwrite: bool,
     resume: bool | int,
     is_own: bool = False,
+    constants: Callable[[], Iterable[Constant]] = tuple,
     ready: Callable[[Ring], None] = lambda _: None,
 ) -> Start:
     """Make the file and the ring of a recording, or prepare those of one that is continued.
 
-    *ready* is given the ring before anything that lies there is changed; what it raises leaves all as it was. is_own
-    says that it is this process that records there, and will no longer when *ready* returns.
+    *constants* gives what is kept once. *ready* is given the ring before anything that lies there is changed; what it
+    raises leaves all as it was. is_own says that it is this process that records there, and will no longer when *ready*
+    returns.
     """
     path = real(path)
     if goes_on := resume is not False and path.exists():
@@ -80,10 +82,10 @@ def begin(
         # Another training may have begun meanwhile; from here on it cannot.
         check_path(path, overwrite=overwrite or goes_on)
         if goes_on:
-            step, seconds = _continue(path, channels, resume, config, ring)
+            step, seconds = _continue(path, channels, resume, config, ring, attributes, constants)
         else:
             step, seconds = 0, 0.0
-            _begin_anew(path, channels, config, ring, attributes)
+            _begin_anew(path, channels, config, ring, attributes, constants)
     except BaseException:
         ring.discard()
         raise
@@ -91,21 +93,30 @@ def begin(
 
 
 def _begin_anew(
-    path: Path, channels: Sequence[Channel], config: str, ring: Ring, attributes: Mapping[str, int]
+    path: Path,
+    channels: Sequence[Channel],
+    config: str,
+    ring: Ring,
+    attributes: Mapping[str, str | int],
+    constants: Callable[[], Iterable[Constant]],
 ) -> None:
     """Make the recording at *path*, in the place of what is there."""
-    noted = {**attributes, "ring": str(ring.path)}
-    with (
-        replacing(path),
-        new_file(path, channels, ring.names, config=config, token=ring.layout.token, attributes=noted) as draft,
-    ):
+    noted, token = {**attributes, "ring": str(ring.path)}, ring.layout.token
+    options: dict[str, Any] = {"config": config, "token": token, "attributes": noted, "constants": constants()}
+    with replacing(path), new_file(path, channels, ring.names, **options) as draft:
         ring.belong_to(draft)
         # Before the file, which says that it has one.
         ring.publish()
 
 
 def _continue(
-    path: Path, channels: Sequence[Channel], resume: bool | int, config: str, ring: Ring
+    path: Path,
+    channels: Sequence[Channel],
+    resume: bool | int,
+    config: str,
+    ring: Ring,
+    attributes: Mapping[str, str | int],
+    constants: Callable[[], Iterable[Constant]],
 ) -> tuple[int, float]:
     """Make the recording at *path* one that is being written again; return where it goes on."""
     if not isinstance(resume, SupportsIndex):
@@ -114,6 +125,7 @@ def _continue(
     with open_file(path) as file:
         check_format(path, file)
         _check_same(path, file, channels)
+        _check_constants(path, file, constants())
     ring.belong_to(path)
     fold_in(path)
     with h5py.File(path, "r") as file:
@@ -138,11 +150,14 @@ def _continue(
             file.attrs["final_row"] = int(known[kept - 1] == step)
         earlier = json.loads(str(file.attrs.get("resumed", "[]")))
         noted = {"token": ring.layout.token, "ring": str(ring.path), "resumed": json.dumps([*earlier, entry])}
-        file.attrs.update(status="recording", **noted)
+        file.attrs.update(status="recording", **attributes, **noted)
         for channel in stored_channels(channels):
             if channel.path not in file:
                 # What stands in the rows before says nothing.
                 add_channel(file, channel, rows).attrs["first_row"] = rows
+        for channel, values in constants():
+            if channel.path not in file:
+                add_constant(file, channel, values).attrs["first_row"] = rows
 
     put_strays_aside(path)
     # Before the file, which says that it has one.
@@ -154,7 +169,7 @@ def _continue(
 def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> None:
     """Raise SettingError unless rows of these channels can be added: the file has no other parameters.
 
-    Parameters that it has not are added to those that it has: they were frozen so far, or not there.
+    Parameters and buffers that it has not are added to those that it has: they were frozen so far, or not there.
     A compressed chunk would be written again, and at another place, with each part of it.
     """
     if any(is_compressed(dataset_at(file, name)) for name in array_paths(file)):
@@ -163,9 +178,9 @@ def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> Non
             "that can be continued"
         )
     wanted = {channel.path: channel for channel in stored_channels(channels)}
-    found = {name for name in array_paths(file) if name.startswith("parameters/")}
+    found = {name for name in array_paths(file) if name.startswith(("parameters/", "buffers/"))}
     differing = sorted(found - wanted.keys())
-    new = [channel for channel in channels if channel.group == "parameters" and channel.path not in file]
+    new = [channel for channel in channels if channel.group != "probes" and channel.path not in file]
     addable = {each.path for each in stored_channels(new)} if not differing else set()
     differing += [name for name in wanted if name not in file and name not in addable]
     for name in wanted.keys() & set(array_paths(file)):
@@ -177,3 +192,20 @@ def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> Non
             f"{path} cannot be continued: it differs from the model in {', '.join(sorted(differing)[:3])}; "
             "attach the same model and selection, or record to another file"
         )
+
+
+def _check_constants(path: Path, file: h5py.File, constants: Iterable[Constant]) -> None:
+    """Raise SettingError unless what was kept once is what it was."""
+    for channel, values in constants:
+        if channel.path in file and not _is_equal(dataset_at(file, channel.path)[()], values):
+            raise SettingError(
+                f"{path} cannot be continued: {channel.name} was kept once, since it did not change, and is another "
+                f"now; put the model back to its state then, or record {channel.name} with each row (select=…, "
+                "buffers=…)"
+            )
+
+
+def _is_equal(kept: np.ndarray, present: np.ndarray) -> bool:
+    """Whether two arrays are equal to the bit."""
+    is_alike = kept.shape == present.shape and kept.dtype == present.dtype
+    return is_alike and np.array(kept).tobytes() == present.tobytes()

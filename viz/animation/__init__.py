@@ -51,7 +51,8 @@ def animate(
     size: width and height in pixels. clock: what the movie's time goes by, ``motion``, ``step`` or ``log``, see
     clock.steps_of_frames. turn: how many degrees the camera goes around; 0 keeps it where it is. project: which three
     of more than three hidden dimensions are shown, ``moving`` for those of the features that move most, ``pca`` for the
-    principal components of the run, or features that span them, such as those of one polytope. parameter chooses as in
+    principal components of the run, or features that span them, such as those of one polytope; refused where no run has
+    more than three. parameter chooses as in
     plot_levels(). instance: one member of an ensemble or several; None is all of up to twelve members, or else the
     first. workers: how many processes draw; more than one may pay where there are many cores. *progress* wraps the
     numbers of the frames, such as tqdm.
@@ -94,7 +95,13 @@ def _runs(
     chosen = [(each, member) for each in recordings for member in _members(each, parameter, instance)]
     if not 1 <= len(chosen) <= MOST_RUNS:
         raise SettingError(f"{len(chosen)} runs do not fit on one picture; choose 1 to {MOST_RUNS} of them")
-    return [Footage(select(each, parameter, member), project) for each, member in chosen]
+    runs = [Footage(select(each, parameter, member), project) for each, member in chosen]
+    if project != "moving" and all(run.m <= 3 for run in runs):
+        whose, most = runs[0].selection.parameter, max(run.m for run in runs)
+        raise SettingError(
+            f"project={project!r}: {whose} has {most} hidden dimension{'s' * (most > 1)}, all shown; leave it out"
+        )
+    return runs
 
 
 def _members(recording: Recording, parameter: str | None, instance: int | Sequence[int] | None) -> Sequence[int | None]:

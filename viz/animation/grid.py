@@ -90,5 +90,5 @@ def _member(run: Footage) -> str:
         return ""
     density, members = settings.get("density"), settings.get("n_instances")
     if not (isinstance(density, list) and members and members % len(density) == 0):
-        return f"instance {instance}"
+        return run.selection.which
     return f"instance {instance}: density p = {density[instance // (members // len(density))]:g}"

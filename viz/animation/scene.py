@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..parts.labels import Counter
-from ..parts.style import INK, REPRESENTED, escaped, style
+from ..parts.style import INK, REPRESENTED, escaped, style, unhinted
 from ..playback.captions import Narrator
 from ..playback.footage import Footage
 from .cell import Cell, Places
@@ -56,7 +56,8 @@ class Scene:
         self._moving: list[Artist] = [each for cell in self._cells for each in cell.moving] + self._counter.artists
         for artist in self._moving:
             artist.set_animated(True)
-        self._canvas.draw()
+        with unhinted():
+            self._canvas.draw()
         self._background = self._page = self._canvas.copy_from_bbox(self._figure.bbox)
 
     def draw(self, frame: int) -> np.ndarray:
@@ -80,7 +81,8 @@ class Scene:
         self._canvas.restore_region(self._background)
         for cell, chapter in zip(self._cells, chapters, strict=True):
             cell.name(chapter)
-            _draw(cell.named, self._canvas)
+            with unhinted():
+                _draw(cell.named, self._canvas)
         self._page = self._canvas.copy_from_bbox(self._figure.bbox)
 
     def _write(self, runs: Sequence[Footage]) -> Counter:

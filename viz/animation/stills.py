@@ -27,7 +27,7 @@ def check_stills(path: Path) -> None:
     """Raise OutputExistsError where there are frames of this pattern already."""
     if there := _frames_at(path):
         raise OutputExistsError(
-            f"{there[0]} exists already; choose another name or replace all frames (overwrite=True, --force)"
+            f"{there[0]} exists already; choose another name or replace all frames (overwrite=True)"
         )
 
 

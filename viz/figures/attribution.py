@@ -23,8 +23,8 @@ _WIDTH, _LOSS, _PANEL = 8.4, 1.9, 2.1
 _GREY, _PALE = "#8C8C8C", "#D0D0D0"
 _CAPTION = (
     "Each bar is what the motion of one feature's numbers brought of the change of the loss between the steps above "
-    "it, the integral of gradient times motion along the recorded rows; bars to the left lowered the loss. In grey, all "
-    "other features together, and the parameters that have no features. The bars of a panel add up to its change."
+    "it, the integral of gradient times motion along the recorded rows; bars to the left lowered the loss. In grey, "
+    "all other features together, and the parameters that have no features. The bars of a panel add up to its change."
 )
 _FIRST_ORDER = (
     "Each bar is what the motion of one feature's numbers brought of the change of the loss between the steps above "
@@ -77,6 +77,8 @@ def _draw_run(ax: Axes, selection: Selection, rows: list[AttributionRow]) -> Non
             ha="center", va="bottom", fontsize=8, color=INK, annotation_clip=False,
         )  # fmt: skip
     ax.set_xlabel("steps")
+    if legend := ax.get_legend():
+        legend.set_loc("upper right")
 
 
 def _draw_shares(ax: Axes, selection: Selection, row: AttributionRow, number: int) -> None:

@@ -107,7 +107,7 @@ def draw_levels(ax: Axes, selection: Selection, *, names: bool = True) -> Verdic
     """
     step, D = selection.step, selection.dimensionality
     first = step[0] if ax.get_xscale() != "log" else _first_positive(step)
-    ax.set_xlim(first, max(step[-1], first + 1))
+    ax.set_xlim(first, max(selection.last_step, first + 1))
     # So many and so long curves that their strokes would take minutes.
     are_areas = len(step) > _BINS and min(len(step), 2 * _BINS) * D.shape[1] > _MOST_POINTS
     looked_at = np.linspace(0, len(step) - 1, _LOOKS).astype(int)
@@ -189,7 +189,8 @@ def draw_loss(ax: Axes, selection: Selection, *, whole: bool = False) -> None:
     if expected is not None:
         ax.plot(*decimate(step, expected, _BINS, scale=_scale(ax)), color=INK, linewidth=1.3, label="expected loss")
     if ax.lines:
-        _scale_loss(ax, step[0 if whole else int(TRANSIENT * len(step))])
+        shown = int(np.searchsorted(step, selection.last_step))
+        _scale_loss(ax, step[0 if whole else int(TRANSIENT * shown)])
         ax.legend(loc="lower left" if whole else "upper right", fontsize=8)
     else:
         ax.text(

@@ -25,6 +25,8 @@ _MOST_D, _D_MOMENTS, _RANDOM_MOMENTS = 4, 100, 20
 _MOST_NAMED, _NAME_LETTERS = 30, 26
 # D is 1 at most.
 _TOP = 1.02
+# So much higher than the highest curve is the axis of D.
+_LEGEND_ROOM = 1.25
 # Ratios of norms from this share to its inverse have the whole of the colours.
 _LEAST_RANGE = 1.25
 
@@ -194,11 +196,12 @@ def _share_D(panels: Sequence[Axes]) -> None:
     """Give panels of D one axis, from 0 to what is highest in any."""
     top = max((ax.get_ylim()[1] for ax in panels), default=1.0)
     for k, ax in enumerate(panels):
-        ax.set_ylim(0, min(top, _TOP))
+        # With room above for what the lines are.
+        ax.set_ylim(0, _LEGEND_ROOM * min(top, _TOP))
         ax.tick_params(labelleft=k == 0)
     if panels:
         panels[0].set_ylabel("D of features")
-        panels[-1].legend(fontsize=7, loc="best")
+        panels[-1].legend(fontsize=7, loc="upper right", ncols=2, columnspacing=1, handlelength=1.4, borderaxespad=0)
 
 
 def _title(recording: Recording, names: Sequence[str]) -> str:

@@ -18,6 +18,8 @@ _MOST_IN_KEY = 16
 # How many groups of features a mark names, and a line of the key; how many features are listed before they are counted
 # instead, and how near they end to be one group.
 _MARK_GROUPS, _KEY_GROUPS, _MOST_LISTED, _TOGETHER = 2, 4, 4, 0.05
+# A mean as near to a level has its name.
+_AT_LEVEL = 0.015
 # Up to so many jumps have their features' numbers on the curves, of those that go this far.
 _MOST_LABELLED, _FAR = 8, 0.15
 _HALO: dict[str, Any] = {"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
@@ -143,7 +145,8 @@ def _name_group(jump: Jump, members: list[int], labels: Sequence[str] | None) ->
 
 
 def _level(value: float) -> str:
-    level = nearest_level(value)
+    # What lies a little way off a level was not at it: a number tells that better.
+    level = nearest_level(value, _AT_LEVEL)
     return level.label if level else f"{value:.2f}"
 
 

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import IdentityTransform
 
+from .style import unhinted
+
 # Letters reach beyond the box that matplotlib reckons for them by a pixel or two.
 _MARGIN = 2
 # The width of the space between thousands, as a share of that of a digit.
@@ -60,7 +62,8 @@ class Label(Text):
         figure = self.get_figure(root=True)
         assert figure is not None
         twin.set_figure(figure)
-        twin.draw(canvas)
+        with unhinted():
+            twin.draw(canvas)
         # Images are drawn from their lowest row upwards.
         return _Stamp(x, y, np.asarray(canvas.buffer_rgba())[::-1].copy())
 

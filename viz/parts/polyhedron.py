@@ -18,6 +18,8 @@ from .style import FAINT, INK, MARKERS, escaped
 # Seen from a little above, as polyhedra are drawn in books.
 ELEVATION = np.radians(20)
 _DISTANCE = 6.0
+# What lies beyond the longest feature stays in front of the camera, and its squares are numbers.
+_NEAREST, _HUGE = 3.0, 1e9
 _FACE = np.array([0.45, 0.53, 0.62])
 _LIGHT = np.array([0.35, 0.55, 0.75]) / np.linalg.norm([0.35, 0.55, 0.75])
 _EDGE, _JOIN = (0.25, 0.3, 0.36, 1.0), (0.15, 0.18, 0.22, 1.0)
@@ -100,8 +102,8 @@ class Polyhedron:
         Given *W* (m, n) itself, features that share a dimension are joined by lines, the feature graph; and those that
         lie mostly in dimensions that the points do not show are faint.
         """
-        points = np.nan_to_num(points) / self._radius
-        W = None if W is None else np.nan_to_num(W) / self._radius
+        points = _within(_NEAREST, points, self._radius)
+        W = None if W is None else _within(_HUGE, W, self._radius)
         shares = np.ones(len(points)) if W is None else _shares(points, W)
         view = points @ _camera(azimuth, elevation).T
         flat = _perspective(view)
@@ -180,6 +182,12 @@ def _rays(view: np.ndarray, flat: np.ndarray, colours: np.ndarray) -> _Lines:
     """Return the features as lines from the origin."""
     ends = np.stack([np.zeros_like(flat), flat], axis=1)
     return _Lines(ends, colours, 1.0 + 1.4 * _nearness(view[:, 2]))
+
+
+def _within(most: float, values: np.ndarray, radius: float) -> np.ndarray:
+    """Return values in units of the *radius* that can be drawn: what diverges goes no farther than *most*."""
+    with np.errstate(over="ignore"):
+        return (np.nan_to_num(values) / radius).clip(-most, most)
 
 
 def _shares(points: np.ndarray, W: np.ndarray) -> np.ndarray:

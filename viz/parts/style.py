@@ -58,6 +58,11 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.rc_context(_RC)
 
 
+def unhinted() -> AbstractContextManager[None]:
+    """Return the context in which letters keep their shapes: fitted to few pixels, the dots of a colon become a bar."""
+    return matplotlib.rc_context({"text.hinting": "no_hinting"})
+
+
 def escaped(text: str) -> str:
     """Return *text* as matplotlib shows it letter by letter: a dollar sign in a file's name is no formula."""
     return text.replace("$", r"\$")

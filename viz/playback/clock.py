@@ -27,7 +27,7 @@ def steps_of_frames(runs: Sequence[Footage], frames: int, clock: str = "motion")
     if clock not in CLOCKS:
         raise unknown_name("clock", clock, CLOCKS)
     first = min(float(run.step[0]) for run in runs)
-    last = max(float(run.step[-1]) for run in runs)
+    last = max(float(run.last_step) for run in runs)
     even = np.linspace(0, 1, frames)
     if clock == "step" or last == first:
         steps = first + even * (last - first)
@@ -43,6 +43,8 @@ def steps_of_frames(runs: Sequence[Footage], frames: int, clock: str = "motion")
 def _by_what_happens(runs: Sequence[Footage], even: np.ndarray, first: float, last: float) -> np.ndarray:
     """Return the steps at evenly spread times of a clock that goes by steps, motion and events."""
     ticks = np.unique(np.concatenate([[first, last], *(_ticks(run) for run in runs)]))
+    # What comes after a run diverged is not shown.
+    ticks = ticks[ticks <= last]
     motion = np.sum([_travelled(run.looks, ticks) for run in runs], axis=0)
     events = np.sum([_through_events(run, ticks) for run in runs], axis=0)
     # Where nothing moves, or nothing is named, the others have the time.

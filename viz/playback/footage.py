@@ -23,6 +23,8 @@ PROJECTIONS = ("moving", "pca")
 _LOOKS, _CLOSER = 129, 2
 # Reading costs by the call: where rows are small, as many are read at once as make a megabyte.
 _READ_AHEAD = 2**20
+# Of a run that diverged, features are seen up to so many times the length of the longest in a typical row.
+_REACH = 3.0
 
 
 class Look(NamedTuple):
@@ -60,6 +62,11 @@ class Footage:
         self._window_start, self._window = 0, last[None][:0]
         self._even: list[int] = np.unique(np.linspace(0, len(self.step) - 1, _LOOKS).astype(int)).tolist()
         self._basis = self._directions()
+
+    @property
+    def last_step(self) -> int:
+        """The step at which the film ends."""
+        return self.selection.last_step
 
     @property
     def names(self) -> list[str]:
@@ -121,6 +128,10 @@ class Footage:
     def radius(self) -> float:
         """The length of the longest feature as the picture shows it."""
         lengths = np.linalg.norm(self.looks.points, axis=-1)
+        if self.selection.diverged_at is not None:
+            # The last rows before it are so large that all others would vanish beside them.
+            longest = np.where(np.isfinite(lengths), lengths, 0).max(axis=1)[self.looks.step < self.last_step]
+            lengths = np.minimum(lengths, _REACH * np.median(longest if longest.size else lengths))
         finite = lengths[np.isfinite(lengths)]
         return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 

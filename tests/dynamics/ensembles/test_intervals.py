@@ -88,3 +88,9 @@ def test_what_is_unknown_is_none_in_a_document():
     assert str(IntervalEstimate(0.5, 0.25, 0.75)) == "0.5 (0.25 to 0.75)"
     assert str(IntervalEstimate(0.5, np.nan, np.nan)) == "0.5 (unknown)"
     assert str(IntervalEstimate(np.nan, np.nan, np.nan)) == "unknown"
+
+
+def test_few_models_that_are_alike_do_not_say_how_sure_their_mean_is():
+    assert str(mean_of(np.ones(2))) == "1 (unknown)"
+    assert str(mean_of(np.ones(fewest_for(0.95)))) == "1 (1 to 1)"
+    assert np.isfinite(mean_of(np.array([1.0, 2.0])).low)

@@ -81,3 +81,11 @@ def test_rows_are_read_a_few_at_a_time(monkeypatch):
 def test_other_shapes_are_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_rows_of_any_size_have_their_norm_side_by_side():
+    W = np.array([0.0, 1e-250, 1e-10, 1.0, 1e10, 1e250])[:, None, None] * np.array([[3.0, 0.0], [0.0, -4.0]])
+    np.testing.assert_allclose(matrix_norm(W), 5 * np.array([0.0, 1e-250, 1e-10, 1.0, 1e10, 1e250]), rtol=1e-12)
+    W[2, 0, 0], W[3, 0, 0] = np.nan, np.inf
+    assert np.isnan(matrix_norm(W)[[2, 3]]).all()
+    assert np.isfinite(matrix_norm(W)[[0, 1, 4, 5]]).all()

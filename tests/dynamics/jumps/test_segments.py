@@ -48,3 +48,15 @@ def test_the_lines_are_those_of_least_squares():
         assert (lines.first[k], lines.last[k], lines.length[k]) == (a, b - 1, b - a)
         ends = [value + slope * a, value + slope * (b - 1), slope]
         np.testing.assert_allclose([lines.begin[k], lines.end[k], lines.slope[k]], ends, atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 7, 50, 1000])
+def test_the_end_of_a_line_lies_within_a_third_of_the_range_outside_of_its_values(length):
+    rng = np.random.default_rng(length)
+    # The worst of all values are those of a step, low until a third and high from there.
+    steps = [np.arange(length) >= first for first in range(length + 1)]
+    for y in [*steps, *rng.random((50, length)), *(rng.random((50, length)) > 0.5)]:
+        lines = fit_lines(y.astype(float), np.array([0, length]))
+        ends = np.concatenate([lines.begin, lines.end])
+        assert ends.min() >= y.min() - np.ptp(y.astype(float)) / 3 - 1e-9
+        assert ends.max() <= y.max() + np.ptp(y.astype(float)) / 3 + 1e-9

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
+import dyn
 from dyn.recorders.export import export
 
 
@@ -56,3 +58,20 @@ def test_whatever_is_selected_has_a_column_for_each_number(rich, tmp_path, array
 def test_an_empty_recording_is_a_line_of_names(make, path, tmp_path):
     make(path, {"W": np.empty((0, 2, 3))}, {}, {"loss": np.empty(0)})
     assert export(path, tmp_path / "run.csv").read_text() == "step,time,loss\n"
+
+
+def test_features_have_the_users_own_names_where_these_tell_them_apart(tmp_path):
+    model = nn.ModuleDict({"a": nn.Embedding(3, 2), "b": nn.Linear(2, 3), "c": nn.Linear(2, 3)})
+    labels = {"a.weight": ["cat", "a, b", "0"], "b.weight": ["x", "x"], "c.weight": ["up", "down"]}
+    with dyn.attach(model, None, tmp_path / "run.h5", labels=labels) as recorder:
+        recorder.step(loss=1.0)
+    names = list(read(export(tmp_path / "run.h5", tmp_path / "run.csv")))
+    assert [name for name in names if name.startswith("a.weight.d")] == [
+        f"a.weight.dimensionality.{label}" for label in labels["a.weight"]
+    ]
+    assert [name for name in names if name.startswith("b.weight.d")] == [
+        f"b.weight.dimensionality.{k}" for k in range(2)
+    ]
+    names = list(read(export(tmp_path / "run.h5", tmp_path / "all.csv", select=["parameters/*.weight"])))
+    assert names[2:4] == ["a.weight.cat.0", "a.weight.cat.1"]
+    assert names[-6:-4] == ["c.weight.0.up", "c.weight.0.down"]

@@ -282,3 +282,11 @@ def test_a_tracking_that_fails_to_begin_harms_nothing(monkeypatch):
     monkeypatch.setattr("dyn.recorders.scripts.tracking.Tracking.__enter__", lambda _: 1 / 0)
     ended, said = record_here(f"{STEP}sys.exit(4)")
     assert (ended, said[0]) == (4, "nothing can be recorded: division by zero")
+
+
+@pytest.mark.usefixtures("process")
+def test_of_a_module_that_is_not_there_python_alone_speaks():
+    said: list[str] = []
+    with pytest.raises(SystemExit, match="nowhere_at_all"):
+        record_script(Script("nowhere_at_all.train", is_module=True), Path("run.h5"), report=said.append)
+    assert said == []

@@ -103,3 +103,18 @@ def test_a_jump_has_its_size_against_chance(path):
         (jump,) = tell(recording).as_dict()["jumps"]
     # On a line directions scatter nothing.
     assert jump["against_chance"] is None
+
+
+def test_a_feature_that_shares_all_it_has_is_not_missing(tmp_path):
+    rng = np.random.default_rng(0)
+    before, after = rng.standard_normal((2, 1, 20, 60))
+    # At last all lie about one direction, with their full lengths, and two are gone: both have a D of almost 0.
+    after = np.abs(rng.standard_normal((1, 20, 1))) + 0.3 * after
+    after[..., :2] *= 1e-3
+    rows = np.repeat(np.concatenate([before, after]), [150, 150], axis=0)
+    record(tmp_path / "run.h5", rows + 1e-3 * rng.standard_normal(rows.shape))
+    with dyn.open(tmp_path / "run.h5") as recording:
+        (jump,), (words,) = (story := tell(recording)).jumps, story.jump_words
+    assert np.count_nonzero(jump.after < 0.03) > 50
+    assert re.findall(r"features? ([\d, ]+) falls? [\d.]+ → [\d.]+ \(not represented\)", words) == ["0, 1"]
+    assert words.count("not represented") == 1

@@ -152,3 +152,29 @@ def test_the_rows_looked_at_are_few_and_hold_both_ends():
         chosen = looked_at(rows)
         assert (chosen[0], chosen[-1]) == (0, rows - 1)
         assert len(chosen) <= 65
+
+
+def test_a_feature_has_the_users_own_name_and_says_in_which_head_it_is():
+    said = Beyond([a_jump(40, 50)], which=["head 3"], labels=("cat", "dog", "a, b"))
+    assert said.words == ["a jump at steps 40-50 (feature 'a, b' of head 3: D 0.20 → 0.50)"]
+    (document,) = said.as_dict()["jumps"]
+    assert (document["labels"], document["which"]) == (["a, b"], "head 3")
+
+
+def test_every_head_is_looked_at_and_not_only_the_first(tmp_path):
+    rng = np.random.default_rng(0)
+    model = nn.ModuleDict({"q": nn.Linear(6, 8, bias=False), "v": nn.Linear(6, 8, bias=False)})
+    first = {name: torch.from_numpy(rng.standard_normal((8, 6)).astype(np.float32)) for name in ("q", "v")}
+    features = {f"{name}.weight": ("(head d) m -> head d m", {"head": 2}) for name in ("q", "v")}
+    with dyn.attach(model, None, tmp_path / "run.h5", features=features) as recorder, torch.no_grad():
+        for row in range(400):
+            for name, module in model.items():
+                module.weight.copy_(first[name] + 1e-3 * torch.from_numpy(rng.standard_normal((8, 6))))
+                if name == "v" and row >= 200:
+                    # All features of the second head turn into one direction but one.
+                    module.weight[4:, 1:] = module.weight[4:, 1:2]
+            recorder.step(loss=1.0)
+    with dyn.open(tmp_path / "run.h5") as recording:
+        (v, *_) = [each for each in rank_matrices(recording).matrices if each.parameter == "v.weight"]
+    assert set(v.beyond.which) == {"head 1"}
+    assert "of head 1: D" in str(v)

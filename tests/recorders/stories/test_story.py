@@ -131,3 +131,32 @@ def test_features_without_their_matrix_tell_of_jumps_only(recording):
         assert str(story).startswith("weight, 1 jump\n")
         with pytest.raises(RecordingError, match="has the features of weight, but not weight; record it too"):
             select(bare).weights_at(slice(-1, None))
+
+
+def test_no_regime_goes_on_where_the_run_diverged(path):
+    model = nn.Linear(6, 3, bias=False)
+    first = model.weight.detach().clone()
+    with dyn.attach(model, None, path) as recorder:
+        for k in range(100):
+            with torch.no_grad():
+                model.weight.copy_(first * (1 + k / 50))
+            recorder.step(loss=1.0 if k < 60 else np.inf)
+    with dyn.open(path) as recording:
+        story = tell(recording)
+    assert story.diverged_at == 60
+    assert all(regime.end < 60 for regime in story.regimes or ())
+
+
+def test_what_is_said_of_a_matrix_is_said_once(path):
+    rng = np.random.default_rng(0)
+    model = nn.Linear(40, 20, bias=False)
+    with dyn.attach(model, None, path) as recorder:
+        for _ in range(30):
+            with torch.no_grad():
+                model.weight.add_(0.01 * torch.from_numpy(rng.standard_normal((20, 40))))
+            recorder.step(loss=1.0)
+    with dyn.open(path) as recording:
+        story = tell(recording)
+    assert str(story).count("as random directions") == 1
+    # The jumps alone say it too.
+    assert story.jump_lines.count("as random directions") == 1

@@ -70,3 +70,16 @@ def test_a_loss_that_diverged_is_the_last_one(tmp_path):
     assert "scalar       loss  last nan\n" in str(summary)
     document = json.loads(json.dumps(summary.as_dict(), allow_nan=False))
     assert (document["diverged_at"], document["scalars"]["loss"]) == (2, None)
+
+
+def test_a_recording_that_was_gone_on_with_says_where(tmp_path):
+    for resume in (False, True, True):
+        model = torch.nn.Linear(2, 2)
+        with dyn.attach(model, None, tmp_path / "run.h5", resume=resume) as recorder:
+            for _ in range(3):
+                recorder.step(loss=1.0)
+        with dyn.open(tmp_path / "run.h5") as recording:
+            summary = summarize(recording)
+            assert ("resumed" in str(summary)) == resume
+    assert "resumed      at steps 3, 6\n" in str(summary)
+    assert summary.as_dict()["resumed_at"] == (3, 6)

@@ -212,7 +212,7 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(path):
 
 def test_a_result_is_replaced_only_on_request(small, whole, path):
     run_sweep(small, path, workers=1)
-    with pytest.raises(OutputExistsError, match="--force"):
+    with pytest.raises(OutputExistsError, match="overwrite=True"):
         run_sweep(small, path, workers=1)
     path.write_bytes(b"old")
     run_sweep(small, path, workers=1, overwrite=True)

@@ -169,3 +169,12 @@ def test_one_model_is_no_ensemble(recorded):
 def test_a_parameter_without_features_is_named(planted):
     with Sweep(planted) as sweep, pytest.raises(SettingError, match="'b'"):
         statistics_of(sweep, "b")
+
+
+def test_models_that_never_jump_have_no_sizes_or_times_of_jumps(tiny, tmp_path):
+    steps = tiny.with_settings(steps=ROWS - 1, batch_size=1, evaluation_size=1, every=1)
+    path = swept(steps, tmp_path / "none.h5", Axis("lr", (0.1,)), repeat=2)
+    with h5py.File(path, "r+") as file:
+        file["W"][...] = BEFORE
+    with Sweep(path) as sweep:
+        assert statistics_of(sweep).points[0].jump_lines == ["  jumps       none in any of 2 models"]

@@ -98,6 +98,8 @@ def test_one_dimension_is_a_line(phase_diagram, tmp_path):
         ("a.gif", {"seconds": float("nan")}, "seconds=nan"),
         ("a.gif", {"clock": "sundial"}, "'sundial'"),
         ("a.gif", {"project": "sideways"}, "'sideways'"),
+        ("a.gif", {"project": "1,2"}, "project='1,2': W has 3 hidden dimensions, all shown; leave it out"),
+        ("a.gif", {"project": "pca"}, "project='pca'"),
         ("a.gif", {"workers": 0}, "workers=0"),
         ("a.gif", {"instance": 1}, "no ensemble"),
         ("a.html", {"instance": 0}, "no ensemble"),

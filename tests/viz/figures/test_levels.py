@@ -167,3 +167,18 @@ def test_on_a_logarithmic_axis_of_your_own_the_curves_have_all_their_rows(plante
     plot_levels(planted(plant(Plan(rows=rows, features=2), seed=1)), ax=ax)
     # Its last decade alone has a quarter of its length, and half of its bins' points: many more than a staircase has.
     assert all(len(curve) > rows / 10 for curve in curves(ax))
+
+
+def test_of_a_run_that_diverged_the_rows_before_are_drawn(tmp_path):
+    model = torch.nn.Linear(3, 2)
+    with dyn.attach(model, None, tmp_path / "run.h5") as recorder:
+        for step in range(400):
+            if step >= 8:
+                model.weight.data[:] = torch.nan
+            recorder.step(loss=float(2.0**step) if step < 8 else np.nan)
+    with dyn.open(tmp_path / "run.h5") as recording:
+        upper, lower = plot_levels(recording).axes
+    assert upper.get_xlim() == (0, 8)
+    low, high = lower.get_ylim()
+    assert low < 1.0
+    assert high > 2.0**7

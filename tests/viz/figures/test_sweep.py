@@ -88,7 +88,10 @@ def test_shares_have_bars(recording):
     assert digons.lines[0].get_ydata().tolist() == [1, 0.5]
     (bars,) = digons.lines[2]
     formed = [point.dynamics.polytopes["digon"].features for point in statistics_of(recording).points]
-    np.testing.assert_allclose([segment[:, 1] for segment in bars.get_segments()], [(e.low, e.high) for e in formed])
+    # Of two models that are alike nobody knows how sure their mean is.
+    assert np.isnan(formed[0].low)
+    drawn_ends = [segment[:, 1].tolist() for segment in bars.get_segments() if len(segment)]
+    np.testing.assert_allclose(drawn_ends, [(formed[1].low, formed[1].high)])
 
 
 def test_one_point_names_its_polytopes_at_the_side(jumping):

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from dyn.viz.parts.labels import Counter, Label
+from dyn.viz.parts.style import unhinted
 
 
 def drawn(kind: type[Text], x: float, text: str = "feature 17") -> tuple[Figure, np.ndarray]:
@@ -16,7 +17,8 @@ def drawn(kind: type[Text], x: float, text: str = "feature 17") -> tuple[Figure,
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     ax.add_artist(kind(x, 0.5, text, ha="center", va="center", fontsize=13, color="#0072B2"))
-    canvas.draw()
+    with unhinted():
+        canvas.draw()
     return figure, np.asarray(canvas.buffer_rgba()).astype(int)
 
 

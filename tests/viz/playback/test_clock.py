@@ -22,7 +22,7 @@ def planted(x: np.ndarray, events=(), *, steps: int = 1000) -> SimpleNamespace:
     points = np.stack([x, 0 * x, 0 * x], axis=-1)[:, None]
     spans = [SimpleNamespace(start=start, end=end) for start, end in events]
     look = Look(step, points, np.ones(len(x), dtype=bool))
-    return SimpleNamespace(step=step, looks=look, story=SimpleNamespace(regimes=None, jumps=spans))
+    return SimpleNamespace(step=step, last_step=steps, looks=look, story=SimpleNamespace(regimes=None, jumps=spans))
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
