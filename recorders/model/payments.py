@@ -1,6 +1,7 @@
 """What the step just taken brought, to first order: gradient times motion, one number a feature and one a parameter."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def check_optimizers(optimizers: Sequence[Optimizer]) -> None:
         raise SettingError(f"gradients='allocation' {why}")
 
 
-def _loses_gradient(group: dict) -> bool:
+def _loses_gradient(group: dict[str, Any]) -> bool:
     return bool(group.get("nesterov") and group.get("foreach"))
 
 
