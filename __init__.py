@@ -11,19 +11,21 @@ if TYPE_CHECKING:
     from dyn import dynamics, recorders, viz
     from dyn.recorders.attaching import attach
     from dyn.recorders.checkpoints.compare import diff
+    from dyn.recorders.checkpoints.evaluate import evaluate
     from dyn.recorders.reading.recording import Recording
     from dyn.recorders.reading.recording import open_recording as open
     from dyn.recorders.step.recorder import Recorder
 
     __version__: str
 
-__all__ = ["Recorder", "Recording", "__version__", "attach", "diff", "dynamics", "open", "recorders", "viz"]
+__all__ = ["Recorder", "Recording", "__version__", "attach", "diff", "dynamics", "evaluate", "open", "recorders", "viz"]
 
 _HOMES = {
     "Recorder": ("dyn.recorders.step.recorder", "Recorder"),
     "Recording": ("dyn.recorders.reading.recording", "Recording"),
     "attach": ("dyn.recorders.attaching", "attach"),
     "diff": ("dyn.recorders.checkpoints.compare", "diff"),
+    "evaluate": ("dyn.recorders.checkpoints.evaluate", "evaluate"),
     "open": ("dyn.recorders.reading.recording", "open_recording"),
 }
 

@@ -5,6 +5,7 @@ import click
 from .commands.attribute import attribute
 from .commands.diff import diff
 from .commands.draw import animate, plot, report
+from .commands.evaluate import evaluate
 from .commands.files import compact, export, merge, repair
 from .commands.record import record
 from .commands.sweep import sweep
@@ -20,7 +21,7 @@ def main() -> None:
 
 
 for command in (
-    record, sweep, experiments, info, jumps, landscape, attribute, diff, watch, plot, animate, report, compact, export,
-    merge, repair,
+    record, sweep, experiments, info, jumps, landscape, attribute, diff, evaluate, watch, plot, animate, report, compact,
+    export, merge, repair,
 ):  # fmt: skip
     main.add_command(command)

@@ -11,6 +11,13 @@ the shape's, and its threshold is the 1 % quantile of the least distance among a
 
     python benchmarks/chance.py [--controls 2000] [--draws 200] [--null 400] [--seed 0]
 
+Layers are those of twelve kinds of networks, trained (benchmarks/trained_layers.py), with nothing left of how their
+features lie but the covariance: W with its right singular vectors turned at random, and as many directions drawn with
+the covariance of W's, with the lengths of its columns. What is said of the layers themselves is listed, to be judged by
+eye.
+
+    python benchmarks/chance.py --layers 4 [--seed 0]
+
 Cost is the CPU time of what `dyn info` reads and says of a recording, each time in a process that has judged nothing
 yet. The side without chance counts the levels by D alone, and does identify(), which its story needs.
 
@@ -32,9 +39,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from trained_layers import NETWORKS
+from trained_layers import trained as trained_layers
 
 import dyn
 from dyn.dynamics.chance import judge
+from dyn.dynamics.chance.judging import can_decide
 from dyn.dynamics.polytopes import identify
 from dyn.dynamics.polytopes.shapes import vertices
 from dyn.recorders.reading.selection import Selection
@@ -160,6 +170,43 @@ def tell_controls(count: int, seed: int) -> None:
         print(f"  {key:32} {false[key]:4d} of {looked[key]:5d} named")
 
 
+def turned_right(W: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return W (m, n) with its right singular vectors turned at random: its spectrum, and its features anew."""
+    return W @ np.linalg.qr(rng.normal(size=(W.shape[1], W.shape[1])))[0]
+
+
+def drawn(W: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return directions drawn with the covariance of those of W (m, n), with the lengths of its columns."""
+    lengths = np.linalg.norm(W, axis=0)
+    directions = _unit(W / np.where(lengths > 0, lengths, 1) @ rng.normal(size=(W.shape[1], W.shape[1])))
+    return directions * lengths
+
+
+def tell_layers(draws: int, seed: int) -> None:
+    """Print what is named of trained layers, and of how many that keep nothing of them but their covariance."""
+    rng, looked, false = np.random.default_rng(seed), Counter(), Counter()
+    for network in NETWORKS:
+        layers = [(path, W) for k in range(3) for path, W in trained_layers(network, k) if can_decide(*W.shape)]
+        for path, W in layers:
+            if said := _named(W):
+                print(f"  a trained layer: {network}, {path} {W.shape}: {said}", flush=True)
+        for null in (turned_right, drawn):
+            words = [_named(null(W, rng)) for _, W in layers for _ in range(draws)]
+            for key in (f"{network}, {null.__name__}", f"all, {null.__name__}"):
+                looked[key] += len(words)
+                false[key] += sum(map(bool, words))
+    for key in looked:
+        print(f"  {key:32} {false[key]:4d} of {looked[key]:5d} named")
+
+
+def _named(W: np.ndarray) -> str:
+    """Return which shapes and levels are named in a matrix."""
+    verdict = judge(W)
+    levels = Counter(verdict.levels()) if verdict.is_beyond.any() else Counter()
+    told = Counter(part.name for part in verdict.shaped) + Counter({k: v for k, v in levels.items() if "/" in k})
+    return ", ".join(f"{count} {name}" for name, count in told.items())
+
+
 def planted(name: str, m: int, n: int, noise: float, rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return n random directions in m dimensions, some of them a shape with noise in each coordinate, and which."""
     W = rng.normal(size=(m, n))
@@ -258,12 +305,16 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=200, help="how many planted groups for each line")
     parser.add_argument("--null", type=int, default=400, help="how many draws of random features for a threshold")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--layers", type=int, default=0, help="only trained layers, and so many nulls of each")
     parser.add_argument("--cost", type=Path, nargs="+", metavar="RECORDING", help="only the cost, of these recordings")
     options = parser.parse_args()
     if options.cost:
         print("CPU time of what dyn info says")
         for path in options.cost:
             tell_cost(path)
+        return
+    if options.layers:
+        tell_layers(options.layers, options.seed)
         return
     if options.controls:
         tell_controls(options.controls, options.seed)

@@ -128,7 +128,7 @@ def test_reading_a_recording_loads_no_torch():
 def test_the_public_face_is_exact():
     assert set(dir(dyn)) == set(dyn.__all__)
     assert set(dyn.__all__) == {
-        "Recorder", "Recording", "__version__", "attach", "diff", "dynamics", "open", "recorders", "viz",
+        "Recorder", "Recording", "__version__", "attach", "diff", "dynamics", "evaluate", "open", "recorders", "viz",
     }  # fmt: skip
 
 

@@ -1,40 +1,215 @@
-"""Which shapes are there not only because a matrix has a few large singular values, which crowd random directions too.
+"""How far directions crowd around some features, as the others of the same matrix say; a group does not explain itself.
 
-A layer that was trained prefers some directions. Columns drawn at random with its covariance crowd there, and form as
-many pentagons and tetrahedra by chance as the layer itself does; directions at random of all of space do not.
+A layer that was trained prefers some directions: what is random has its covariance, and its squared cosines with a
+direction that many others lie along are larger than 1 / m. Every error of a group is therefore replaced by the one that
+would be as rare of directions evenly spread; the sum of those has the law that it has on the sphere.
 """
 
+import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
-from ..polytopes.identification import Polytope
-from .judging import can_decide, judge
+from .crowding import Crowding, even_difference, even_distance
+from .patterns import Pattern, spread
 
-# Singular values below this share of the largest are noise, and are left out.
-_NOISE = 0.05
+_SAME = 1e-9
+# So many numbers are kept for the groups that are looked at together.
+_MOST_KEPT = 2**21
+# Chernoff's bound is the least over so many tilts, and is looked at for so many values between the end and the mean.
+_TILTS, _ENDS = np.linspace(0.02, 0.98, 25), 40
 
 
-def whitened(W: np.ndarray) -> np.ndarray:
-    """Return W with all its singular values alike, U Vᵀ of W = U S Vᵀ, without those that are noise.
+class Surroundings:
+    """The features of a matrix, by whose cosines (n, n) in m dimensions it is told how directions crowd.
 
-    Features that have some dimensions to themselves, such as a digon or a pentagon, keep their shape: a regular one
-    fills its dimensions evenly. Columns at random with a covariance become columns at random of all of space.
-
-    Shapes: W (m, n) -> (m, n).
+    No two features of one of the *groups* tell anything of each other.
     """
-    U, sigma, Vt = np.linalg.svd(W, full_matrices=False)
-    kept = sigma > _NOISE * sigma.max(initial=0)
-    return U[:, kept] @ Vt[kept]
+
+    def __init__(self, cosines: np.ndarray, m: int, groups: Sequence[Sequence[int]] = ()):
+        self.cosines, self.m = cosines, m
+        self._groups = [np.asarray(group) for group in groups]
+
+    @cached_property
+    def _apart(self) -> np.ndarray:
+        """The cosines of all pairs that tell anything, 0 of the others, (n, n)."""
+        apart = self.cosines - np.diag(np.diagonal(self.cosines))
+        for group in self._groups:
+            apart[np.ix_(group, group)] = 0
+        return apart
+
+    @cached_property
+    def _once(self) -> np.ndarray:
+        return self._apart @ self.cosines
+
+    @cached_property
+    def _twice(self) -> np.ndarray:
+        return self.cosines @ self._once
+
+    def crowding(self, groups: np.ndarray, before: np.ndarray, along: np.ndarray) -> Crowding:
+        """Return how all other features lie along one direction of each group, once i orthogonal ones are left out.
+
+        Shapes: groups (P, k); before (P, i, k) and along (P, k) say how a direction is made of the group's features.
+        """
+        cosines, n, i = self.cosines, len(self.cosines), before.shape[1]
+        made = np.concatenate([before, along[:, None]], axis=1)
+        outer = cosines[groups]
+        np.put_along_axis(outer, groups[:, None, :], 0, axis=2)
+        shadows = np.square(made @ outer)
+        left = 1 - shadows[:, :i].sum(axis=1)
+        others = np.ones((len(groups), n), bool)
+        np.put_along_axis(others, groups, values=False, axis=1)
+        left = np.where(others, left, 0)
+        rest = np.where(others, left - shadows[:, i], 0)
+        found = shadows[:, i].sum(axis=1) / _positive(left.sum(axis=1))
+        even = self.m - i - 1
+        squares, pairs, weight = self._pairs(groups, made, outer, rest)
+        alike = _shrunk(squares / _positive(weight), even, pairs / 2) if even > 1 else np.ones(len(groups))
+        nu = 1 / alike
+        share = 1 / (nu + 1) + self._weight(groups, others) * (found - 1 / (nu + 1))
+        share = np.clip(share, 1 / (even + 1), 1 - _SAME)
+        return Crowding(nu, share / (1 - share) * nu)
+
+    def _weight(self, groups: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Return how much of what is found along one direction is its own and not the scatter of so few cosines, (P,).
+
+        That is the share of the variance between features in the variance of their mean squared cosines with others.
+        """
+        squared = np.square(self._apart)
+        count = np.maximum(others.sum(axis=1, keepdims=True) - 1.0, 1)
+        mean = np.where(others, squared.sum(axis=1) - squared[groups].sum(axis=1), 0) / count
+        square = np.where(others, np.square(squared).sum(axis=1) - np.square(squared[groups]).sum(axis=1), 0) / count
+        within = np.where(others, square - mean**2, 0).sum(axis=1) / count[:, 0] / np.maximum(count[:, 0] - 1, 1)
+        center = mean.sum(axis=1, keepdims=True) / (count + 1)
+        total = np.where(others, np.square(mean - center), 0).sum(axis=1) / count[:, 0]
+        return np.maximum(0, total - within) / np.where(total > 0, total, 1)
+
+    def _pairs(
+        self, groups: np.ndarray, made: np.ndarray, outer: np.ndarray, rest: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the sums over pairs of others of their squared products in what is left, of 1, and of l_j² l_k².
+
+        Of C_jk - y_j · y_k, with the projections y on the directions, all sums but those of y are of the group alone.
+        """
+        rows, columns = groups[:, :, None], groups[:, None, :]
+        inner, once, twice = (matrix[rows, columns] for matrix in (self.cosines, self._once, self._twice))
+        apart = self._apart[rows, columns]
+        through = twice - inner @ once - np.swapaxes(once, 1, 2) @ inner + inner @ apart @ inner
+        total = self._squares.sum() - 2 * self._squares[groups].sum(axis=1) + np.square(apart).sum(axis=(1, 2))
+        y, lengths = made @ outer, np.sqrt(np.maximum(rest, 0))[:, None]
+        others = np.ones((len(groups), len(self.cosines)))
+        np.put_along_axis(others, groups, 0, axis=1)
+        squares = total - 2 * np.trace(made @ through @ np.swapaxes(made, 1, 2), axis1=1, axis2=2) + _of_pairs(y)
+        pairs, weight = _of_pairs(others[:, None]), _of_pairs(lengths)
+        for group in self._groups:
+            squares -= _of_pairs(y[:, :, group])
+            pairs -= _of_pairs(others[:, None, group])
+            weight -= _of_pairs(lengths[:, :, group])
+        return squares, pairs, weight
+
+    @cached_property
+    def _squares(self) -> np.ndarray:
+        return np.square(self._apart).sum(axis=1)
 
 
-def lasting(W: np.ndarray, parts: Sequence[Polytope], share: float) -> list[Polytope]:
-    """Return those groups that the matrix W (m, n) forms also when all its singular values are alike.
+def _of_pairs(y: np.ndarray) -> np.ndarray:
+    """Return Σ (y_j · y_k)² over all pairs j ≠ k, both ways; (P, i, n) -> (P,)."""
+    return np.square(y @ np.swapaxes(y, 1, 2)).sum(axis=(1, 2)) - np.square(np.square(y).sum(axis=1)).sum(axis=1)
 
-    share is that of the chance of a false name, as judge() takes it. Where directions alone cannot decide, in one or
-    two dimensions, all are.
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    return np.where(values > _SAME, values, 1)
+
+
+def _shrunk(mean: np.ndarray, m: int, count: np.ndarray) -> np.ndarray:
+    """Return mean squared cosines in m dimensions, (P,), shrunk to 1 / m, that of directions evenly spread.
+
+    They are shrunk as far as the scatter of so many of them explains it, by James and Stein's rule, and never smaller.
     """
-    if not parts or not can_decide(*W.shape):
-        return [*parts]
-    found = {(part.name, part.features) for part in judge(whitened(W), share=share).shaped}
-    return [part for part in parts if (part.name, part.features) in found]
+    excess = np.maximum(mean - 1 / m, 0)
+    variance = 2 * (m - 1) / (m * m * (m + 2)) / np.maximum(count, 1)
+    kept = np.maximum(0, 1 - variance / np.where(excess > 0, excess, 1) ** 2)
+    return np.where(count > 0, np.minimum(1 / m + excess * kept, 1 - _SAME), 1 / m)
+
+
+def even_errors(pattern: Pattern, groups: np.ndarray, around: Surroundings, most: float = math.inf) -> np.ndarray:
+    """Return the sums of the errors of groups as they would be as rare of directions evenly spread, (P, k) -> (P,).
+
+    Of a sum beyond *most* it is told only that it is.
+    """
+    at_once = max(1, _MOST_KEPT // (len(around.cosines) * pattern.size))
+    parts = [_even_errors(pattern, groups[k : k + at_once], around, most) for k in range(0, len(groups), at_once)]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _even_errors(pattern: Pattern, groups: np.ndarray, around: Surroundings, most: float) -> np.ndarray:
+    total, within = np.zeros(len(groups)), np.arange(len(groups))
+    for vertex in range(1, pattern.size):
+        total[within] += (
+            _of_basis(pattern, groups[within], around, vertex)
+            if vertex < pattern.rank
+            else _of_made(pattern, groups[within], around, vertex)
+        )
+        within = within[total[within] <= most]
+    return total
+
+
+def _of_basis(pattern: Pattern, groups: np.ndarray, around: Surroundings, vertex: int) -> np.ndarray:
+    """Return the errors of a vertex of the basis, each with one before it, (P,)."""
+    inner = around.cosines[groups[:, :, None], groups[:, None, :]]
+    # The rows make orthonormal directions of the group's features, in their order.
+    made = np.zeros((len(groups), vertex, pattern.size))
+    made[:, :, :vertex] = np.linalg.inv(np.linalg.cholesky(inner[:, :vertex, :vertex] + _SAME * np.eye(vertex)))
+    partial, errors = pattern.partial(inner, vertex), np.zeros(len(groups))
+    for i in range(vertex):
+        crowding = around.crowding(groups, made[:, :i], made[:, i])
+        target = float(pattern.partials[vertex, i])
+        difference = even_difference(np.abs(partial[:, i] - target), target, around.m - i, crowding)
+        errors += difference**2 / float(spread(target))
+    return errors
+
+
+def _of_made(pattern: Pattern, groups: np.ndarray, around: Surroundings, vertex: int) -> np.ndarray:
+    """Return the errors of a vertex that the ones before it make, (P,)."""
+    inner = around.cosines[groups[:, :, None], groups[:, None, :]]
+    a = pattern.coefficients[vertex - pattern.rank]
+    length = np.sqrt(np.maximum(np.einsum("i,pij,j->p", a, inner[:, :vertex, :vertex], a), np.finfo(float).tiny))
+    made = np.zeros((len(groups), pattern.size))
+    made[:, :vertex] = a / length[:, None]
+    crowding = around.crowding(groups, np.zeros((len(groups), 0, pattern.size)), made)
+    distance = np.maximum(0, 1 - np.einsum("pi,pi->p", inner[:, vertex], made))
+    return 2 * even_distance(distance, around.m, crowding) * pattern.gain(vertex)
+
+
+def shares_at(unit: np.ndarray, log_level: float) -> tuple[float, float] | None:
+    """Return the least and the largest mean squared cosine of a direction with others, but for chances below a level.
+
+    Directions with the covariance S, of trace 1, have that mean uᵀ S u of their own. P(uᵀ S u ≤ x) is at most
+    Π_k (1 + 2 t λ_k (λ_k - x))^(-1/2) for each t, by Chernoff's bound, with the eigenvalues λ of S: those of the
+    directions *unit* (m, n), drawn together until they scatter as much as the cosines of the pairs do. None where
+    these scatter no more than evenly spread ones.
+    """
+    m, n = unit.shape
+    gram = unit.T @ unit if n <= m else unit @ unit.T
+    scatter = float(np.square(gram).sum()) / n**2
+    pairs = n * (n - 1) / 2
+    alike = float(_shrunk(np.array((scatter * n - 1) / max(n - 1, 1)), m, np.array(pairs)))
+    if alike <= 1 / m * (1 + _SAME):
+        return None
+    found = np.zeros(m)
+    found[: len(gram)] = np.linalg.eigvalsh(gram) / n
+    drawn = 1 / m + ((alike - 1 / m) / max(scatter - 1 / m, alike - 1 / m)) ** 0.5 * (found - 1 / m)
+    eigenvalues = np.maximum(drawn, 0)
+    mean = float(np.square(eigenvalues).sum())
+    low, high = (np.linspace(end, mean, _ENDS + 2)[1:-1] for end in (eigenvalues.min(), eigenvalues.max()))
+    below, above = _log_chance(eigenvalues, low, 1), _log_chance(eigenvalues, high, -1)
+    return float(low[max(0, (below < log_level).sum() - 1)]), float(high[max(0, (above < log_level).sum() - 1)])
+
+
+def _log_chance(eigenvalues: np.ndarray, ends: np.ndarray, side: int) -> np.ndarray:
+    """Return a bound of the logarithm of P(uᵀ S u ≤ x), or of ≥ for the other *side*, of each x of *ends*."""
+    forms = side * eigenvalues * (eigenvalues - ends[:, None])
+    most = 0.5 / np.maximum(-forms.min(axis=1), np.finfo(float).tiny)
+    tilts = most[:, None] * _TILTS
+    return (-0.5 * np.log1p(2 * tilts[:, :, None] * forms[:, None, :]).sum(axis=2)).min(axis=1)

@@ -42,12 +42,13 @@ def scatter(norm: np.ndarray, m: int) -> np.ndarray:
     return expected(norm, m) ** 2 * deviation / np.where(squared > 0, squared, 1)
 
 
-def log_chances(D: np.ndarray, norm: np.ndarray, m: int) -> np.ndarray:
+def log_chances(D: np.ndarray, norm: np.ndarray, m: int, *, shares: tuple[float, float] | None = None) -> np.ndarray:
     """Return a bound of the logarithm of the chance that one direction at random has a D as far out, on its side.
 
     A random cos² is less spread, in the convex order, than the square of a normal number of variance 1 / m, since the
     latter is the former times χ²_m / m. So for both signs of t E exp(t Q) ≤ Π_j (1 - 2 t |W_j|² / m)^(-1/2), and
-    Chernoff's bound is the least of exp(-t q) times that.
+    Chernoff's bound is the least of exp(-t q) times that. *shares* are the least and the largest mean of cos², where
+    directions crowd and they are not all 1 / m.
 
     Shapes: D and norm (n,) -> (n,); 0 where a feature has no length.
     """
@@ -56,13 +57,15 @@ def log_chances(D: np.ndarray, norm: np.ndarray, m: int) -> np.ndarray:
     if m < 2 or np.count_nonzero(squared) < 2:
         return np.zeros(len(squared))
     Q = np.where(known, squared * (1 / np.where(known, D, 1) - 1), 0)
-    low = _bound(-_TILTS * m / 2, Q, squared, m)
-    high = _bound(_RISES * m / 2, Q, squared, m)
-    mean = (squared.sum() - squared) / m
-    return np.where(known, np.minimum(0, np.where(mean > Q, low, high)), 0.0)
+    least, most = (1 / share for share in shares or (1 / m, 1 / m))
+    low = _bound(-_TILTS * least / 2, Q, squared, least)
+    high = _bound(_RISES * most / 2, Q, squared, most)
+    others = squared.sum() - squared
+    chances = np.where(others / least > Q, low, np.where(others / most < Q, high, 0.0))
+    return np.where(known, np.minimum(0, chances), 0.0)
 
 
-def _bound(tilts: np.ndarray, Q: np.ndarray, squared: np.ndarray, m: int) -> np.ndarray:
+def _bound(tilts: np.ndarray, Q: np.ndarray, squared: np.ndarray, m: float) -> np.ndarray:
     """Return the least of log E exp(t (Q_i - q_i)) over the tilts t, (n,)."""
     each = -np.log1p(-2 * tilts[:, None] * squared / m) / 2
     return (each.sum(axis=1, keepdims=True) - each - tilts[:, None] * Q).min(axis=0)

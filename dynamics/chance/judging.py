@@ -11,6 +11,7 @@ from ..geometry.measures import measure
 from ..polytopes.identification import NEGLIGIBLE, Polytope, identify, typical_norm
 from ..polytopes.identification import TOLERANCE as MATCHES
 from ..polytopes.matching import difference, match
+from .anisotropy import Surroundings, even_errors, shares_at
 from .dimensionalities import expected, log_chance_of_all, log_chances
 from .motion import Moves
 from .search import SOUGHT, Found, search
@@ -106,7 +107,7 @@ class _Case:
     @cached_property
     def represented(self) -> np.ndarray:
         """The features that are not too short to be there, and moved."""
-        return np.flatnonzero((self.norm > NEGLIGIBLE * typical_norm(self.norm)) & ~self.still)
+        return np.flatnonzero((self.norm > NEGLIGIBLE * typical_norm(self.norm[~self.still])) & ~self.still)
 
     @cached_property
     def unit(self) -> np.ndarray:
@@ -117,8 +118,23 @@ class _Case:
     def far_out(self) -> np.ndarray:
         """Whose dimensionality is beyond chance, (n,)."""
         level = self.log_level + math.log(_OF_LEVELS) - math.log(2 * max(1, len(self.D)))
-        beyond = log_chances(self.D, self.norm, len(self.W)) < level
+        shares = self._shares(level - math.log(2))
+        beyond = log_chances(self.D, self.norm, len(self.W), shares=shares) < level - math.log(2) * (shares is not None)
         return beyond & ~self.still
+
+    def around(self, groups: Sequence[Group]) -> Surroundings:
+        """The represented features, by which it is told how directions crowd; of *groups* none explains itself."""
+        unit = self.unit[:, self.represented]
+        return Surroundings(unit.T @ unit, len(unit), [self.places(group) for group in groups])
+
+    def places(self, group: Group) -> np.ndarray:
+        """Where a group's features are among those that are represented, (k,)."""
+        return np.searchsorted(self.represented, group.features)
+
+    def _shares(self, log_level: float) -> tuple[float, float] | None:
+        """How far directions like these crowd, but for chances below a level; None where they are spread evenly."""
+        unit = self.unit[:, self.represented]
+        return shares_at(unit, log_level) if unit.shape[1] > 1 else None
 
     @cached_property
     def is_random(self) -> bool:
@@ -190,7 +206,11 @@ def _together(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
     for parts in (named, near, large):
         groups = [group_of(part, cosines) for part in parts]
         known = [group for group in groups if group is not None]
-        if known and log_chance_of_groups(known, case.unit, len(case.represented)) < log_level:
+        if not known:
+            continue
+        around = case.around(known)
+        errors = [_even_error(group, case, around) for group in known]
+        if log_chance_of_groups(known, errors, case.unit, len(case.represented)) < log_level:
             unnamed = [part for part in identified if part.name == UNNAMED]
             return [*parts, *unnamed]
     return []
@@ -205,16 +225,25 @@ def _alone(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
     found = []
     for part in large:
         group = group_of(part, cosines)
-        if group is not None and _log_chance(group, cosines, case) < log_level:
+        if group is not None and _log_chance(group, case) < log_level:
             found.append(part)
     return found
 
 
-def _log_chance(group: Group, cosines: np.ndarray, case: _Case) -> float:
+def _log_chance(group: Group, case: _Case) -> float:
     assert group.pattern is not None
     # It might have been of any other size.
     many = math.log(len(case.represented))
-    return group.pattern.log_chance(group.error(cosines), len(case.W), len(case.represented)) + many
+    return (
+        group.pattern.log_chance(_even_error(group, case, case.around([])), len(case.W), len(case.represented)) + many
+    )
+
+
+def _even_error(group: Group, case: _Case, around: Surroundings) -> float:
+    """Return the sum of the errors of a group as it would be as rare of directions evenly spread."""
+    if group.pattern is None:
+        return 0.0
+    return float(even_errors(group.pattern, case.places(group)[None], around)[0])
 
 
 def _dedicated(case: _Case) -> list[Polytope]:

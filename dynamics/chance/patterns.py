@@ -88,6 +88,10 @@ class Pattern:
         length = np.sqrt(np.maximum(np.einsum("i,pij,j->p", a, inner, a), np.finfo(float).tiny))
         return 2 * np.maximum(0, 1 - last @ a / length) * self.gain(k)
 
+    def partial(self, inner: np.ndarray, vertex: int) -> np.ndarray:
+        """Return the partial correlations of a vertex of the basis with those before it; (P, k, k) -> (P, vertex)."""
+        return _partial(inner[:, :vertex, :vertex], inner[:, :vertex, vertex])
+
     def log_chance(self, error: float, m: int, n: int) -> float:
         """Return a bound of the logarithm of the chance that some of n directions at random come as near.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..polytopes.shapes import shapes
+from .anisotropy import Surroundings, even_errors
 from .patterns import Pattern, pattern_of, spread
 
 # The shapes that are sought: the pairs, and the polytopes of the energy levels of up to five vertices.
@@ -43,7 +44,8 @@ def search(cosines: np.ndarray, m: int, log_levels: dict[str, float], *, excess:
     Shapes: cosines (n, n) between features in m ≥ 3 dimensions. Every group is tried up to about a hundred features;
     of more, where too many groups are begun, those are followed that begin best.
     """
-    found = [each for name, level in log_levels.items() for each in _of_shape(sought(name), cosines, m, level)]
+    around = Surroundings(cosines, m)
+    found = [each for name, level in log_levels.items() for each in _of_shape(sought(name), around, level)]
     found = [_corrected(each, cosines, m * excess) for each in found]
     found = [each for each in found if each.log_chance < log_levels[each.name]]
     chosen: list[Found] = []
@@ -62,8 +64,8 @@ def _corrected(found: Found, cosines: np.ndarray, excess: float) -> Found:
     return replace(found, log_chance=min(0.0, found.log_chance + more))
 
 
-def _of_shape(pattern: Pattern, cosines: np.ndarray, m: int, log_level: float) -> Iterator[Found]:
-    n = len(cosines)
+def _of_shape(pattern: Pattern, around: Surroundings, log_level: float) -> Iterator[Found]:
+    cosines, m, n = around.cosines, around.m, len(around.cosines)
     if n < pattern.size or m < pattern.rank:
         return
     most = pattern.tail(m).below(log_level - pattern.log_count(n))
@@ -73,6 +75,7 @@ def _of_shape(pattern: Pattern, cosines: np.ndarray, m: int, log_level: float) -
     groups, errors = np.arange(n)[:, None], np.zeros(n)
     for _ in range(1, pattern.size):
         groups, errors = seeker.extend(groups, errors)
+    errors = even_errors(pattern, groups, around, most)
     for group, error in zip(groups.tolist(), errors.tolist(), strict=True):
         yield Found(pattern.name, tuple(group), pattern.log_chance(error, m, n))
 

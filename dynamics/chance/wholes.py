@@ -35,10 +35,6 @@ class Group:
         """The dimensions that the shape spans."""
         return 1 if self.pattern is None else self.pattern.rank
 
-    def error(self, cosines: np.ndarray) -> float:
-        """Return the sum of the errors of the shape, of *cosines* (n, n)."""
-        return 0.0 if self.pattern is None else self.pattern.error(cosines, self.features)
-
 
 def shape_of(name: str, size: int) -> Shape | None:
     """Return the shape of that name and so many vertices; None where the catalogue has none."""
@@ -59,19 +55,19 @@ def group_of(polytope: Polytope, cosines: np.ndarray) -> Group | None:
     return Group(tuple(feature_at[vertex] for vertex in pattern.order), pattern)
 
 
-def log_chance_of_groups(groups: Sequence[Group], unit: np.ndarray, n: int) -> float:
+def log_chance_of_groups(groups: Sequence[Group], errors: Sequence[float], unit: np.ndarray, n: int) -> float:
     """Return a bound of the logarithm of the chance that n directions at random form such groups as well, together.
 
-    unit (m, k) holds the directions. That the groups are what they are and that they are orthogonal to each other are
-    independent at random, and each is told by a sum of errors; the product of both chances has the law of
-    P (1 - ln P), by Fisher. That is multiplied by how many ways there are to choose the groups, and what they are.
+    errors are those of the groups, and unit (m, k) holds the directions. That the groups are what they are and that
+    they are orthogonal to each other are independent at random, and each is told by a sum of errors; the product of
+    both chances has the law of P (1 - ln P), by Fisher. That is multiplied by how many ways there are to choose the
+    groups, and what they are.
     """
     m = len(unit)
-    cosines = unit.T @ unit
     within = [law for group in groups if group.pattern for law in group.pattern.laws(m)]
     log_p, tests = 0.0, 0
     if within:
-        log_p, tests = tail(within).at(sum(group.error(cosines) for group in groups)), 1
+        log_p, tests = tail(within).at(sum(errors)), 1
     apart, error = _apart(groups, unit)
     if apart:
         log_p, tests = log_p + tail(apart).at(error), tests + 1

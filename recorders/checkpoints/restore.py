@@ -65,6 +65,18 @@ def load_into(recording: Recording, model: nn.Module, step: int | None = None) -
     """
     row = row_of(recording, step)
     reached = int(recording.step[row])
+    state, targets = fitted(recording, model, row)
+    with torch.no_grad():
+        for name, target in targets.items():
+            local(target).copy_(state[name])
+    return reached
+
+
+def fitted(recording: Recording, model: nn.Module, row: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the state in a row, and the tensors of *model* that it is for, by the same names.
+
+    Raises SettingError for a model of other shapes, RecordingError for what was not recorded.
+    """
     state = _recorded(recording, row)
     targets = _targets(model)
     _check_whole(recording, row, [name for name in targets if name not in state])
@@ -72,10 +84,7 @@ def load_into(recording: Recording, model: nn.Module, step: int | None = None) -
         raise SettingError(f"the model has no {listed(unknown)}, which {recording.path} has; give the model it is of")
     for name, target in targets.items():
         _check_fits(recording, name, target, state[name])
-    with torch.no_grad():
-        for name, target in targets.items():
-            local(target).copy_(state[name])
-    return reached
+    return state, targets
 
 
 def _recorded(recording: Recording, row: int) -> dict[str, Tensor]:

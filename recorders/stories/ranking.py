@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.chance.anisotropy import lasting
 from ...dynamics.chance.verdict import MISSING
 from ...dynamics.feature_names import named
 from ...dynamics.geometry import change_from, effective_rank, matrix_norm
@@ -25,7 +24,7 @@ from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..reading.series import Series
 from ..text import ShownAsText
-from .judging import share_of, told_jumps, verdict_on
+from .judging import told_jumps, verdict_on
 from .story import plain
 
 # The rows that are looked at: so many evenly spaced, and so many by their logarithm.
@@ -222,9 +221,7 @@ def _beyond_of(selection: Selection) -> Beyond:
     said = Beyond(jumps, which=[selection.which] * len(jumps), labels=selection.labels)
     if verdict is None:
         return said
-    W = selection.weights_at(slice(-1, None))[0].astype(np.float64)
-    shapes = lasting(W, verdict.shaped, share_of(selection.recording))
-    said = replace(said, form=summary(shapes) if shapes else "")
+    said = replace(said, form=summary(verdict.shaped) if verdict.shaped else "")
     if verdict.is_random:
         return said
     missing = sum(len(part.features) for part in verdict.parts if part.name == MISSING)

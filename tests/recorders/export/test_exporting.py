@@ -65,7 +65,7 @@ def test_the_output_is_replaced_only_when_asked(recorded, tmp_path, suffix):
     output = tmp_path / f"run{suffix}"
     assert export(str(recorded), str(output)) == output
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(OutputExistsError, match=r"exists already; .*--force"):
+    with pytest.raises(OutputExistsError, match=r"exists already; .*overwrite=True"):
         export(recorded, output)
     export(recorded, output, overwrite=True)
     assert sorted(tmp_path.rglob("*")) == before
