@@ -21,7 +21,7 @@ def main() -> None:
 
 
 for command in (
-    record, sweep, experiments, info, jumps, landscape, attribute, diff, evaluate, watch, plot, animate, report, compact,
-    export, merge, repair,
+    record, sweep, experiments, info, jumps, landscape, attribute, diff, evaluate, watch, plot, animate, report,
+    compact, export, merge, repair,
 ):  # fmt: skip
     main.add_command(command)
