@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import LBFGS, SGD, Optimizer
 
 from ...dynamics.errors import SettingError
-from ..ring.channels import Channel
+from ..ring.channels import Channel, feature_channels
 from ..ring.ring import Ring
 from .parameters import Place
 
@@ -19,9 +19,8 @@ def payment_channel(channel: Channel) -> Channel:
     dtype = np.dtype(np.float32)
     if channel.features is None:
         return Channel("probes", f"allocation/{channel.name}", (), dtype, dtype, ())
-    *instances, _, n = channel.view.shape(channel.shape)
-    axes = tuple(f"{channel.name}.allocation.axis{k}" for k in range(len(instances) + 1))
-    return Channel("features", f"{channel.name}/allocation", (*instances, n), dtype, dtype, axes)
+    like = feature_channels(channel)[0]
+    return Channel("features", f"{channel.name}/allocation", like.shape, dtype, dtype, like.axes)
 
 
 def check_optimizers(optimizers: Sequence[Optimizer]) -> None:

@@ -71,13 +71,14 @@ class RecordedShares:
     def __init__(self, selection: Selection):
         recording, features = selection.recording, selection.recording.features
         self._selection = selection
-        self.features = {name for name in features if "allocation" in features[name]}
+        self.features = {selection.parameter}
+        self._matrices = [name for name in features if "allocation" in features[name]]
         self._others = {
             name: recording.probes[path]
             for name in recording.parameters
             if (path := f"allocation/{name}") in recording.probes
         }
-        if selection.parameter not in self.features:
+        if selection.parameter not in self._matrices:
             raise SettingError(
                 f"the loss of {recording.path} is not known, as that of the catalogue's models of features is, nor was "
                 "recorded who paid; attach(gradients='allocation') records it"
@@ -99,7 +100,7 @@ class RecordedShares:
                 "a row, and what the others brought is not known; choose steps that have, or record every one"
             )
         rows = slice(first, last)
-        by_feature = {name: _sums(features[name]["allocation"][rows]) for name in self.features}
+        by_feature = {name: _sums(features[name]["allocation"][rows]) for name in self._matrices}
         shares = by_feature | {name: _sums(series[rows]) for name, series in self._others.items()}
         by_parameter = {name: float(share.sum()) for name, share in shares.items()}
         total = sum(by_parameter.values())

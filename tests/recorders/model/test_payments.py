@@ -229,3 +229,26 @@ def test_the_usual_step_does_without_python(path, regression, monkeypatch):
         during = len(calls)
     # Where the data lie is looked up by Python at the first step, and the last row is filled by it.
     assert during <= 2 < len(calls) + 1
+
+
+def test_of_a_network_other_matrices_are_named_too(path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Linear(3, 4, bias=False))
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    x = torch.rand(16, 4)
+    with dyn.attach(model, optimizer, path, gradients="allocation") as recorder:
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = (model(x) - x).square().mean()
+            loss.backward()
+            recorder.log(loss=loss)
+            optimizer.step()
+    with dyn.open(path) as recording:
+        rows = [attribute(recording, parameter=name) for name in ("0.weight", "1.weight")]
+        group = recording.features["0.weight"]
+        assert group["allocation"].shape == group["norm"].shape
+    assert rows[0].allocation.by_parameter == pytest.approx(rows[1].allocation.by_parameter)
+    for row, name, other in zip(rows, ("0.weight", "1.weight"), ("1.weight", "0.weight"), strict=True):
+        assert sum(row.allocation.by_feature.values()) == pytest.approx(row.allocation.by_parameter[name])
+        assert row.others == (other,)
+        assert f"{other} 0." in row.words
