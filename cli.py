@@ -7,6 +7,7 @@ from .commands.diff import diff
 from .commands.draw import animate, plot, report
 from .commands.evaluate import evaluate
 from .commands.files import compact, export, merge, repair
+from .commands.llc import llc
 from .commands.record import record
 from .commands.sweep import sweep
 from .commands.tell import experiments, info, jumps, landscape
@@ -21,7 +22,7 @@ def main() -> None:
 
 
 for command in (
-    record, sweep, experiments, info, jumps, landscape, attribute, diff, evaluate, watch, plot, animate, report,
+    record, sweep, experiments, info, jumps, landscape, llc, attribute, diff, evaluate, watch, plot, animate, report,
     compact, export, merge, repair,
 ):  # fmt: skip
     main.add_command(command)

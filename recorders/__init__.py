@@ -6,6 +6,7 @@ from ..faces import face
 
 if TYPE_CHECKING:
     from . import attribution, compact, experiment, export, frameworks, landscape, merge, story, sweeps, trigger
+    from .stories.coefficients import llc
 
 __all__ = [
     "attribution",
@@ -14,6 +15,7 @@ __all__ = [
     "export",
     "frameworks",
     "landscape",
+    "llc",
     "merge",
     "story",
     "sweeps",
@@ -22,7 +24,7 @@ __all__ = [
 
 __getattr__, __dir__ = face(
     __name__,
-    {},
+    {".stories.coefficients": ["llc"]},
     [
         "attribution",
         "compact",

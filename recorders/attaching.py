@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
+from .file.checkpoint_log import CheckpointLog, checkpoint_log_path
 from .model.buffers import Buffers
 from .model.feature_axes import Features
 from .model.labels import Labels
@@ -19,6 +20,7 @@ from .model.optimizers import stepping_optimizers
 from .model.payments import check_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
+from .resuming.taking import Keeper, check_pace, checkpoint_bytes
 from .ring.channels import row_bytes
 from .ring.paths import real
 from .ring.ring import Ring
@@ -27,7 +29,7 @@ from .schedule.trigger import Trigger
 from .step.gaps import Gaps
 from .step.recorder import Recorder, SilentRecorder, close_lost, lost_recorder
 from .step.row import Copies
-from .writing.cost import log_price
+from .writing.cost import log_checkpoints, log_price
 from .writing.start import begin
 from .writing.undo import remembered
 from .writing.writer import WriterKind, choose_writer, start_writer
@@ -54,6 +56,7 @@ def attach(
     on_full: OnFull = "wait",
     gradients: Literal["allocation"] | None = None,
     buffers: Buffers = True,
+    checkpoint_every: int | None = None,
 ) -> Recorder:
     """Record every step of a training into the file *path*; return the recorder, a context manager.
 
@@ -78,6 +81,9 @@ def attach(
     record those that ``state_dict()`` has too, such as a batch norm's averages; large ones are taken for constants, as
     masks are, and kept once, unless globs name them; False records none. gradients: "allocation" also records what each
     step brought, to first order, gradient times motion: one number a feature, one for each parameter without features.
+    checkpoint_every: at the first step, every K-th and the end keep what it takes to go on, for
+    ``recording.resume_into()``: model, optimizers, the states of the random generators, and whatever
+    ``recorder.keep()`` is given.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
     whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
@@ -98,7 +104,10 @@ def attach(
     if is_recorded_elsewhere(model):
         return SilentRecorder(file)
     check_sharding(model, optimizers)
+    check_pace(checkpoint_every)
     sources = Sources(model, select, features, probes or {}, labels, buffers, with_payments=gradients is not None)
+    if sources.is_sharded and checkpoint_every is not None:
+        raise SettingError("checkpoint_every does not keep shards; torch.distributed.checkpoint does")
     if sources.is_sharded:
         file, attributes = own_file(file)
     attributes["not_recorded"] = json.dumps(sources.constants.left_out)
@@ -135,6 +144,11 @@ def attach(
             undo.callback(emptier.abandon)
             price = row_bytes(sources.channels)
             log_price(file, price, schedule)
+            keeper = None
+            if checkpoint_every is not None:
+                log = CheckpointLog(checkpoint_log_path(start.path), start.ring.layout.token)
+                keeper = Keeper(checkpoint_every, model, log, step=start.step)
+                log_checkpoints(file, checkpoint_bytes(model, optimizers), checkpoint_every)
             recorder = Recorder(
                 start,
                 copies[0],
@@ -143,6 +157,7 @@ def attach(
                 schedule,
                 gaps,
                 sources.constants,
+                keeper,
                 bytes_per_row=price,
                 on_error=on_error,
             )
