@@ -6,7 +6,7 @@ with the microseconds that a step took longer; and the mean of those, because a 
 so in few of the blocks.
 
     pip install -c constraints.txt -e '.[bench]'
-    python benchmarks/overhead.py [toy|autoencoder|mlp|batchnorm|transformer …] [--blocks N] [--ways dyn …] [--buffers]
+    python benchmarks/overhead.py [toy|autoencoder|mlp|batchnorm|transformer …] [--blocks N] [--ways dyn …] [--buffers] [--checkpoints K]
 """
 
 import argparse
@@ -46,6 +46,15 @@ def without_buffers(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
         dyn.attach(workload.model, workload.optimizer, folder / "without_buffers.h5", buffers=False)
     )
     return lambda loss: recording.log(loss=loss)
+
+
+def with_checkpoints(every: int) -> Way:
+    def keeping(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
+        path = folder / "checkpoints.h5"
+        recording = stack.enter_context(dyn.attach(workload.model, workload.optimizer, path, checkpoint_every=every))
+        return lambda loss: recording.log(loss=loss)
+
+    return keeping
 
 
 def list_of_clones(workload: Workload, _folder: Path, _stack: ExitStack) -> Keep:
@@ -196,6 +205,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, help="pairs of blocks for each way (default: as many as the model needs)")
     parser.add_argument("--ways", nargs="*", default=[""], help="only those whose name contains one of these")
     parser.add_argument("--buffers", action="store_true", help="also recording them beside recording without them")
+    parser.add_argument("--checkpoints", type=int, metavar="K", help="also one each K steps, beside none")
     arguments = parser.parse_args()
     for title in arguments.workloads:
         make, steps, usual, threads = WORKLOADS[title]
@@ -212,6 +222,9 @@ def main() -> None:
                 print(f"{name:28s}  {error}: pip install 'learning-dynamics[bench]'")
         if arguments.buffers:
             print(f"{'buffers, beside none':28s}  {compare(recorder, make, blocks, steps, beside=without_buffers)}")
+        if every := arguments.checkpoints:
+            name = f"a checkpoint each {every}"
+            print(f"{name:28s}  {compare(with_checkpoints(every), make, blocks, steps, beside=recorder)}")
         print()
 
 

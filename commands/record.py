@@ -5,13 +5,16 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..dynamics.errors import SettingError
 from .streams import echo
 from .terminal import EXIT_FAILED, complete_target, progress, reporter, tell_divergence
+
+if TYPE_CHECKING:
+    from ..recorders.resuming.branch import Branch
 
 
 class _OfScriptsToo(click.Command):
@@ -52,6 +55,20 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
     return labels
 
 
+def _branch(origin: str, name: str) -> "Branch":
+    """Return where a run is left that FILE@STEP names."""
+    from ..recorders.resuming.branch import branch_of
+    from ..recorders.reading.recording import open_recording
+
+    path, _, step = origin.rpartition("@")
+    if not path or not step.isdecimal():
+        raise SettingError(f"--from {origin!r} is not FILE@STEP, such as run.h5@2000")
+    branch = branch_of(open_recording(path), int(step))
+    if branch.experiment.name != name:
+        raise SettingError(f"--from {origin}: it is of {branch.experiment.name!r}, not of {name!r}")
+    return branch
+
+
 @click.command(cls=_OfScriptsToo)
 @click.argument("target", metavar="EXPERIMENT|SCRIPT.py|MODULE", shell_complete=complete_target)
 @click.argument("arguments", metavar="[-- ARGUMENTS...]", nargs=-1, type=click.UNPROCESSED)
@@ -69,6 +86,12 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
     metavar="FILE.json",
     help='Names of the features: {"PARAMETER": ["a", "b", …]}.',
 )
+@click.option(
+    "--checkpoint-every", type=click.IntRange(1), metavar="K", help="Keep each K steps what it takes to go on."
+)
+@click.option(
+    "--from", "origin", metavar="FILE@STEP", help="Go on from a checkpoint, with the settings changed by --set."
+)
 @click.option("--dry-run", is_flag=True, help="Say what the recording would take, and stop.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 def record(
@@ -80,6 +103,8 @@ def record(
     every: str | None,
     select: tuple[str, ...],
     labels: Path | None,
+    checkpoint_every: int | None,
+    origin: str | None,
     dry_run: bool,
     force: bool,
     **shortcuts: str | None,
@@ -96,13 +121,15 @@ def record(
     from ..recorders.scripts.launch import Script, is_script
 
     shorthand = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
-    options: dict[str, Any] = {"select": list(select) or None}
+    options: dict[str, Any] = {"select": list(select) or None, "checkpoint_every": checkpoint_every}
     names = None if labels is None else _read_labels(labels)
     if every is not None:
         options["every"] = parse_every(every)
     if is_module or is_script(target):
         from ..recorders.scripts.script import record_script
 
+        if origin is not None:
+            raise SettingError("--from goes on with experiments; a script does so by recording.resume_into(…) itself")
         script = Script(target, arguments, is_module=is_module)
         script.check(settings=(*assignments, *shorthand), dry_run=dry_run)
         path = output or script.default_output
@@ -113,6 +140,8 @@ def record(
     if arguments:
         raise SettingError(f"{target!r} takes no arguments, got {' '.join(arguments)!r}; change a setting with --set")
     entry = find_experiment(target)
+    branch = None if origin is None else _branch(origin, entry.name)
+    entry = entry if branch is None else branch.experiment
     entry = entry.with_settings(**parse_settings(entry, (*assignments, *shorthand)))
     path = output or Path(f"{entry.name}.h5")
 
@@ -128,7 +157,9 @@ def record(
     if dry_run:
         return None if cost.fits else (lambda: sys.exit(EXIT_FAILED))
     with price_is_told():
-        record_experiment(entry, path, **options, labels=names, overwrite=force, progress=progress("recording", "step"))
+        record_experiment(
+            entry, path, **options, labels=names, overwrite=force, branch=branch, progress=progress("recording", "step")
+        )
     with open_recording(path) as recording:
         tell_divergence(path, diverged_to_the_end(recording))
     echo(path)

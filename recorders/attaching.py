@@ -12,6 +12,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
+from .resuming.taking import Keeper, check_pace, checkpoint_bytes
+from .file.checkpoint_log import CheckpointLog, checkpoint_log_path
 from .model.buffers import Buffers
 from .model.feature_axes import Features
 from .model.labels import Labels
@@ -26,7 +28,7 @@ from .schedule.trigger import Trigger
 from .step.gaps import Gaps
 from .step.recorder import Recorder, SilentRecorder, close_lost, lost_recorder
 from .step.row import Copies
-from .writing.cost import log_price
+from .writing.cost import log_checkpoints, log_price
 from .writing.start import begin
 from .writing.undo import remembered
 from .writing.writer import WriterKind, choose_writer, start_writer
@@ -52,6 +54,7 @@ def attach(
     writer: WriterKind = "auto",
     on_full: OnFull = "wait",
     buffers: Buffers = True,
+    checkpoint_every: int | None = None,
 ) -> Recorder:
     """Record every step of a training into the file *path*; return the recorder, a context manager.
 
@@ -74,7 +77,9 @@ def attach(
     recorded again. writer: "inline" writes between two steps, "process" in a process of its own, "auto" chooses by the
     size of a row. on_full: whether a training whose writer does not keep up waits for it or leaves rows out. buffers:
     record those that ``state_dict()`` has too, such as a batch norm's averages; large ones are taken for constants, as
-    masks are, and kept once, unless globs name them; False records none.
+    masks are, and kept once, unless globs name them; False records none. checkpoint_every: at the first step, every
+    K-th and the end keep what it takes to go on, for ``recording.resume_into()``: model, optimizers, the states of the
+    random generators, and whatever ``recorder.keep()`` is given.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
     whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
@@ -91,7 +96,10 @@ def attach(
     if is_recorded_elsewhere(model):
         return SilentRecorder(file)
     check_sharding(model, optimizers)
+    check_pace(checkpoint_every)
     sources = Sources(model, select, features, probes or {}, labels, buffers)
+    if sources.is_sharded and checkpoint_every is not None:
+        raise SettingError("checkpoint_every does not keep shards; torch.distributed.checkpoint does")
     if sources.is_sharded:
         file, attributes = own_file(file)
     attributes["not_recorded"] = json.dumps(sources.constants.left_out)
@@ -128,6 +136,11 @@ def attach(
             undo.callback(emptier.abandon)
             price = row_bytes(sources.channels)
             log_price(file, price, schedule)
+            keeper = None
+            if checkpoint_every is not None:
+                log = CheckpointLog(checkpoint_log_path(start.path), start.ring.layout.token)
+                keeper = Keeper(checkpoint_every, model, log, step=start.step)
+                log_checkpoints(file, checkpoint_bytes(model, optimizers), checkpoint_every)
             recorder = Recorder(
                 start,
                 copies[0],
@@ -136,6 +149,7 @@ def attach(
                 schedule,
                 gaps,
                 sources.constants,
+                keeper,
                 bytes_per_row=price,
                 on_error=on_error,
             )

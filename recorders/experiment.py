@@ -14,6 +14,8 @@ from ..dynamics.experiments.experiment import Experiment
 from ..dynamics.training.evaluation import evaluation_of
 from ..dynamics.training.loop import Model, Training, build_model
 from .attaching import attach
+from .resuming.branch import Branch
+from .resuming.taking import check_pace, checkpoint_bytes
 from .model.parameters import parameter_places
 from .model.sources import Sources
 from .ring.channels import row_bytes
@@ -30,6 +32,8 @@ def record_experiment(
     select: str | Sequence[str] | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     overwrite: bool = False,
+    checkpoint_every: int | None = None,
+    branch: Branch | None = None,
     progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
 ) -> Path:
     """Train *experiment*, record it into *path* and return that path.
@@ -37,10 +41,13 @@ def record_experiment(
     Besides the parameters, the minibatch loss and the features, each row gets expected_loss, the population loss at its
     parameters, and what else the experiment evaluates. For an ensemble these are means over its members, and the probes
     loss_of_instance, expected_loss_of_instance … hold the members' own, (T, instances). *every* None is the
-    experiment's own choice. *labels* are names of the features, as attach() takes them. *progress* wraps the steps,
-    such as tqdm. Raises what attach() raises.
+    experiment's own choice. *labels* are names of the features, as attach() takes them. *checkpoint_every* keeps
+    checkpoints, and *branch* goes on from one of another recording, which config then names. *progress* wraps the
+    steps, such as tqdm. Raises what attach() raises.
     """
     training = Training(experiment)
+    first = 0 if branch is None else branch.begin(training)
+    origin = {} if branch is None else {"branched_from": branch.origin}
     latest = torch.full((experiment.n_instances or 1,), torch.nan, device=experiment.device)
     with (
         one_thread(),
@@ -53,12 +60,16 @@ def record_experiment(
             features=_features(training.model, select),
             labels=labels,
             probes={"loss_of_instance": lambda _: latest} if experiment.n_instances else None,
-            config={"experiment": experiment.as_dict()},
+            config={"experiment": experiment.as_dict(), **origin},
             overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
             # The expected loss is computed by this process.
             writer="inline",
         ) as recorder,
     ):
+        recorder.count_from(first)
+        if checkpoint_every is not None:
+            recorder.keep(training.generator)
         if _has_all_parameters(training.model, select):
             evaluation = evaluation_of(experiment)(experiment)
             recorder.derive(lambda rows: _with_means(evaluation(rows)), estimate=evaluation.description)
@@ -90,6 +101,7 @@ def price(
     every: Any = None,
     select: Any = None,
     labels: Mapping[str, Sequence[str]] | None = None,
+    checkpoint_every: int | None = None,
 ) -> Price:
     """Return what recording *experiment* into *path* would take, without training anything."""
     model = build_model(experiment)
@@ -101,7 +113,14 @@ def price(
     per_row = row_bytes(sources.channels) + 4 * members + evaluated
     schedule = parse_schedule(experiment.every if every is None else every)
     is_least = isinstance(schedule, Trigger)
-    return Price.of(per_row, schedule.expected_rows(experiment.steps), Path(path), is_least=is_least)
+    rows = schedule.expected_rows(experiment.steps)
+    if checkpoint_every is None:
+        return Price.of(per_row, rows, Path(path), is_least=is_least)
+    check_pace(checkpoint_every)
+    # The model and two moments of each parameter; beside the file until it is closed.
+    each = checkpoint_bytes(model, [torch.optim.Adam(model.parameters())])
+    kept = each * (1 + -(-experiment.steps // checkpoint_every))
+    return Price.of(per_row, rows, Path(path), is_least=is_least, checkpoints_bytes=kept)
 
 
 def _features(model: Model, select: Any) -> dict[str, Any]:

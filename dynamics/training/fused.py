@@ -55,7 +55,7 @@ class FusedTraining(Training):
 
     def sample(self) -> Tensor:
         """Draw one minibatch, from random numbers that all points share; shape (instances, batch, n)."""
-        return self._features.sample_shared(self._shape, self._generator)
+        return self._features.sample_shared(self._shape, self.generator)
 
     def _differentiate(self, x: Tensor) -> Tensor:
         return self._gradient(x)

@@ -45,13 +45,15 @@ class Training:
             **self._optimizer_options(),
         )
         seed = instance_seed(experiment.seed, _DATA_STREAM)
-        self._generator = torch.Generator(experiment.device).manual_seed(seed)
+        self.generator = torch.Generator(experiment.device).manual_seed(seed)
+        # How many steps were made before this training, which goes on from there.
+        self.begins_at = 0
 
     def __len__(self) -> int:
         return self.experiment.steps
 
     def __iter__(self) -> Iterator[Tensor]:
-        for k in range(len(self)):
+        for k in range(self.begins_at, len(self)):
             self._set_learning_rate(k)
             yield self._differentiate(self.sample())
             self.optimizer.step()
@@ -74,7 +76,7 @@ class Training:
 
     def sample(self) -> Tensor:
         """Draw one minibatch; shape ([instances,] batch, n) for features."""
-        return self.task.sample(self._generator)
+        return self.task.sample(self.generator)
 
 
 class Task(Protocol):

@@ -1,1 +1,1 @@
-"""A recording as every checkpoint of its training: back into the model, on from there, asked afterwards, compared."""
+"""A recording as every checkpoint of its training: back into the model, asked afterwards, compared."""

@@ -14,7 +14,17 @@ import numpy as np
 from ...dynamics.errors import RecordingError
 from ..ring.channels import Channel, stored_channels
 from ..ring.layout import NAN
-from .hdf5 import BARE_DIMENSION, CONSTANTS, FORMAT, FORMAT_VERSION, GROUPS, LIBVER, dataset_at, make_dimension
+from .hdf5 import (
+    BARE_DIMENSION,
+    CHECKPOINTS,
+    CONSTANTS,
+    FORMAT,
+    FORMAT_VERSION,
+    GROUPS,
+    LIBVER,
+    dataset_at,
+    make_dimension,
+)
 from .journal import put_in_place
 
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
@@ -25,7 +35,7 @@ _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
 # What is kept once, and its values.
 Constant = tuple[Channel, np.ndarray]
 # What lies beside the dimensions.
-_NO_DIMENSIONS = ("time", "committed", *GROUPS, CONSTANTS)
+_NO_DIMENSIONS = ("time", "committed", *GROUPS, CONSTANTS, CHECKPOINTS)
 
 
 @contextmanager
@@ -104,7 +114,7 @@ def _add_fixed(file: h5py.File) -> None:
     make_dimension(_add(file, "step", (), np.dtype(np.int64), (), 0), "step", 0)
     _add(file, "time", (), np.dtype(np.float64), (), 0).attrs["long_name"] = "seconds since the recording began"
     committed = file.create_dataset("committed", data=np.zeros(1, np.int64))
-    committed.dims[0].attach_scale(_dimension(file, "row_count", 1))
+    committed.dims[0].attach_scale(dimension(file, "row_count", 1))
     for group in GROUPS[:3]:
         # They keep the order of the model, or of coming up.
         file.create_group(group, track_order=True)
@@ -143,7 +153,7 @@ def _add(
 
 def _name_axes(dataset: h5py.Dataset, axes: tuple[str, ...], shape: tuple[int, ...], *, first: int = 0) -> None:
     for axis, (name, size) in enumerate(zip(axes, shape, strict=True), start=first):
-        dataset.dims[axis].attach_scale(_dimension(dataset.file, name.replace("/", "."), size))
+        dataset.dims[axis].attach_scale(dimension(dataset.file, name.replace("/", "."), size))
 
 
 def _placed_at_once() -> dict[str, Any]:
@@ -161,7 +171,7 @@ def _require_group(file: h5py.File, path: str) -> None:
             file.create_group(group, track_order=True)
 
 
-def _dimension(file: h5py.File, name: str, size: int) -> h5py.Dataset:
+def dimension(file: h5py.File, name: str, size: int) -> h5py.Dataset:
     """Return the dimension scale of that name, in the way of netCDF-4; the first use makes it."""
     if name not in file:
         number = len(file) - sum(other in file for other in _NO_DIMENSIONS)

@@ -11,6 +11,8 @@ LIBVER = ("v110", "v110")
 # Of arrays with an entry for each row, and of what is kept once.
 GROUPS = ("scalars", "parameters", "features", "probes", "buffers")
 CONSTANTS = "constants"
+# What it takes to go on training, at some steps.
+CHECKPOINTS = "checkpoints"
 # How netCDF-4 marks an axis that has a length and no values.
 BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable.%10d"
 # Attributes of a dataset that say which axis it is, or has; netCDF-4 keeps them to itself.

@@ -14,6 +14,7 @@ from ...dynamics.errors import RecordingError
 from ..ring.channels import Block, Channel
 from ..ring.forks import disown, own, when_forked
 from ..ring.layout import LARGE, PAGE
+from .checkpoint_log import checkpoint_log_path, fold_checkpoints
 from .columns import Columns
 from .creation import add_channel, add_scalar
 from .hdf5 import LIBVER, array_paths, close_everywhere, dataset_at
@@ -114,11 +115,19 @@ class Store:
         try:
             with changing(self.path):
                 self._close_live()
+                self._fold_checkpoints()
                 atomic_change(self.path, finish)
         except Exception:
             self.abandon()
             raise
         self._given_up = True
+
+    def _fold_checkpoints(self) -> None:
+        """Put what lies beside the file into it."""
+        if (beside := checkpoint_log_path(self.path)).exists():
+            with h5py.File(self.path, "r") as file:
+                token = str(file.attrs.get("token"))
+            fold_checkpoints(self.path, token, beside)
 
     def abandon(self) -> None:
         """Give the file up as it is on the disk, after a write that failed.

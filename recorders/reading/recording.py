@@ -121,6 +121,20 @@ class Recording:
         row = self._search.row(self, self._snapshot)
         return None if row is None else int(self.step[row])
 
+    def resume_into(self, model: "nn.Module", optimizer: Any, *more: Any, step: int) -> int:
+        """Put a training into the state that it had at the beginning of a step that has a checkpoint; return the step.
+
+        more: what ``recorder.keep()`` was given. Make all of them first, as for a new training. The generators of
+        torch, NumPy and Python are put into their states too.
+        Raises SettingError for a step without a checkpoint, naming the nearest, and for what does not fit.
+        """
+        return import_module("...resuming.resume", __name__).resume_into(self, model, optimizer, *more, step=step)
+
+    @property
+    def checkpoints(self) -> list[int]:
+        """The steps that a training can go on from, in order; see ``attach(checkpoint_every=K)``."""
+        return import_module("...resuming.kept", __name__).checkpoint_steps(self)
+
     @property
     def step(self) -> Series:
         """Optimizer steps taken before each row; (T,) int64."""

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from ...dynamics.errors import DynError, RecordingError
+from ..file.checkpoint_log import add_checkpoints, checkpoint_log_path
 from ..file.compression import filters_of
 from ..file.drafts import created, draft_beside, put_on_disk, remove_stale
 from ..file.hdf5 import dataset_at
@@ -156,6 +157,9 @@ def _write(recording: Recording, file: h5py.File, compression: str, progress: Pr
     make_skeleton(recording, file, filters_of(compression))
     file.attrs.update({**_ending(recording), "compacted": compression})
     file.attrs.pop("ring", None)
+    # One that was not closed has its checkpoints beside it still.
+    source = snapshot_of(recording)
+    add_checkpoints(file, checkpoint_log_path(source.path), str(source.token))
     for piece in progress([piece for path in arrays for piece in pieces(path, dataset_at(file, path))]):
         prints.append((piece, _copy(arrays[piece.path], piece, dataset_at(file, piece.path))))
     return prints

@@ -32,6 +32,7 @@ def record_script(
     select: Sequence[str] | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     overwrite: bool = False,
+    checkpoint_every: int | None = None,
     report: Callable[[str], None],
 ) -> None:
     """Run *script* as python would, in this process, and record into *path* every optimizer that it steps.
@@ -41,7 +42,14 @@ def record_script(
     before the script does so itself, since environment variables that it sets must still count.
     """
     about = {"script": script.target, "arguments": list(script.arguments)}
-    options = {"every": every, "select": select, "labels": labels, "overwrite": overwrite, "config": about}
+    options: dict[str, Any] = {
+        "every": every,
+        "select": select,
+        "labels": labels,
+        "overwrite": overwrite,
+        "config": about,
+    }
+    options["checkpoint_every"] = checkpoint_every
     process = os.getpid()
     recording = _LaterTracking(path, options, report)
     outcome: BaseException | None = None

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from ...dynamics.errors import SettingError, unknown_name
@@ -60,12 +62,15 @@ class Tracking:
         self._made: set[str] = set()
         self._patches = ExitStack()
         self._armed = False
+        self._stateful: list[ref[Any]] = []
 
     def __enter__(self) -> Self:
         self._patches.enter_context(self._ledger)
         # Copying and unpickling make an optimizer by way of its state.
         for name in ("__init__", "__setstate__"):
             self._patches.enter_context(replaced(Optimizer, name, self._watching))
+        for kind in (LRScheduler, torch.amp.GradScaler):
+            self._patches.enter_context(replaced(kind, "__init__", self._noting))
         return self
 
     def __exit__(
@@ -112,6 +117,22 @@ class Tracking:
                 self._made.add(type(optimizer).__name__)
 
         return make
+
+    def _noting(self, original: Callable[..., None]) -> Callable[..., None]:
+        def make(stateful: Any, *args: Any, **options: Any) -> None:
+            original(stateful, *args, **options)
+            if all(stateful is not each() for each in self._stateful):
+                self._stateful.append(ref(stateful))
+
+        return make
+
+    def _kept_with(self, optimizers: Sequence[Optimizer]) -> list[Any]:
+        """Return the schedulers and scalers that a training of these optimizers has with it."""
+        made = [each for made in self._stateful if (each := made()) is not None]
+        theirs = [each for each in made if getattr(each, "optimizer", optimizers[0]) in optimizers]
+        # One that steps others keeps their states too.
+        inner = {id(each) for outer in theirs for each in getattr(outer, "_schedulers", ())}
+        return [each for each in theirs if id(each) not in inner]
 
     def _arm(self) -> None:
         """Begin to listen, with the first optimizer: torch has loaded its compiler by then, which is slow to load."""
@@ -193,8 +214,13 @@ class Tracking:
         options = {**self._options, "config": {**self._options.get("config", {}), **about}}
         options["select"] = options.get("select") or owned.select
         options["labels"] = self._labels_of(owned)
+        if not optimizers:
+            # When such a training draws its data is not known.
+            options["checkpoint_every"] = None
         with price_is_told():
             recorder = attach(owned.model, optimizers, self._folder / path, **options)
+        if optimizers:
+            recorder.find_more(lambda: self._kept_with(optimizers))
         held = [*parameters, *owned.model.parameters()] if owned.select is None else parameters
         self._trainings[path] = training = RecordedTraining(recorder, {id(p) for p in held})
         size = room_for_rows(recorder.bytes_per_row, recorder.path.parent)

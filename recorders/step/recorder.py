@@ -3,12 +3,12 @@
 import atexit
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter, sleep
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from weakref import WeakSet
 
 from torch import Tensor
@@ -26,7 +26,7 @@ from .compiling import set_apart
 from .gaps import Gaps
 from .row import Copies
 from .state import Phase
-from .stepping import Stepping
+from .stepping import StateKeeper, Stepping
 
 # So many constants that change are noted by name.
 _MOST_CHANGED = 8
@@ -52,11 +52,12 @@ class Recorder(Stepping):
         schedule: Schedule,
         gaps: Gaps,
         constants: Constants,
+        keeper: StateKeeper | None = None,
         *,
         bytes_per_row: int,
         on_error: Literal["warn", "raise"],
     ):
-        super().__init__(start, copies, writer, optimizers, schedule)
+        super().__init__(start, copies, writer, optimizers, schedule, keeper)
         self.bytes_per_row = bytes_per_row
         self._on_error = on_error
         self._gaps = gaps
@@ -127,6 +128,36 @@ class Recorder(Stepping):
             self._make_room()
             self._writer.derive(derivation, self._present_parameters(), attributes)
 
+    def keep(self, *more: Any) -> Self:
+        """Keep in the checkpoints the states of *more* too: schedulers, a GradScaler, loaders, random generators.
+
+        It takes whatever has state_dict() and load_state_dict(), and generators of torch, NumPy and Python. Those of a
+        generator or a loader are taken when the step before a checkpoint has been made, before anything else is drawn;
+        the others when its own begins. Call it before the first step, and give the same to ``resume_into()``.
+        Raises SettingError for what has no state that can be kept, and without attach(checkpoint_every=K).
+        """
+        if self._keeper is None:
+            raise SettingError("keep() says what checkpoints have, and none are kept; use attach(checkpoint_every=K)")
+        self._keeper.add(more)
+        return self
+
+    def find_more(self, more: Callable[[], Iterable[Any]]) -> None:
+        """Ask *more* before each checkpoint for what else to keep, as where a script says nothing of it itself."""
+        if self._keeper is not None:
+            self._keeper.find(more)
+
+    def count_from(self, step: int) -> Self:
+        """Number the steps from *step* on, in a new recording of a training that goes on; before its first step.
+
+        Raises SettingError for what is no step, and when one was made already.
+        """
+        if not isinstance(step, int) or step < 0 or self._row or self._phase is not Phase.BETWEEN:
+            raise SettingError(f"count_from({step!r}): it takes a step, 0 or more, before the first one is made")
+        self._steps = step
+        if self._keeper is not None:
+            self._keeper.begin_at(step)
+        return self
+
     def _steps_between(self) -> int | None:
         """Return how many steps were taken, None while one is under way or when the recording has ended."""
         return self._steps if self._open and self._phase is Phase.BETWEEN else None
@@ -151,6 +182,7 @@ class Recorder(Stepping):
             # A close that was interrupted may have got this far.
             if not self._recover_row(self._steps):
                 self._add_final_row()
+            self._keep_last(state)
             self._finish(state)
         except Exception as error:
             self._fail(error)
@@ -166,6 +198,11 @@ class Recorder(Stepping):
         self._ring.announce_final(self._row)
         self._fill(self._steps, perf_counter() - self._began)
         self._commit()
+
+    def _keep_last(self, state: State) -> None:
+        """Keep the checkpoint that a longer training goes on from; what an exception leaves is none."""
+        if self._keeper is not None and state is State.COMPLETE:
+            self._keeper.at_end(self._steps, self._optimizers)
 
     def _finish(self, state: State) -> None:
         """Have the rows written and the file closed; the ring has done its duty then."""
@@ -217,6 +254,8 @@ class Recorder(Stepping):
     def _detach(self, *, within: int | None = None) -> None:
         super()._detach(within=within)
         self._gaps.end()
+        if self._keeper is not None:
+            self._keeper.close()
         _UNDER_WAY.discard(self)
         atexit.unregister(self._at_exit)
 
@@ -294,6 +333,17 @@ class SilentRecorder(Recorder):
 
     def derive(self, derivation: Derivation, **attributes: str) -> None:
         """Do nothing."""
+
+    def keep(self, *more: Any) -> Self:  # noqa: ARG002
+        """Do nothing."""
+        return self
+
+    def find_more(self, more: Callable[[], Iterable[Any]]) -> None:
+        """Do nothing."""
+
+    def count_from(self, step: int) -> Self:  # noqa: ARG002
+        """Do nothing."""
+        return self
 
     def close(self) -> None:
         """Do nothing."""

@@ -1,9 +1,9 @@
 """Which steps of a training make a row, and when the row is filled and when it is complete."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -25,6 +25,42 @@ _MOST_RATES = 16
 _BETWEEN, _RECORDING, _JOINING = Phase.BETWEEN, Phase.RECORDING, Phase.JOINING
 
 
+class StateKeeper(Protocol):
+    """Keeps at some steps what it takes to go on training."""
+
+    # The first step at whose beginning it is asked, and how many steps are made when it is asked once more.
+    watch: int
+    armed: int
+
+    def before_step(self, step: int, optimizers: Sequence[Optimizer]) -> None:
+        """Take what is due at the beginning of a step."""
+        ...
+
+    def after_step(self, steps: int) -> None:
+        """Take what is due when so many steps have been made."""
+        ...
+
+    def at_end(self, step: int, optimizers: Sequence[Optimizer]) -> None:
+        """Take the last one."""
+        ...
+
+    def begin_at(self, step: int) -> None:
+        """Count the first step as *step*."""
+        ...
+
+    def add(self, more: Sequence[Any]) -> None:
+        """Keep the states of these too."""
+        ...
+
+    def find(self, more: Callable[[], Iterable[Any]]) -> None:
+        """Ask *more* before each checkpoint for what else there is to keep."""
+        ...
+
+    def close(self) -> None:
+        """Take none any more."""
+        ...
+
+
 class Stepping(RowFiller):
     """The hooks of a recording: a row is filled before an optimizer's step and completed after it.
 
@@ -35,6 +71,7 @@ class Stepping(RowFiller):
     __slots__ = (
         "_hooks",
         "_is_dense",
+        "_keeper",
         "_open",
         "_round",
         "_schedule",
@@ -51,12 +88,14 @@ class Stepping(RowFiller):
         writer: Writer,
         optimizers: Sequence[Optimizer],
         schedule: Schedule,
+        keeper: StateKeeper | None = None,
     ):
         super().__init__(start.ring, *copies, optimizers)
+        self._keeper = keeper
         self.path = start.path
         self._writer = writer
         # As its writer has them; kept here because each object that a step touches costs it something.
-        self._limit, self._due = writer.limit, writer.due
+        self._limit, self._due = 0 if keeper else writer.limit, writer.due
         self._schedule = schedule
         self._is_dense = isinstance(schedule, Trigger) or (isinstance(schedule, EveryNth) and schedule.every == 1)
         self._trigger = schedule if isinstance(schedule, Trigger) else None
@@ -169,6 +208,8 @@ class Stepping(RowFiller):
         try:
             if self._phase is not Phase.BETWEEN:
                 self._recover()
+            if self._keeper is not None and self._steps >= self._keeper.watch:
+                self._keep(self._keeper)
             now = perf_counter()
             if not (self._is_dense or self._schedule.wants(self._steps)):
                 self._leave_out()
@@ -180,6 +221,21 @@ class Stepping(RowFiller):
                 self._fill(self._steps, now - self._began)
         except Exception as error:
             self._fail(error, within=within)
+
+    @set_apart
+    def _keep(self, keeper: StateKeeper) -> None:
+        """Have the checkpoint of this step taken, and see to it that the next one is not passed by."""
+        keeper.before_step(self._steps, self._optimizers)
+        self._limit = self._stop(keeper)
+
+    @set_apart
+    def _keep_after(self, keeper: StateKeeper) -> None:
+        """Have what comes before anything is drawn for the next step taken; of a round the last optimizer counts."""
+        keeper.after_step(self._steps)
+
+    def _stop(self, keeper: StateKeeper) -> int:
+        """Return from which row on a step shall be one that is unlike the others."""
+        return min(self._writer.limit, self._row + max(0, keeper.watch - self._steps))
 
     def _leave_out(self) -> None:
         self._phase = Phase.SKIPPING
@@ -229,13 +285,20 @@ class Stepping(RowFiller):
             self._recorded_last = phase is _RECORDING
         elif self._from_closure:
             self._join_row()
+        if self._keeper is not None and self._keeper.armed <= self._steps:
+            self._keep_after(self._keeper)
         self._phase = _BETWEEN
         if self._from_closure:
             self._from_closure.clear()
 
     def _make_room(self) -> bool:
+        keeper = self._keeper
+        if keeper is not None and self._row < self._writer.limit and perf_counter() <= self._writer.due:
+            # It was a checkpoint that this step was asked for.
+            self._limit = self._stop(keeper)
+            return True
         has_room = self._ask_for_room()
-        self._limit, self._due = self._writer.limit, self._writer.due
+        self._limit, self._due = self._stop(keeper) if keeper else self._writer.limit, self._writer.due
         return has_room
 
     def _ask_for_room(self) -> bool:

@@ -43,6 +43,7 @@ class Summary(ShownAsText):
     levels: dict[str, dict[str, int]]
     diverged_at: int | None = None
     guessed: dict[str, str] = field(default_factory=dict)
+    checkpoints: list[int] = field(default_factory=list)
     resumed_at: tuple[int, ...] = ()
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     constants: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -60,6 +61,9 @@ class Summary(ShownAsText):
             lines.append(f"steps        {self.first_step} to {self.last_step} in {self.seconds:.1f} s")
         if self.diverged_at is not None:
             lines.append(f"diverged     at step {self.diverged_at}")
+        if self.checkpoints:
+            first, last = self.checkpoints[0], self.checkpoints[-1]
+            lines.append(f"checkpoints  {len(self.checkpoints)}, of steps {first} to {last}")
         lines.append(f"created      {self.created} by {self.software}")
         if self.resumed_at:
             steps = f"at step{'s' if len(self.resumed_at) > 1 else ''} {', '.join(map(str, self.resumed_at))}"
@@ -109,6 +113,7 @@ def summarize(recording: Recording, *, with_levels: bool = True) -> Summary:
         levels=_levels(recording) if rows and with_levels else {},
         probes={name: series.shape[1:] for name, series in recording.probes.items()},
         diverged_at=recording.diverged_at,
+        checkpoints=recording.checkpoints,
         resumed_at=recording.resumed_at,
         buffers={name: series.shape[1:] for name, series in recording.buffers.items()},
         constants={name: constant.shape for name, constant in recording.constants.items()},

@@ -23,6 +23,8 @@ _IS_TOLD = ContextVar("dyn.price_is_told", default=False)
 class Price:
     """What a recording will take: bytes a row, rows, bytes in all, and the bytes free on its disk.
 
+    checkpoints_bytes: what of all are checkpoints.
+
     is_least: rows are the fewest that there will be, as with a trigger, which keeps more around each drop of the loss.
     """
 
@@ -31,6 +33,7 @@ class Price:
     total_bytes: int
     free_bytes: int
     is_least: bool = False
+    checkpoints_bytes: int = 0
 
     @property
     def fits(self) -> bool:
@@ -38,14 +41,18 @@ class Price:
         return self.total_bytes <= self.free_bytes
 
     @classmethod
-    def of(cls, bytes_per_row: int, rows: int, path: Path, *, is_least: bool = False) -> "Price":
+    def of(
+        cls, bytes_per_row: int, rows: int, path: Path, *, is_least: bool = False, checkpoints_bytes: int = 0
+    ) -> "Price":
         """Return the price of so many rows, or more, in the file at *path*."""
-        return cls(bytes_per_row, rows, bytes_per_row * rows, free_bytes(path), is_least)
+        total = bytes_per_row * rows + checkpoints_bytes
+        return cls(bytes_per_row, rows, total, free_bytes(path), is_least, checkpoints_bytes)
 
     def __str__(self) -> str:
         verdict = "fits" if self.fits else "DOES NOT FIT"
         least = "at least " if self.is_least else ""
-        total = f"{least}{readable(self.total_bytes)} in all"
+        kept = f"checkpoints of {readable(self.checkpoints_bytes)}, " if self.checkpoints_bytes else ""
+        total = f"{kept}{least}{readable(self.total_bytes)} in all"
         return (
             f"{self.bytes_per_row:,} bytes a row, {least}{self.rows:,} rows, {total}; "
             f"{readable(self.free_bytes)} free, it {verdict}"
@@ -83,6 +90,12 @@ def log_price(path: Path, bytes_per_row: int, schedule: Schedule) -> None:
             _LOG.warning(
                 f"{told}, and {_MANY_STEPS:,} steps take {least}{wanted:,} of them: every=… and select=… record less"
             )
+
+
+def log_checkpoints(path: Path, bytes_each: int, every: int) -> None:
+    """Log what a checkpoint takes, besides the rows."""
+    if not _IS_TOLD.get():
+        _LOG.info(f"{path}: a checkpoint each {every:,} steps, of up to {readable(bytes_each)}")
 
 
 def room_for_rows(bytes_per_row: int, folder: Path) -> str:

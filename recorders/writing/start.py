@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from ...dynamics.errors import SettingError
+from ..file.checkpoint_log import drop_checkpoints
 from ..file.compression import is_compressed
 from ..file.creation import Constant, add_channel, add_constant, new_file
 from ..file.hdf5 import array_paths, dataset_at
@@ -146,6 +147,7 @@ def _continue(
 
     def reopen(file: h5py.File) -> None:
         dataset_at(file, "committed")[0] = kept
+        drop_checkpoints(file, step)
         if kept:
             file.attrs["final_row"] = int(known[kept - 1] == step)
         earlier = json.loads(str(file.attrs.get("resumed", "[]")))
