@@ -81,15 +81,21 @@ def _draw_rows(ax: Axes, rows: Sequence[LlcRow]) -> None:
         if row.known and row.known != named:
             named = row.known
             _write(ax, row, row.llc or 0, f"{row.known} {row.llc:.2f}", INK)
+    low, high = ax.get_xlim()
+    last = -np.inf
     for row in rows:
         if row.llc is None:
+            # Between two lines that are close there is room for one reason.
+            has_room, last = row.step - last > 0.03 * (high - low), row.step
             ax.axvline(row.step, color=_REFUSED, linewidth=0.6, linestyle=":", zorder=0)
             ax.plot(row.step, 0.02 * highest, "x", color=_REFUSED, markersize=5, clip_on=False)
-            reason = row.verdict.partition(":")[0]
-            ax.text(
-                row.step, 0.07 * highest, f" {escaped(reason)}", color=_REFUSED, fontsize=7, rotation=90, va="bottom",
-                ha="left" if row is rows[0] else "right",
-            )  # fmt: skip
+            if has_room:
+                reason = escaped(row.verdict.partition(":")[0])
+                is_left = row.step > low + 0.95 * (high - low)
+                ax.text(
+                    row.step, 0.07 * highest, reason, color=_REFUSED, fontsize=7, rotation=90, va="bottom",
+                    ha="right" if is_left else "left",
+                )  # fmt: skip
     ax.set_ylabel(r"learning coefficient $\lambda$")
 
 
