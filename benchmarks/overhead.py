@@ -6,7 +6,8 @@ with the microseconds that a step took longer; and the mean of those, because a 
 so in few of the blocks.
 
     pip install -c constraints.txt -e '.[bench]'
-    python benchmarks/overhead.py [toy|autoencoder|mlp|batchnorm|transformer …] [--blocks N] [--ways dyn …] [--buffers] [--checkpoints K]
+    python benchmarks/overhead.py [toy|autoencoder|mlp|batchnorm|transformer …] [--blocks N] [--ways dyn …]
+        [--buffers] [--checkpoints K]
 """
 
 import argparse

@@ -57,8 +57,8 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
 
 def _branch(origin: str, name: str) -> "Branch":
     """Return where a run is left that FILE@STEP names."""
-    from ..recorders.resuming.branch import branch_of
     from ..recorders.reading.recording import open_recording
+    from ..recorders.resuming.branch import branch_of
 
     path, _, step = origin.rpartition("@")
     if not path or not step.isdecimal():

@@ -12,7 +12,6 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..dynamics.errors import SettingError, unknown_name
-from .resuming.taking import Keeper, check_pace, checkpoint_bytes
 from .file.checkpoint_log import CheckpointLog, checkpoint_log_path
 from .model.buffers import Buffers
 from .model.feature_axes import Features
@@ -20,6 +19,7 @@ from .model.labels import Labels
 from .model.optimizers import stepping_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
+from .resuming.taking import Keeper, check_pace, checkpoint_bytes
 from .ring.channels import row_bytes
 from .ring.paths import real
 from .ring.ring import Ring

@@ -14,10 +14,10 @@ from ..dynamics.experiments.experiment import Experiment
 from ..dynamics.training.evaluation import evaluation_of
 from ..dynamics.training.loop import Model, Training, build_model
 from .attaching import attach
-from .resuming.branch import Branch
-from .resuming.taking import check_pace, checkpoint_bytes
 from .model.parameters import parameter_places
 from .model.sources import Sources
+from .resuming.branch import Branch
+from .resuming.taking import check_pace, checkpoint_bytes
 from .ring.channels import row_bytes
 from .schedule.steps import parse_schedule
 from .schedule.trigger import Trigger

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ...dynamics.errors import SettingError
+from ..checkpoints.restore import listed
 from ..model.optimizers import stepping_optimizers
 from ..model.parameters import clean_name, local, unwrap
 from ..reading.recording import Recording
 from .encoding import decode
 from .generators import is_generator, set_global_states, set_state
 from .kept import Checkpoint, checkpoint_of
-from ..checkpoints.restore import listed
 
 
 def resume_into(recording: Recording, model: nn.Module, optimizer: Any, *more: Any, step: int) -> int:

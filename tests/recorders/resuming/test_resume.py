@@ -14,9 +14,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 import dyn
 from dyn.dynamics.errors import RecordingError, SettingError
 from dyn.dynamics.experiments import find_experiment
-from dyn.recorders.resuming.branch import branch_of
 from dyn.recorders.compact import compact
 from dyn.recorders.experiment import record_experiment
+from dyn.recorders.resuming.branch import branch_of
 from dyn.recorders.writing.repair import repair
 
 STEPS, MORE, PACE = 60, 500, 7
