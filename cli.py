@@ -6,6 +6,7 @@ from .commands.diff import diff
 from .commands.draw import animate, plot, report
 from .commands.evaluate import evaluate
 from .commands.files import compact, export, merge, repair
+from .commands.llc import llc
 from .commands.record import record
 from .commands.sweep import sweep
 from .commands.tell import experiments, info, jumps, landscape
@@ -20,7 +21,7 @@ def main() -> None:
 
 
 for command in (
-    record, sweep, experiments, info, jumps, landscape, diff, evaluate, watch, plot, animate, report, compact,
+    record, sweep, experiments, info, jumps, landscape, llc, diff, evaluate, watch, plot, animate, report, compact,
     export, merge, repair,
 ):  # fmt: skip
     main.add_command(command)

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 import dyn
+from dyn.recorders.file.hdf5 import dataset_at
 
 KINDS = ("bit", "all", "nan", "both-nan")
 
@@ -42,7 +43,8 @@ def plant(paths: list[Path], kind: str, row: int, rng: np.random.Generator) -> C
     kept = []
     for k, path in enumerate(paths):
         with h5py.File(path, "r+") as file:
-            kept.append((path, values := file[name][row:]))
+            dataset = dataset_at(file, name)
+            kept.append((path, values := dataset[row:]))
             changed = values.copy()
             at = (slice(None), *(int(rng.integers(size)) for size in values.shape[1:]))
             if k:
@@ -50,12 +52,12 @@ def plant(paths: list[Path], kind: str, row: int, rng: np.random.Generator) -> C
                 changed[at if kind != "all" else ...] = how if kind != "all" else values + 1e-3
             if kind == "both-nan":
                 changed[max(1, len(values) // 2) :] = np.nan
-            file[name][row:] = changed
+            dataset[row:] = changed
 
     def undo() -> None:
         for path, values in kept:
             with h5py.File(path, "r+") as file:
-                file[name][row:] = values
+                dataset_at(file, name)[row:] = values
 
     return undo
 

@@ -2,8 +2,8 @@
 
 Two recordings: a 12-16-4 network, whose accuracy on 256 examples is asked at every row, and a transformer of 0.8
 million parameters, whose loss on 4 sequences of 32 tokens is. Beside it the plain way, load_into() and a call, on some
-of the rows, in the same process; the median of several turns. Memory is the most of a process that asks about few rows and of
-one that asks about all: it must not grow with the rows. The answers of both ways are compared.
+of the rows, in the same process; the median of several turns. Memory is the most of a process that asks about few rows
+and of one that asks about all: it must not grow with the rows. The answers of both ways are compared.
 
     python benchmarks/evaluate.py [--rows 10000] [--transformer-rows 200] [--turns 3]
 """

@@ -22,6 +22,7 @@ import numpy as np
 
 from dyn.dynamics.geometry import measure
 from dyn.recorders.file.creation import create_file
+from dyn.recorders.file.hdf5 import dataset_at
 from dyn.recorders.file.store import Store
 from dyn.recorders.ring.channels import Block, Channel
 from dyn.recorders.stories.ranking import looked_at
@@ -100,18 +101,18 @@ def _fill(file: h5py.File, matrices: Sequence[Drifting], rows: int) -> None:
     """Write the rows that make a recording of one row longer, of the matrices only those that are looked at."""
     step = np.arange(rows)
     for name, values in {"step": step, "time": step / 1000, "scalars/loss": 1.0 - 0.9 * step / rows}.items():
-        file[name].resize(rows, axis=0)
-        file[name][:] = values
+        dataset_at(file, name).resize(rows, axis=0)
+        dataset_at(file, name)[:] = values
     asked = np.union1d(looked_at(rows), [round(share * (rows - 1)) for share in _ASKED])
     for matrix in matrices:
-        W = file[f"parameters/{matrix.name}"]
+        W = dataset_at(file, f"parameters/{matrix.name}")
         W.resize(rows, axis=0)
         for row in asked:
             W[row] = matrix.matrices(np.array([row]))[0]
         for key, values in matrix.features(step).items():
-            file[key].resize(rows, axis=0)
-            file[key][:] = values
-    file["committed"][0] = rows
+            dataset_at(file, key).resize(rows, axis=0)
+            dataset_at(file, key)[:] = values
+    dataset_at(file, "committed")[0] = rows
 
 
 def measured(path: Path, before: str = "") -> tuple[float, float, float, str]:

@@ -21,6 +21,7 @@ from dyn.dynamics.phenomena.adversarial import adversarial_increase
 from dyn.dynamics.phenomena.collapse import collapsed_sets, set_cosines
 from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
 from dyn.dynamics.theory import best_kgon, kgon_loss, phase_boundary
+from dyn.dynamics.training.addition_progress import AdditionProgress
 from dyn.recorders.experiment import record_experiment
 from dyn.recorders.reading.recording import Recording
 
@@ -156,11 +157,46 @@ def plateaus(recording: Recording) -> Iterator[Row]:
 
 
 def grokking(recording: Recording) -> Iterator[Row]:
-    trained = recording.step[:][recording.scalars["loss"][:] < 0.1][0]
-    accuracy = recording.scalars["test_accuracy"][:]
-    understood = recording.step[:][accuracy > 0.9][0] if (accuracy > 0.9).any() else np.inf
-    yield "step of train loss < 0.1", f"{trained}", "", True
-    yield "step of test accuracy > 90 %", f"{understood}", "much later", bool(3 * trained < understood < np.inf)
+    step = recording.step[:]
+    known, found = (_first(step, recording.scalars[name][:] >= 0.99) for name in ("train_accuracy", "test_accuracy"))
+    yield "step of train accuracy 0.99", f"{known:g}", "< 1 000", bool(known < 1000)
+    yield "step of test accuracy 0.99", f"{found:g}", "4 000 to 15 000", bool(4000 < found < 15_000)
+    experiment = find_experiment("grokking").with_settings(seed=_seed(recording))
+    progress = AdditionProgress(experiment, recording.parameters["E"][-1])
+    rows = slice(None, None, 20)
+    measures = progress({name: series[rows] for name, series in recording.parameters.items()})
+    chance, left = np.log(59), measures["excluded_accuracy"][-1]
+    key = ", ".join(map(str, progress.frequencies))
+    yield f"accuracy without frequencies {key}", f"{left:.2f}", "destroyed", bool(left < 0.5)
+    # Half of the way down from what knowing nothing costs.
+    restricted = _first(step[rows], measures["restricted_loss"] < chance / 2)
+    test = _first(step[rows], recording.scalars["test_loss"][rows] < chance / 2)
+    yield (
+        "step of restricted and of test loss < log(59)/2",
+        f"{restricted:g}, {test:g}",
+        "in this order",
+        restricted < test,
+    )
+
+
+def induction(recording: Recording) -> Iterator[Row]:
+    step, scalars = recording.step[:], recording.scalars
+    formed = _first(step, scalars["loss_repeated"][:] < 1)
+    yield "step of loss on repeated tokens < 1", f"{formed:g}", "250 to 1 000", bool(250 < formed < 1000)
+    least = scalars["control_loss_repeated"][:].min()
+    yield "least loss of one layer on repeated tokens", f"{least:.2f}", "> 2", bool(least > 2)
+    best = recording.probes["prefix_score"][:].max((1, 2))
+    matched = _first(step, best > 0.25)
+    yield "step of a head's prefix score > 0.25", f"{matched:g}", "in the same jump", bool(abs(matched - formed) <= 250)
+
+
+def _first(step: np.ndarray, is_so: np.ndarray) -> float:
+    """Return the first step at which something is so, infinity where it never is."""
+    return float(step[is_so][0]) if is_so.any() else np.inf
+
+
+def _seed(recording: Recording) -> int:
+    return recording.config["experiment"]["seed"]
 
 
 CHECKS: dict[str, Callable[[Recording], Iterator[Row]]] = {
@@ -180,6 +216,7 @@ CHECKS: dict[str, Callable[[Recording], Iterator[Row]]] = {
     "adversarial": attacks,
     "k-gons": plateaus,
     "grokking": grokking,
+    "induction-heads": induction,
 }
 
 

@@ -6,6 +6,7 @@ takes one to fifteen seconds on one core.
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ class _Attention(nn.Module):
         return self.layers(x + self.place.weight[: x.shape[1]], mask=mask, is_causal=True)
 
 
-def _table(load: Callable[..., tuple[np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
+def _table(load: Callable[..., Any]) -> tuple[Tensor, Tensor]:
     x, y = load(return_X_y=True)
     spread = x.std(axis=0)
     x = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
@@ -143,7 +144,7 @@ def _sums() -> tuple[nn.Module, Loss]:
     return _classifier(_stack(2 * p, 64, p), x, pairs.sum(1) % p)
 
 
-NETWORKS: dict[str, tuple[Callable[[], tuple[nn.Module, Loss]], int, dict[str, float]]] = {
+NETWORKS: dict[str, tuple[Callable[[], tuple[nn.Module, Loss]], int, dict[str, Any]]] = {
     "mlp": (_mlp, 1200, {"lr": 2e-3}),
     "mlp, weight decay": (_mlp, 1200, {"lr": 2e-3, "weight_decay": 0.3}),
     "tanh mlp": (_tanh_mlp, 1200, {"lr": 1e-3}),
@@ -167,7 +168,7 @@ def trained(name: str, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     torch.manual_seed(seed)
     make, steps, options = NETWORKS[name]
     model, loss = make()
-    optimizer = torch.optim.AdamW(model.parameters(), **{"weight_decay": 0.0} | options)
+    optimizer = torch.optim.AdamW(model.parameters(), **({"weight_decay": 0.0} | options))
     for _ in range(steps):
         optimizer.zero_grad()
         loss().backward()

@@ -72,7 +72,8 @@ def record_experiment(
             recorder.keep(training.generator)
         if _has_all_parameters(training.model, select):
             evaluation = evaluation_of(experiment)(experiment)
-            recorder.derive(lambda rows: _with_means(evaluation(rows)), estimate=evaluation.description)
+            of_members = _with_means if experiment.n_instances else dict
+            recorder.derive(lambda rows: of_members(evaluation(rows)), estimate=evaluation.description)
         try:
             for loss in progress(training):
                 recorder.log(loss=loss.mean())
@@ -107,7 +108,7 @@ def price(
     model = build_model(experiment)
     members = experiment.n_instances or 0
     # For an ensemble each member's minibatch loss (float32), and of what is evaluated the mean and each one (float64).
-    measures = len(evaluation_of(experiment).measures) if _has_all_parameters(model, select) else 0
+    measures = evaluation_of(experiment).numbers if _has_all_parameters(model, select) else 0
     evaluated = 8 * (1 + members) * measures
     sources = Sources(model, select, _features(model, select), {}, labels)
     per_row = row_bytes(sources.channels) + 4 * members + evaluated

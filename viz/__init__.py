@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .figures.comparison import plot_comparison
     from .figures.ensemble import plot_ensemble
     from .figures.levels import plot_levels
+    from .figures.llc import plot_llc
     from .figures.overview import plot_overview
     from .figures.paper.absolute_value import plot_absolute_value
     from .figures.paper.adversarial import plot_adversarial
     from .figures.paper.correlated import plot_collapse, plot_correlated
     from .figures.paper.demonstration import plot_demonstration
     from .figures.paper.grokking import plot_grokking
+    from .figures.paper.induction_heads import plot_induction_heads
     from .figures.paper.intro import plot_intro
     from .figures.paper.phase_diagram import plot_phase
     from .figures.paper.uniform import plot_uniform
@@ -41,8 +43,10 @@ __all__ = [
     "plot_ensemble",
     "plot_ensemble_dynamics",
     "plot_grokking",
+    "plot_induction_heads",
     "plot_intro",
     "plot_levels",
+    "plot_llc",
     "plot_overview",
     "plot_phase",
     "plot_regimes",

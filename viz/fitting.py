@@ -225,3 +225,9 @@ def adds_modulo(recording: "Recording") -> bool:
     settings = settings_of(recording)
     is_such = settings.get("model") == "modular-addition" and settings["n_features"] % 2 == 1
     return is_such and has_features(recording) and "E" in recording.features
+
+
+def attends_alone(recording: "Recording") -> bool:
+    """Whether it is of the networks of attention alone, with the scores of their heads."""
+    is_such = settings_of(recording).get("model") == "attention-only"
+    return is_such and {"prefix_score", "previous_token_score"} <= set(recording.probes)

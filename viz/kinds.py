@@ -205,6 +205,14 @@ KINDS: Mapping[str, Kind] = {
             options=("parameter", "instance"),
         ),
         Kind(
+            name="llc",
+            summary="how many parameters the loss of a small toy model sees where the training rests",
+            module=".figures.llc",
+            fits=fitting.is_small_toy_model,
+            hint=fitting.where_it_diverged,
+            options=("instance",),
+        ),
+        Kind(
             name="collapse",
             summary="sets of features in a plane, and which of them collapse into one direction",
             module=".figures.paper.correlated",
@@ -247,6 +255,14 @@ KINDS: Mapping[str, Kind] = {
             fits=fitting.adds_modulo,
             shows=("grokking",),
             options=("instance",),
+        ),
+        Kind(
+            name="induction-heads",
+            summary="which heads of attention alone make repeated tokens foreseeable, and when",
+            module=".figures.paper.induction_heads",
+            fits=fitting.attends_alone,
+            shows=("induction-heads",),
+            options=(),
         ),
         Kind(
             name="comparison",

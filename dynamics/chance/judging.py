@@ -125,7 +125,7 @@ class _Case:
     def around(self, groups: Sequence[Group]) -> Surroundings:
         """The represented features, by which it is told how directions crowd; of *groups* none explains itself."""
         unit = self.unit[:, self.represented]
-        return Surroundings(unit.T @ unit, len(unit), [self.places(group) for group in groups])
+        return Surroundings(unit.T @ unit, len(unit), [self.places(group).tolist() for group in groups])
 
     def places(self, group: Group) -> np.ndarray:
         """Where a group's features are among those that are represented, (k,)."""

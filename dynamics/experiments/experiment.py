@@ -28,8 +28,10 @@ class Experiment:
     importance_extra along its columns, and *repeat* models are trained at each of its points; instance k is the k-th
     in this order.
 
-    The model is toy, absolute-value or modular-addition. The last has no features of its own: n_features is its
-    modulus, n_hidden its width, and batch_size how many of the sums it is trained on, all of them at every step.
+    The model is toy, absolute-value, modular-addition or attention-only; the last two have no features of their own. Of
+    modular-addition n_features is the modulus, n_hidden the width of its embedding, half as many as there are neurons,
+    and batch_size how many of the sums it is trained on, all of them at every step. Of attention-only n_features is
+    how many tokens there are, n_hidden the width.
     Raises SettingError for a value that cannot be used.
     """
 

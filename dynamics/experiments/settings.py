@@ -12,13 +12,15 @@ from typing import Any
 from ..errors import SettingError, unknown_name
 
 CHOICES = {
-    "model": ("toy", "absolute-value", "modular-addition"),
+    "model": ("toy", "absolute-value", "modular-addition", "attention-only"),
     "nonlinearity": ("relu", "linear"),
     "correlation": ("independent", "correlated", "anticorrelated"),
     "reduction": ("sum", "mean"),
     "optimizer": ("adam", "adamw", "sgd"),
     "schedule": ("constant", "linear", "cosine"),
 }
+# Of each layer of a network of attention.
+_HEADS = 4
 _COUNTS = ("n_features", "n_hidden", "n_instances", "repeat", "sets", "batch_size", "steps", "evaluation_size", "every")
 _POSITIVE = (*_COUNTS, "lr")
 _NOT_NEGATIVE = ("init_std", "weight_decay", "seed", "importance", "importance_extra")
@@ -56,10 +58,23 @@ def _check_other_model(experiment: Any) -> None:
     """Hold what is not a toy model to the settings that mean something to it."""
     if experiment.nonlinearity != "relu":
         raise SettingError(f"nonlinearity={experiment.nonlinearity!r} is for model=toy, not {experiment.model}")
-    pairs = experiment.n_features**2
+    pairs = experiment.n_features * (experiment.n_features + 1) // 2
     if experiment.model == "modular-addition" and experiment.batch_size >= pairs:
         raise SettingError(
             f"batch_size={experiment.batch_size} leaves none of the {pairs} sums for the test; train on fewer"
+        )
+    if experiment.model == "attention-only":
+        _check_attention(experiment)
+
+
+def _check_attention(experiment: Any) -> None:
+    if experiment.n_instances is not None:
+        raise SettingError(
+            f"n_instances={experiment.n_instances} is not for model=attention-only, which is no ensemble"
+        )
+    if experiment.n_hidden % _HEADS:
+        raise SettingError(
+            f"n_hidden={experiment.n_hidden} does not go into the {_HEADS} heads of model=attention-only"
         )
 
 

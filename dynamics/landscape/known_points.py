@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..theory.kgons import KGon, best_kgon, kgon_loss
+from ..theory.kgons import KGon, best_kgon, kgon_llc, kgon_loss
 
 # The polygons of Chen et al.'s table; of larger ones several share a symmetry.
 LARGEST = 8
@@ -36,6 +36,11 @@ class KnownPoint:
     def name(self) -> str:
         """The name that Chen et al. give it, such as ``5-gon+``: a plus for each lifted feature."""
         return f"{self.kgon.sides}-gon{'+' * self.lifted}"
+
+    @property
+    def llc(self) -> float | None:
+        """Its local learning coefficient, None where theory has none."""
+        return kgon_llc(self.kgon, len(self.b), lifted=self.lifted)
 
 
 def nearest_kgon(W: Any, b: Any) -> KnownPoint:

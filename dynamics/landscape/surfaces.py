@@ -24,13 +24,14 @@ def one_hot_loss(W: Tensor, b: Tensor, importance: Tensor | float = 1.0) -> Tens
 
     L = 1/n Σ_j Σ_i I_i ∫₀¹ (δ_ij t - ReLU(W_i·W_j t + b_i))² dt, the L_1 of the paper's expansion divided by n.
 
-    Shapes: W (m, n), b (n,), importance (n,) or a number -> (). Once differentiable everywhere, twice except where
-    some W_i·W_j and b_i are both 0, as in the square, or where |W_i|² + b_i = 0.
+    Shapes: W (..., m, n), b (..., n), importance (n,) or a number -> (...). Once differentiable everywhere, twice
+    except where some W_i·W_j and b_i are both 0, as in the square, or where |W_i|² + b_i = 0.
     Source: Toy Models of Superposition, "Superposition as a Phase Change"; Chen et al. 2023, arXiv 2310.06301.
     """
-    n = len(b)
-    errors = integrated_error(W.mT @ W, b.expand(n, n), torch.eye(n, dtype=W.dtype))
-    return (errors * importance).sum() / n
+    n = b.shape[-1]
+    G = W.mT @ W
+    errors = integrated_error(G, b[..., None, :].expand(G.shape), torch.eye(n, dtype=W.dtype))
+    return (errors * importance).sum((-2, -1)) / n
 
 
 class PopulationSurface:

@@ -1,4 +1,4 @@
-"""What is measured of one experiment of the paper, and of no other."""
+"""What is measured of one phenomenon: of an experiment of the paper, or of a network that computes with waves."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from .adversarial import Attack, adversarial_increase
     from .collapse import collapsed_sets, set_cosines
     from .phase_diagram import PHASES, PhaseTable, phase_table, theoretical_phase
-    from .waves import wave_shares
+    from .progress_measures import excluded_logits, restricted_logits
+    from .waves import key_frequencies, wave_power, wave_shares
 
 __all__ = [
     "PHASES",
@@ -17,11 +18,15 @@ __all__ = [
     "PhaseTable",
     "adversarial_increase",
     "collapsed_sets",
+    "excluded_logits",
+    "key_frequencies",
     "neuron_purity",
     "neurons_per_sign",
     "phase_table",
+    "restricted_logits",
     "set_cosines",
     "theoretical_phase",
+    "wave_power",
     "wave_shares",
 ]
 
@@ -32,6 +37,7 @@ __getattr__, __dir__ = face(
         ".adversarial": ["Attack", "adversarial_increase"],
         ".collapse": ["collapsed_sets", "set_cosines"],
         ".phase_diagram": ["PHASES", "PhaseTable", "phase_table", "theoretical_phase"],
-        ".waves": ["wave_shares"],
+        ".progress_measures": ["excluded_logits", "restricted_logits"],
+        ".waves": ["key_frequencies", "wave_power", "wave_shares"],
     },
 )

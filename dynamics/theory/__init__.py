@@ -10,7 +10,7 @@ from ...faces import face
 
 if TYPE_CHECKING:
     from .extra_feature import TRIPLE_POINT, best_candidate, candidate_losses, candidate_parameters, phase_boundary
-    from .kgons import KGon, best_kgon, kgon_energy, kgon_loss, kgon_parameters
+    from .kgons import KGon, best_kgon, kgon_energy, kgon_llc, kgon_loss, kgon_parameters
     from .linear_model import feature_variance, least_linear_loss, linear_loss, principal_losses
     from .population import EXACT_FEATURES, LossGradient, expected_gradient, expected_loss
     from .sampled_loss import Estimate, estimated_loss
@@ -41,6 +41,7 @@ __all__ = [
     "expected_loss",
     "feature_variance",
     "kgon_energy",
+    "kgon_llc",
     "kgon_loss",
     "kgon_parameters",
     "least_linear_loss",
@@ -65,7 +66,7 @@ __getattr__, __dir__ = face(
             "candidate_parameters",
             "phase_boundary",
         ],
-        ".kgons": ["KGon", "best_kgon", "kgon_energy", "kgon_loss", "kgon_parameters"],
+        ".kgons": ["KGon", "best_kgon", "kgon_energy", "kgon_llc", "kgon_loss", "kgon_parameters"],
         ".linear_model": ["feature_variance", "least_linear_loss", "linear_loss", "principal_losses"],
         ".population": ["EXACT_FEATURES", "LossGradient", "expected_gradient", "expected_loss"],
         ".sampled_loss": ["Estimate", "estimated_loss"],

@@ -15,6 +15,9 @@ import numpy as np
 from ..errors import SettingError
 from .sparse_losses import ramp_error, ramp_error_slopes
 
+# The polygons whose coefficient is known.
+_LARGEST = 8
+
 
 class KGon(NamedTuple):
     """The best regular polygon of so many sides: its radius l*, its bias b*, and its energy h there."""
@@ -65,6 +68,25 @@ def kgon_loss(kgon: KGon, n_features: int, *, lifted: int = 0) -> float:
     _check_room(kgon, n_features, lifted)
     c = n_features
     return (kgon.energy + c - kgon.sides) / (3 * c) - lifted / (4 * c**2)
+
+
+def kgon_llc(kgon: KGon, n_features: int, *, lifted: int = 0) -> float | None:
+    """Return the local learning coefficient of a k-gon, None where it is not known.
+
+    Of five sides to eight the 3k living parameters are regular but for the rotation, (3k - 1)/2; a lifted dead feature
+    adds 3/2, and one with a negative bias nothing: small W_i leave every output as it is. At four sides the living
+    biases are 0, where across the rotation the loss is homogeneous of degree 2: 11/2, and 1 more for each dead feature
+    with a negative bias, whose W_i the living outputs see.
+
+    Raises SettingError as kgon_loss() does.
+    Source: arXiv 2310.06301 for five sides and more, by counting; the square is derived here.
+    """
+    _check_room(kgon, n_features, lifted)
+    if not 4 <= kgon.sides <= _LARGEST:
+        return None
+    if kgon.sides == 4:
+        return 5.5 + (n_features - kgon.sides - lifted) + 1.5 * lifted
+    return (3 * kgon.sides - 1) / 2 + 1.5 * lifted
 
 
 def kgon_parameters(kgon: KGon, n_features: int, *, lifted: int = 0) -> tuple[np.ndarray, np.ndarray]:

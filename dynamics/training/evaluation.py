@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..experiments.experiment import Experiment
+from .induction_evaluation import InductionEvaluation
 from .loop import FeatureModel, build_features, build_model, weighted_loss
 from .models import instance_seed
 from .modular_addition import AdditionEvaluation
@@ -65,6 +66,19 @@ class PopulationLoss:
         with torch.inference_mode():
             return torch.stack([self._loss(row) for row in rows]).double().numpy()
 
+    def of_tensors(self, *parameters: Tensor) -> Tensor:
+        """Return the loss of each of several models of one experiment, in their own precision, to be differentiated.
+
+        Shapes: parameters (models, ...) in the order of the model's -> (models,).
+        """
+        dtype = parameters[0].dtype
+        losses = [
+            share.to(dtype)
+            * weighted_loss(self._target(x.to(dtype)), self._output(x.to(dtype), *parameters), self._weights.to(dtype))
+            for share, x in self._parts
+        ]
+        return torch.stack(losses).sum(0)
+
     def _of_models(self, values: Tensor) -> Tensor:
         """Turn values of each point of the grid into values of each model."""
         return values.repeat_interleave(self._repeat, dim=0) if self._repeat > 1 and values.ndim else values
@@ -80,6 +94,7 @@ class FeatureEvaluation:
     """What is known of the recorded parameters of a model of features: expected_loss, the PopulationLoss."""
 
     measures = ("expected_loss",)
+    numbers = 1
 
     def __init__(self, experiment: Experiment):
         self._population = PopulationLoss(experiment)
@@ -90,6 +105,13 @@ class FeatureEvaluation:
         return {"expected_loss": self._population(parameters)}
 
 
-def evaluation_of(experiment: Experiment) -> type[FeatureEvaluation] | type[AdditionEvaluation]:
+Evaluation = FeatureEvaluation | AdditionEvaluation | InductionEvaluation
+_EVALUATIONS: dict[str, type[Evaluation]] = {
+    "modular-addition": AdditionEvaluation,
+    "attention-only": InductionEvaluation,
+}
+
+
+def evaluation_of(experiment: Experiment) -> type[Evaluation]:
     """Return what evaluates recorded parameters of the experiment; call it with the experiment to begin."""
-    return AdditionEvaluation if experiment.model == "modular-addition" else FeatureEvaluation
+    return _EVALUATIONS.get(experiment.model, FeatureEvaluation)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import SettingError
 from ..experiments.experiment import Experiment
+from .attention import InductionModels, RepeatedSequences
 from .feature_data import FeatureDistribution
 from .models import AbsoluteValueModel, ToyModel, instance_seed
 from .modular_addition import AdditionTable, ModularAddition
@@ -21,7 +22,7 @@ _SCHEDULES = {
     "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
 }
 FeatureModel = ToyModel | AbsoluteValueModel
-Model = FeatureModel | ModularAddition
+Model = FeatureModel | ModularAddition | InductionModels
 _MODELS = {"absolute-value": AbsoluteValueModel, "modular-addition": ModularAddition}
 # The second half of a stream's key; initial weights use the indices of the instances, which are never negative.
 _DATA_STREAM = 2**31
@@ -109,6 +110,12 @@ class FeatureTask:
         return weighted_loss(model.target(x), model(x), self.weights)
 
 
+_TASKS: dict[str, Callable[[Experiment], Task]] = {
+    "modular-addition": AdditionTable,
+    "attention-only": RepeatedSequences,
+}
+
+
 def weighted_loss(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     """Return L = Σ_i w_i (x_i - y_i)², averaged over the batch; shapes (..., batch, n), (n,) or (..., n) -> (...).
 
@@ -125,6 +132,8 @@ def build_model(experiment: Experiment) -> Model:
     """Return the experiment's model with its first weights, on its device; SettingError where there is no such."""
     check_device(experiment.device)
     sizes = experiment.n_features, experiment.n_hidden
+    if experiment.model == "attention-only":
+        return InductionModels(*sizes, seed=experiment.seed).to(experiment.device)
     start = {"n_instances": experiment.n_instances, "init_std": experiment.init_std, "seed": experiment.seed}
     if experiment.model == "toy":
         model = ToyModel(*sizes, **start, nonlinearity=experiment.per_instance("nonlinearity"))
@@ -156,4 +165,4 @@ def build_features(experiment: Experiment) -> FeatureDistribution:
 
 def build_task(experiment: Experiment) -> Task:
     """Return what the experiment's model is trained to do."""
-    return AdditionTable(experiment) if experiment.model == "modular-addition" else FeatureTask(experiment)
+    return _TASKS.get(experiment.model, FeatureTask)(experiment)

@@ -77,7 +77,7 @@ class ArrayPair:
 def unequal(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return which elements differ by their bits; 0.0 and -0.0 are equal, and so is a NaN to one of the same bits."""
     if x.dtype.kind == "c":
-        return unequal(x.real, y.real) | unequal(x.imag, y.imag)
+        return unequal(np.real(x), np.real(y)) | unequal(np.imag(x), np.imag(y))
     if x.dtype.kind != "f":
         return x != y
     bits = np.dtype(f"u{x.dtype.itemsize}")

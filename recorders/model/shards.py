@@ -105,5 +105,5 @@ def _spread(shard: Any) -> tuple[Any, Any]:
 def own_file(path: Path) -> tuple[Path, dict[str, str | int]]:
     """Return the file of this rank's shards, such as run.rank0.h5 for run.h5, and attributes that say whose it is."""
     rank = dist.get_rank()
-    attributes = {"rank": rank, "world_size": dist.get_world_size()}
+    attributes: dict[str, str | int] = {"rank": rank, "world_size": dist.get_world_size()}
     return path.with_name(f"{path.stem}.rank{rank}{path.suffix}"), attributes

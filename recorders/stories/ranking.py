@@ -8,7 +8,6 @@ A pass over all rows is not needed for that: it looks at about sixty of them, mo
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -63,8 +62,12 @@ class Beyond:
         """Return what JSON can hold."""
         return {
             **plain({"form": self.form or None, "D": self.median, "at_random": self.at_random}),
-            "jumps": [self._jump_dict(*each) for each in zip_longest(self.jumps, self.which, fillvalue="")],
+            "jumps": [self._jump_dict(*each) for each in self._of_which],
         }
+
+    @property
+    def _of_which(self) -> list[tuple[Jump, str]]:
+        return [(jump, self.which[k] if k < len(self.which) else "") for k, jump in enumerate(self.jumps)]
 
     def _jump_dict(self, jump: Jump, which: str) -> dict[str, Any]:
         labels = {} if self.labels is None else {"labels": [self.labels[k] for k in jump.features]}
@@ -80,9 +83,7 @@ class Beyond:
 
     @property
     def _largest_jump(self) -> str:
-        jump, which = max(
-            zip_longest(self.jumps, self.which, fillvalue=""), key=lambda each: float(_sizes(each[0]).max())
-        )
+        jump, which = max(self._of_which, key=lambda each: float(_sizes(each[0]).max()))
         k = int(_sizes(jump).argmax())
         who = f"feature {named([jump.features[k]], self.labels)[0]}{f' of {which}' if which else ''}"
         count = "a jump" if len(self.jumps) == 1 else f"{len(self.jumps)} jumps, the largest"

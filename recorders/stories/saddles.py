@@ -154,6 +154,34 @@ class _View:
         return curvature(self.loss, *arrays, symmetries=None if self.toy is None else rotations(*arrays))
 
 
+@dataclass(frozen=True)
+class ToyRows:
+    """The rows of one toy model of the catalogue, and the experiment of that model alone."""
+
+    recording: Recording
+    toy: Experiment
+    _view: _View
+
+    @classmethod
+    def of(cls, recording: Recording, instance: int | None, way_out: str) -> "ToyRows":
+        """Raise SettingError where it is of no toy model, with the *way_out*, or has no such instance."""
+        if catalogue_entry(recording.config).get("model", "") != "toy":
+            raise SettingError(
+                f"{recording.path} is not of a toy model of the catalogue, whose loss is known; {way_out}"
+            )
+        selection = select(recording, None, instance)
+        toy = _toy(selection)
+        return cls(recording, toy, _View(selection, PopulationSurface.of(toy), _TOY_PARAMETERS, toy))
+
+    def nearest(self, steps: Sequence[int]) -> list[int]:
+        """Return the rows nearest to *steps*, each once; raises SettingError for a step beyond the run."""
+        return self._view.rows(steps)
+
+    def parameters(self, row: int) -> dict[str, np.ndarray]:
+        """Return W and b in one row; raises RecordingError where they are not finite or not there."""
+        return self._view.parameters(row)
+
+
 def _look(view: _View, row: int) -> LandscapeRow:
     here, parameters = view.curvature(row), view.parameters(row)
     seen: dict[str, Any] = {
@@ -164,7 +192,7 @@ def _look(view: _View, row: int) -> LandscapeRow:
         "saddle_index": here.saddle_index,
         "eigenvalues": tuple(here.eigenvalues[:_LISTED].tolist()),
     }
-    if view.toy is not None and _is_planar_one_hot(view.toy):
+    if view.toy is not None and is_planar_one_hot(view.toy):
         known = nearest_kgon(*parameters.values())
         seen |= {"known": known.name, "known_distance": known.distance}
     if sum(each.size for each in parameters.values()) <= EXACT_SIZE:
@@ -205,7 +233,7 @@ def _toy(selection: Selection) -> Experiment:
     return Experiment(**settings).member(selection.instance or 0)
 
 
-def _is_planar_one_hot(toy: Experiment) -> bool:
+def is_planar_one_hot(toy: Experiment) -> bool:
     """Return whether the k-gons are critical points: one of equal features is on at a time, in two dimensions."""
     one_hot = toy.correlation == "anticorrelated" and toy.sets == 1 and toy.density == 1
     return one_hot and toy.n_hidden == 2 and toy.nonlinearity == "relu" and len(set(toy.loss_weights())) == 1

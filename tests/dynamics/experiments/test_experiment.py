@@ -69,7 +69,7 @@ def test_a_member_has_the_settings_of_its_instance(tiny):
         ({"every": 0}, "every=0 is not greater than 0"),
         ({"model": "toys"}, "did you mean toy"),
         ({"model": "absolute-value", "nonlinearity": "linear"}, "nonlinearity='linear' is for model=toy"),
-        ({"model": "modular-addition", "batch_size": 16}, "batch_size=16 leaves none of the 16 sums"),
+        ({"model": "modular-addition", "batch_size": 10}, "batch_size=10 leaves none of the 10 sums"),
     ],
     ids=str,
 )

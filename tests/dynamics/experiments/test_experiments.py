@@ -69,7 +69,24 @@ RECIPES = {
     },
     "adversarial": {"model": "toy", "importance": 1.0, "reduction": "sum"},
     "k-gons": {"n_features": 6, "n_hidden": 2, "correlation": "anticorrelated", "sets": 1, "density": 1.0},
-    "grokking": {"model": "modular-addition", "optimizer": "adamw"},
+    "grokking": {
+        "model": "modular-addition",
+        "n_features": 59,
+        "n_hidden": 128,
+        "optimizer": "adamw",
+        "lr": 1e-3,
+        "weight_decay": 1.0,
+    },
+    "induction-heads": {
+        "model": "attention-only",
+        "n_features": 32,
+        "n_hidden": 64,
+        "optimizer": "adamw",
+        "lr": 1e-3,
+        "weight_decay": 0.01,
+        "batch_size": 64,
+        "steps": 4_000,
+    },
 }
 
 

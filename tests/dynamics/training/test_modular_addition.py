@@ -8,38 +8,44 @@ from dyn.dynamics.experiments import Experiment
 from dyn.dynamics.training.modular_addition import AdditionEvaluation, AdditionTable, ModularAddition
 
 P = 5
+PAIRS = P * (P + 1) // 2
 
 
 def experiment(**changes) -> Experiment:
     entry = Experiment(
-        name="x", title="", source="", model="modular-addition", n_features=P, n_hidden=3, batch_size=10, steps=5
+        name="x", title="", source="", model="modular-addition", n_features=P, n_hidden=3, batch_size=9, steps=5
     )
     return entry.with_settings(**changes)
 
 
-def fourier(modulus: int) -> tuple[np.ndarray, np.ndarray]:
-    """E and U of a network that can add: (E_a + E_b)² of cos and sin waves holds cos ω(a + b), up to what is even."""
-    numbers = np.arange(modulus)
-    frequencies = np.arange(1, modulus)[:, None] * 2 * np.pi / modulus
-    phases = np.arange(4) * np.pi / 2
-    angle = np.concatenate([frequencies * numbers + phase / 2 for phase in phases])
-    # (cos(ωa + φ/2) + cos(ωb + φ/2))² read out with cos(ωc + φ): the sum over φ leaves cos ω(a + b - c).
-    read = np.concatenate([frequencies * numbers + phase for phase in phases])
-    return np.cos(angle).astype(np.float32), 9 * np.cos(read).T.astype(np.float32)
+def table_network(modulus: int) -> dict[str, np.ndarray]:
+    """The weights of a network that can add: a neuron for each bound of the sum, read out as a bump at its residue.
+
+    E_a = a, so that neuron j is ReLU(E_a + E_b - j) with the constant in a second dimension; second differences of
+    ReLU are 1 at one sum and 0 at all others.
+    """
+    sums = np.arange(-1, 2 * modulus)
+    E = np.stack([np.arange(modulus), np.full(modulus, 0.5)])
+    V = np.stack([np.ones(len(sums)), -sums.astype(float)], axis=1)
+    U = np.zeros((modulus, len(sums)))
+    for total in range(2 * modulus - 1):
+        # The neurons at total - 1, total and total + 1.
+        U[total % modulus, total : total + 3] += 9 * np.array([1, -2, 1])
+    return {name: values.astype(np.float32)[None] for name, values in {"E": E, "V": V, "U": U}.items()}
 
 
 def test_pairs_are_all_pairs_in_an_order_of_each_member():
     pairs = AdditionTable(experiment(n_instances=2)).pairs
-    assert pairs.shape == (2, 2, P**2)
+    assert pairs.shape == (2, 2, PAIRS)
     for member in pairs:
-        assert {tuple(pair) for pair in member.T.tolist()} == {(a, b) for a in range(P) for b in range(P)}
+        assert {tuple(pair) for pair in member.T.tolist()} == {(a, b) for b in range(P) for a in range(b + 1)}
     assert not torch.equal(pairs[0], pairs[1])
     assert torch.equal(AdditionTable(experiment()).pairs, pairs[0])
 
 
 def test_the_training_sees_the_first_pairs_only():
     table = AdditionTable(experiment())
-    assert torch.equal(table.sample(torch.Generator()), table.pairs[:, :10])
+    assert torch.equal(table.sample(torch.Generator()), table.pairs[:, :9])
 
 
 @pytest.mark.parametrize("n_instances", [None, 2])
@@ -47,33 +53,39 @@ def test_the_output_is_the_formula(n_instances):
     model = ModularAddition(P, 3, n_instances=n_instances)
     pairs = AdditionTable(experiment(n_instances=n_instances)).pairs
     logits = model(pairs).detach().double().numpy()
-    E, U = (p.detach().double().numpy().reshape(-1, *p.shape[-2:]) for p in (model.E, model.U))
-    for member, (each, table) in enumerate(zip(logits.reshape(-1, P, P**2), pairs.reshape(-1, 2, P**2), strict=True)):
+    E, V, U = (p.detach().double().numpy().reshape(-1, *p.shape[-2:]) for p in (model.E, model.V, model.U))
+    members = zip(logits.reshape(-1, P, PAIRS), pairs.reshape(-1, 2, PAIRS), strict=True)
+    for member, (each, table) in enumerate(members):
         a, b = table.numpy()
+        neurons = np.maximum(V[member] @ (E[member][:, a] + E[member][:, b]), 0)
         # Single precision on numbers of order one.
-        np.testing.assert_allclose(each, U[member] @ (E[member][:, a] + E[member][:, b]) ** 2, atol=1e-5)
+        np.testing.assert_allclose(each, U[member] @ neurons, atol=1e-5)
 
 
 def test_knowing_nothing_costs_the_logarithm_of_p():
-    zero = {"E": np.zeros((1, 3, P), np.float32), "U": np.zeros((1, P, 3), np.float32)}
+    zero = {"E": np.zeros((1, 3, P)), "V": np.zeros((1, 6, 3)), "U": np.zeros((1, P, 6))}
     found = AdditionEvaluation(experiment())(zero)
     assert found["expected_loss"] == pytest.approx(np.log(P))
     assert found["test_loss"] == pytest.approx(np.log(P))
+    assert found["weight_norm"] == 0
 
 
 def test_a_network_that_adds_is_right_everywhere():
-    E, U = fourier(P)
-    found = AdditionEvaluation(experiment())({"E": E[None], "U": U[None]})
-    assert found["test_accuracy"] == 1
-    assert found["expected_loss"] < 1e-3
+    weights = table_network(P)
+    found = AdditionEvaluation(experiment())(weights)
+    assert found["test_accuracy"] == found["train_accuracy"] == 1
+    # Its right logit is 9 and the others are 0.
+    assert found["expected_loss"] == pytest.approx(np.log(1 + (P - 1) * np.exp(-9)), rel=1e-3)
+    squares = sum((values.astype(float) ** 2).sum() for values in weights.values())
+    assert found["weight_norm"] == pytest.approx(np.sqrt(squares))
 
 
 def test_the_whole_is_the_mean_of_what_is_trained_on_and_the_test():
     table, model = AdditionTable(experiment()), ModularAddition(P, 3)
     rows = {name: p.detach().numpy()[None] for name, p in model.named_parameters()}
     found = AdditionEvaluation(experiment())(rows)
-    trained = float(table.loss(model, table.pairs[:, :10]).detach())
-    assert found["expected_loss"][0] == pytest.approx((10 * trained + 15 * found["test_loss"][0]) / 25, rel=1e-5)
+    trained = float(table.loss(model, table.pairs[:, :9]).detach())
+    assert found["expected_loss"][0] == pytest.approx((9 * trained + 6 * found["test_loss"][0]) / 15, rel=1e-5)
 
 
 def test_members_are_evaluated_on_their_own_pairs():

@@ -45,8 +45,11 @@ def test_whatever_an_experiment_evaluates_is_kept():
     ends = only_task(plan).train()
     assert {name: values.shape for name, values in ends.items()} == {
         "E": (1, 4, 5),
-        "U": (1, 5, 4),
+        "V": (1, 8, 4),
+        "U": (1, 5, 8),
         "expected_loss": (1,),
+        "train_accuracy": (1,),
         "test_loss": (1,),
         "test_accuracy": (1,),
+        "weight_norm": (1,),
     }

@@ -1,0 +1,59 @@
+"""The command that says how many parameters the loss sees where a training rests."""
+
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import INSTANCE, JSON, RECORDING
+from .streams import echo
+
+if TYPE_CHECKING:
+    from ..dynamics.landscape.minibatches import BatchedLoss
+    from ..recorders.reading.recording import Recording
+
+
+@click.command()
+@RECORDING
+@click.option("--steps", metavar="K,...", help="Which steps to look at [default: the middle of each plateau].")
+@click.option("--at", default="critical", metavar="critical|row", show_default=True, help="Where to measure.")
+@INSTANCE
+@click.option("--loss", "address", metavar="SCRIPT.py:FN", help="For any network: FN(model, batch), over its batches.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@JSON
+def llc(file: Path, steps: str | None, address: str | None, as_json: bool, **options: Any) -> None:
+    """Say the local learning coefficient of the loss where a training rests, or why there is none.
+
+    Half the number of parameters that the loss sees at a minimum. At a saddle, on a slope, or where the draws cannot be
+    trusted there is no number, but the reason.
+
+    Of a network that is not a toy model, give --loss: FN(model, batch) returns a loss for each example, SCRIPT.py has
+    the model, or build_model(), and a list of batches. It is measured at rows, and coarsely.
+    """
+    from ..recorders.reading.recording import open_recording
+    from ..recorders.stories.coefficients import llc as measure
+    from ..recorders.stories.plateaus import parse_steps
+
+    # stdout has the numbers, whatever the script prints.
+    with open_recording(file) as recording, redirect_stdout(sys.stderr):
+        asked = None if steps is None else parse_steps(steps)
+        rows = measure(recording, asked, loss=None if address is None else _loss_of(recording, address), **options)
+    echo(json.dumps([row.as_dict() for row in rows], indent=2) if as_json else "\n".join(map(str, rows)))
+
+
+def _loss_of(recording: "Recording", address: str) -> "BatchedLoss":
+    """Return the loss that a script has, with its model and its batches."""
+    from ..dynamics.errors import SettingError
+    from ..dynamics.landscape.minibatches import BatchedLoss
+    from ..recorders.checkpoints.functions import find_functions, find_model
+
+    functions, modules = find_functions((address,))
+    batches = getattr(modules[0], "batches", None)
+    if not isinstance(batches, list | tuple) or not batches:
+        raise SettingError(
+            f"{modules[0].__file__} has no batches; let it have a list of them, each as {address} takes it"
+        )
+    return BatchedLoss(find_model(recording, modules), next(iter(functions.values())), batches)
