@@ -168,7 +168,7 @@ def add_checkpoints(file: h5py.File, beside: Path, token: str) -> None:
 def drop_checkpoints(file: h5py.File, after: int) -> None:
     """Delete the checkpoints of steps that are taken back."""
     group = file.get(CHECKPOINTS)
-    for name in [name for name in group if int(name) > after] if isinstance(group, h5py.Group) else ():
+    for name in [name for name in group if int(str(name)) > after] if isinstance(group, h5py.Group) else ():
         del file[f"{CHECKPOINTS}/{name}"]
 
 

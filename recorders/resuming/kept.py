@@ -57,7 +57,7 @@ def checkpoint_of(recording: Recording, step: int) -> Checkpoint:
 
 def _in_file(recording: Recording) -> list[int]:
     group = patiently(snapshot_of(recording), lambda: snapshot_of(recording).node(CHECKPOINTS))
-    return [int(name) for name in group] if isinstance(group, h5py.Group) else []
+    return [int(str(name)) for name in group] if isinstance(group, h5py.Group) else []
 
 
 def _beside(recording: Recording) -> dict[int, tuple[Path, LoggedCheckpoint]]:
