@@ -2,6 +2,7 @@
 
 import click
 
+from .commands.attribute import attribute
 from .commands.diff import diff
 from .commands.draw import animate, plot, report
 from .commands.evaluate import evaluate
@@ -21,7 +22,7 @@ def main() -> None:
 
 
 for command in (
-    record, sweep, experiments, info, jumps, landscape, llc, diff, evaluate, watch, plot, animate, report, compact,
-    export, merge, repair,
+    record, sweep, experiments, info, jumps, landscape, llc, attribute, diff, evaluate, watch, plot, animate, report,
+    compact, export, merge, repair,
 ):  # fmt: skip
     main.add_command(command)

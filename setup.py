@@ -21,7 +21,7 @@ setup(
         Extension(
             "dyn.recorders.step._hotpath",
             ["recorders/step/_hotpath.c"],
-            depends=["recorders/step/_tensors.h"],
+            depends=["recorders/step/_tensors.h", "recorders/step/_payments.h"],
             optional=True,
         )
     ],

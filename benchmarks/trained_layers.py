@@ -144,7 +144,7 @@ def _sums() -> tuple[nn.Module, Loss]:
     return _classifier(_stack(2 * p, 64, p), x, pairs.sum(1) % p)
 
 
-NETWORKS: dict[str, tuple[Callable[[], tuple[nn.Module, Loss]], int, dict[str, Any]]] = {
+NETWORKS: dict[str, tuple[Callable[[], tuple[nn.Module, Loss]], int, dict[str, float]]] = {
     "mlp": (_mlp, 1200, {"lr": 2e-3}),
     "mlp, weight decay": (_mlp, 1200, {"lr": 2e-3, "weight_decay": 0.3}),
     "tanh mlp": (_tanh_mlp, 1200, {"lr": 1e-3}),
@@ -168,7 +168,8 @@ def trained(name: str, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     torch.manual_seed(seed)
     make, steps, options = NETWORKS[name]
     model, loss = make()
-    optimizer = torch.optim.AdamW(model.parameters(), **({"weight_decay": 0.0} | options))
+    decay = options.get("weight_decay", 0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], weight_decay=decay)
     for _ in range(steps):
         optimizer.zero_grad()
         loss().backward()

@@ -76,8 +76,10 @@ def _line(name: str, values: "np.ndarray", steps: list[int]) -> str:
 
 def _as_json(values: "np.ndarray") -> Any:
     """Return values as JSON can hold them, null where they are not finite, complex ones as pairs."""
-    if values.dtype.kind == "c":
-        values = values.view(values.real.dtype).reshape(*values.shape, 2)
+    import numpy as np
+
+    if np.iscomplexobj(values):
+        values = np.stack([np.real(values), np.imag(values)], axis=-1)
     if values.ndim > 1:
         return [_as_json(each) for each in values]
     return [float(each) if math.isfinite(each) else None for each in values]

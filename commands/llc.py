@@ -4,7 +4,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -56,4 +56,4 @@ def _loss_of(recording: "Recording", address: str) -> "BatchedLoss":
         raise SettingError(
             f"{modules[0].__file__} has no batches; let it have a list of them, each as {address} takes it"
         )
-    return BatchedLoss(find_model(recording, modules), next(iter(functions.values())), batches)
+    return BatchedLoss(find_model(recording, modules), cast("Any", next(iter(functions.values()))), batches)

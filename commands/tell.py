@@ -77,6 +77,7 @@ def jumps(file: Path, as_json: bool, signal: str | None, **options: Any) -> None
     from ..recorders.reading.matching import is_glob
     from ..recorders.reading.recording import open_recording
     from ..recorders.stories.info import tell_each
+    from ..recorders.stories.payers import with_payers
     from ..recorders.stories.story import tell
     from ..recorders.sweeps.story import tell_jumps
     from ..recorders.sweeps.sweep import Sweep
@@ -94,7 +95,7 @@ def jumps(file: Path, as_json: bool, signal: str | None, **options: Any) -> None
             jumps_of = {name: story.as_dict()["jumps"] for name, story in stories.items()}
             lines = "\n".join(story.jump_lines for story in stories.values())
         else:
-            story = tell(recording, **options)
+            story = with_payers(recording, tell(recording, **options))
             jumps_of, lines = story.as_dict()["jumps"], story.jump_lines
     echo(json.dumps(jumps_of, indent=2) if as_json else lines)
 

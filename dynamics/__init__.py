@@ -6,6 +6,7 @@ from ..faces import face
 
 if TYPE_CHECKING:
     from . import (
+        attribution,
         chance,
         ensemble_dynamics,
         ensembles,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "attribution",
     "chance",
     "ensemble_dynamics",
     "ensembles",
@@ -47,6 +49,7 @@ __getattr__, __dir__ = face(
     __name__,
     {},
     [
+        "attribution",
         "chance",
         "ensemble_dynamics",
         "ensembles",

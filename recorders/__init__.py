@@ -5,13 +5,36 @@ from typing import TYPE_CHECKING
 from ..faces import face
 
 if TYPE_CHECKING:
-    from . import compact, experiment, export, frameworks, landscape, merge, story, sweeps, trigger
+    from . import attribution, compact, experiment, export, frameworks, landscape, merge, story, sweeps, trigger
     from .stories.coefficients import llc
 
-__all__ = ["compact", "experiment", "export", "frameworks", "landscape", "llc", "merge", "story", "sweeps", "trigger"]
+__all__ = [
+    "attribution",
+    "compact",
+    "experiment",
+    "export",
+    "frameworks",
+    "landscape",
+    "llc",
+    "merge",
+    "story",
+    "sweeps",
+    "trigger",
+]
 
 __getattr__, __dir__ = face(
     __name__,
     {".stories.coefficients": ["llc"]},
-    ["compact", "experiment", "export", "frameworks", "landscape", "merge", "story", "sweeps", "trigger"],
+    [
+        "attribution",
+        "compact",
+        "experiment",
+        "export",
+        "frameworks",
+        "landscape",
+        "merge",
+        "story",
+        "sweeps",
+        "trigger",
+    ],
 )

@@ -17,6 +17,7 @@ from .model.buffers import Buffers
 from .model.feature_axes import Features
 from .model.labels import Labels
 from .model.optimizers import stepping_optimizers
+from .model.payments import check_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
 from .resuming.taking import Keeper, check_pace, checkpoint_bytes
@@ -53,6 +54,7 @@ def attach(
     resume: bool | int = False,
     writer: WriterKind = "auto",
     on_full: OnFull = "wait",
+    gradients: Literal["allocation"] | None = None,
     buffers: Buffers = True,
     checkpoint_every: int | None = None,
 ) -> Recorder:
@@ -77,9 +79,11 @@ def attach(
     recorded again. writer: "inline" writes between two steps, "process" in a process of its own, "auto" chooses by the
     size of a row. on_full: whether a training whose writer does not keep up waits for it or leaves rows out. buffers:
     record those that ``state_dict()`` has too, such as a batch norm's averages; large ones are taken for constants, as
-    masks are, and kept once, unless globs name them; False records none. checkpoint_every: at the first step, every
-    K-th and the end keep what it takes to go on, for ``recording.resume_into()``: model, optimizers, the states of the
-    random generators, and whatever ``recorder.keep()`` is given.
+    masks are, and kept once, unless globs name them; False records none. gradients: "allocation" also records what each
+    step brought, to first order, gradient times motion: one number a feature, one for each parameter without features.
+    checkpoint_every: at the first step, every K-th and the end keep what it takes to go on, for
+    ``recording.resume_into()``: model, optimizers, the states of the random generators, and whatever
+    ``recorder.keep()`` is given.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
     whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
@@ -89,6 +93,10 @@ def attach(
     for name, value, known in (("on_error", on_error, ("warn", "raise")), ("on_full", on_full, ("wait", "skip"))):
         if value not in known:
             raise unknown_name(name, value, known)
+    if gradients is not None:
+        if gradients != "allocation":
+            raise unknown_name("gradients", str(gradients), ["allocation"])
+        check_optimizers(optimizers)
     schedule = parse_schedule(every)
     trigger = schedule if isinstance(schedule, Trigger) else None
     # A path is followed once, here.
@@ -97,7 +105,7 @@ def attach(
         return SilentRecorder(file)
     check_sharding(model, optimizers)
     check_pace(checkpoint_every)
-    sources = Sources(model, select, features, probes or {}, labels, buffers)
+    sources = Sources(model, select, features, probes or {}, labels, buffers, with_payments=gradients is not None)
     if sources.is_sharded and checkpoint_every is not None:
         raise SettingError("checkpoint_every does not keep shards; torch.distributed.checkpoint does")
     if sources.is_sharded:
@@ -108,7 +116,7 @@ def attach(
     copies: list[Copies] = []
 
     def ready(ring: Ring) -> None:
-        copies.append(sources.taps(ring))
+        copies.append((*sources.taps(ring), sources.payments(ring)))
         if lost is not None:
             close_lost(lost)
 

@@ -62,6 +62,20 @@ def has_trajectories(recording: "Recording") -> bool:
     return bool(recording.features) and len(recording) > 1
 
 
+def can_be_shared_out(recording: "Recording") -> bool:
+    """Whether it is known, or was recorded, who paid for changes of its loss."""
+    settings = settings_of(recording)
+    if not has_trajectories(recording):
+        return False
+    is_known = bool(settings) and settings.get("model", "toy") != "modular-addition"
+    return is_known or any("allocation" in group for group in recording.features.values())
+
+
+def how_to_share_out(_recording: "Recording") -> str:
+    """Return how to record who paid."""
+    return "; record it with attach(gradients='allocation')"
+
+
 def has_parameters_over_time(recording: "Recording") -> bool:
     """Whether there are rows of parameters to compare with those of another recording."""
     return bool(recording.parameters) and len(recording) > 1

@@ -205,6 +205,14 @@ KINDS: Mapping[str, Kind] = {
             options=("parameter", "instance"),
         ),
         Kind(
+            name="attribution",
+            summary="whose motion brought the change of the loss at each jump",
+            module=".figures.attribution",
+            fits=fitting.can_be_shared_out,
+            hint=fitting.how_to_share_out,
+            options=("parameter", "instance"),
+        ),
+        Kind(
             name="llc",
             summary="how many parameters the loss of a small toy model sees where the training rests",
             module=".figures.llc",

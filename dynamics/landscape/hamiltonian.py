@@ -107,6 +107,7 @@ class _Sampler:
         start = energy + p.square().sum(-1) / 2
         step = self._step * (1 + _JITTER * (2 * self._uniform(*q.shape[:2], 1) - 1))
         step = torch.where(self._uniform(*q.shape[:2], 1) < _SHORT_SHARE, _SHORT * step, step)
+        excess = self._excess
         for _ in range(_LEAPS):
             p = p - step / 2 * slope
             q = q + step * p

@@ -42,8 +42,8 @@ class AttentionOnly(nn.Module):
         x = self.E[tokens] + self.P
         for layer in self.layers:
             assert isinstance(layer, nn.ParameterDict)
-            read = scaled_dot_product_attention(*_of_heads(x, layer), is_causal=True)
-            x = x + _written(read, layer)
+            q, k, v = _of_heads(x, layer)
+            x = x + _written(scaled_dot_product_attention(q, k, v, is_causal=True), layer)
         return x @ self.U.mT
 
     def patterns(self, tokens: Tensor) -> Tensor:

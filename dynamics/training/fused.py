@@ -74,7 +74,8 @@ class FusedGradient:
     def __init__(self, model: ToyModel, weights: Tensor, batch_size: int):
         self._W, self._b = model.W.detach(), model.b.detach()
         model.W.grad, model.b.grad = torch.empty_like(self._W), torch.empty_like(self._b)
-        self._dW, self._db = model.W.grad, model.b.grad
+        # The gradient of the last batch.
+        self.dW, self.db = model.W.grad, model.b.grad
         instances, m, n = self._W.shape
         self._weights = weights.expand(instances, n)
         # The weights are put into the small arrays instead of r.
@@ -92,14 +93,14 @@ class FusedGradient:
         loss = (r.square().sum(1) * self._weights).sum(1) / x.shape[1]
         # y becomes f'(y), of numbers 0 and 1.
         r.mul_(y.gt_(self._floor))
-        torch.mul(r.sum(1), self._scale[:, :, 0], out=self._db)
+        torch.mul(r.sum(1), self._scale[:, :, 0], out=self.db)
         if self._through_product:
             G = torch.bmm(r.mT, x).mul_(self._scale)
-            torch.bmm(self._W, G + G.mT, out=self._dW)
+            torch.bmm(self._W, G + G.mT, out=self.dW)
         else:
-            torch.bmm(self._h.mT, r, out=self._dW).mul_(self._scale.mT)
+            torch.bmm(self._h.mT, r, out=self.dW).mul_(self._scale.mT)
             torch.bmm(r, self._scale * self._W.mT, out=self._h)
-            self._dW.baddbmm_(self._h.mT, x)
+            self.dW.baddbmm_(self._h.mT, x)
         return loss
 
     def _forward(self, x: Tensor) -> Tensor:

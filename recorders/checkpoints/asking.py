@@ -137,10 +137,10 @@ class _Asked(nn.Module):
         super().__init__()
         self.model = model
         # No part of it, even if it is a module.
-        self.__dict__["function"] = function
+        self._holder = (function,)
 
     def forward(self) -> Tensor:
-        return _as_answer(self.function(self.model))
+        return _as_answer(self._holder[0](self.model))
 
     def of(self, tensors: Mapping[str, Tensor], aliases: Mapping[str, str]) -> Tensor:
         """Return the answer for a model of these tensors."""

@@ -1,10 +1,11 @@
 """Functions of a model that a user's file has, and the model that they are asked of."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
@@ -62,11 +63,11 @@ def find_model(recording: Recording, modules: Sequence[ModuleType]) -> nn.Module
             f"{recording.path} is not of the catalogue, so its model is not known; let {files} have a function "
             "build_model() that returns one, or a model"
         )
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     return build_model(Experiment(**lists))
 
 
-def _built(name: str, function: Function) -> nn.Module:
+def _built(name: str, function: Callable[[], Any]) -> nn.Module:
     try:
         model = function()
     except Exception as error:

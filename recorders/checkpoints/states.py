@@ -36,8 +36,8 @@ class StateReader:
 
     def __init__(self, recording: Recording, model: nn.Module, rows: Sequence[int]):
         # What comes up late is missing in the first of them, and what changed unexpectedly in the last.
-        for row in {min(rows), max(rows)}:
-            state, targets = fitted(recording, model, row)
+        fitted(recording, model, max(rows))
+        state, targets = fitted(recording, model, min(rows))
         actual = {clean_name(name, model): name for name, _ in _tensors(model)}
         self._rows = np.asarray(rows)
         self._targets = {name: local(target) for name, target in targets.items()}

@@ -18,6 +18,7 @@ from .device_copies import DeviceParameters
 from .feature_axes import Features
 from .labels import Labels, labelled
 from .parameters import Place, local, parameter_channels, parameter_places, unwrap
+from .payments import Payment, payment_channel
 from .shards import is_shard, shard_channel, shard_places
 
 Probe = Callable[[nn.Module], Any]
@@ -37,6 +38,8 @@ class Sources:
         probes: Mapping[str, Probe],
         labels: Labels | None = None,
         buffers: Buffers = True,
+        *,
+        with_payments: bool = False,
     ):
         if not isinstance(probes, Mapping) or not all(isinstance(name, str) for name in probes):
             raise SettingError(f"probes={probes!r} is no dictionary such as {{'name': function of the model}}")
@@ -54,9 +57,11 @@ class Sources:
         rest = rest_of(root, self._places, buffers)
         self._buffers = rest.changing
         self.constants = Constants(rest)
+        self._paying = [channels[name] for name in self._places] if with_payments else []
         self.channels: list[Channel] = [
             *(self._of_this_rank(channel) for channel in channels.values()),
             *rest.channels(),
+            *map(payment_channel, self._paying),
             *(array_channel("probes", name, value) for name, value in values.items()),
         ]
         check_channels([*self.channels, *self.constants.channels])
@@ -88,6 +93,10 @@ class Sources:
         functions = {**self._weights, **{f"probes/{name}": probe for name, probe in self._probes.items()}}
         taps += [ProbeTap(path, function, self._model, ring.rows[path]) for path, function in functions.items()]
         return views, taps, devices
+
+    def payments(self, ring: Ring) -> list[Payment]:
+        """Return what puts the shares of each step into rows of *ring*; raises SettingError where that cannot be."""
+        return [Payment(self._places[channel.name], channel, ring) for channel in self._paying]
 
     def _of_this_rank(self, channel: Channel) -> Channel:
         place = self._places.get(channel.name)

@@ -3,6 +3,7 @@
 
    Each function does the whole of its work, or returns False and leaves the whole of it to Python. */
 
+#include "_payments.h"
 #include "_tensors.h"
 
 #include <structmember.h>
@@ -32,6 +33,9 @@ typedef struct {
     Source sources[MOST_SOURCES];
     /* -1 where some parameter, or anything else of a row, can only be copied by Python. */
     int n_sources;
+    /* What each source's motion brought, which goes into the row too; -1 where Python has to find it. */
+    Payment payments[MOST_SOURCES];
+    int n_payments;
     /* Whether begin() has filled the row that end() may complete. */
     char is_filled;
 } HotPath;
@@ -118,7 +122,13 @@ static PyObject *end(HotPath *self, PyObject *Py_UNUSED(none))
     self->is_filled = 0;
     if (!is_mine || PyDict_GET_SIZE(self->deferred) || PyList_GET_SIZE(self->from_closure))
         Py_RETURN_FALSE;
-    if (PyObject_IsTrue(self->flights) || !write_numbers(self))
+    if (PyObject_IsTrue(self->flights) || self->n_payments < 0)
+        Py_RETURN_FALSE;
+    char *row = (char *)self->memory.buf + self->base;
+    for (int k = 0; k < self->n_payments; k++)
+        if (!pay(self->exchange, self->tensor, &self->sources[k], &self->payments[k], row))
+            return refuse();
+    if (!write_numbers(self))
         Py_RETURN_FALSE;
     self->row++;
     self->steps++;
@@ -155,11 +165,11 @@ static PyObject *take(HotPath *self, PyObject *scalars)
 PyDoc_STRVAR(prepare_doc, "Note where rows go and what they are filled from; whether that was done.");
 static PyObject *prepare(HotPath *self, PyObject *given)
 {
-    PyObject *capsule, *tensor, *between, *recording, *modules, *sources;
+    PyObject *capsule, *tensor, *between, *recording, *modules, *sources, *payments;
     Py_ssize_t first, capacity, row_bytes;
     Py_buffer memory;
-    if (!PyArg_ParseTuple(given, "OOOOO!O!nnnw*", &capsule, &tensor, &between, &recording, &PyTuple_Type, &modules,
-                          &PyTuple_Type, &sources, &first, &capacity, &row_bytes, &memory))
+    if (!PyArg_ParseTuple(given, "OOOOO!O!O!nnnw*", &capsule, &tensor, &between, &recording, &PyTuple_Type, &modules,
+                          &PyTuple_Type, &sources, &PyTuple_Type, &payments, &first, &capacity, &row_bytes, &memory))
         return NULL;
     const Exchange *exchange = PyCapsule_GetPointer(capsule, "dlpack_exchange_api");
     /* An attribute of that name that holds something else is none of ours. */
@@ -177,6 +187,9 @@ static PyObject *prepare(HotPath *self, PyObject *given)
            && note_source(exchange, PyTuple_GET_ITEM(sources, k), row_bytes, &self->sources[k]))
         k++;
     self->n_sources = k == count ? (int)count : -1;
+    self->n_payments = 0;
+    if (PyTuple_GET_SIZE(payments))
+        self->n_payments = note_payments(payments, self->sources, self->n_sources, row_bytes, self->payments);
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_True);
 }
 
@@ -241,7 +254,8 @@ PyMODINIT_FUNC PyInit__hotpath(void)
     text_lr = PyUnicode_InternFromString("lr");
     text_param_groups = PyUnicode_InternFromString("param_groups");
     text_is_neg = PyUnicode_InternFromString("is_neg");
-    if (text_lr == NULL || text_param_groups == NULL || text_is_neg == NULL || PyType_Ready(&HotPathType) < 0)
+    text_grad = PyUnicode_InternFromString("grad");
+    if (text_lr == NULL || text_param_groups == NULL || text_is_neg == NULL || text_grad == NULL || PyType_Ready(&HotPathType) < 0)
         return NULL;
     PyObject *made = PyModule_Create(&module);
     if (made != NULL && PyModule_AddObjectRef(made, "HotPath", (PyObject *)&HotPathType) < 0)

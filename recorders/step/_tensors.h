@@ -150,19 +150,25 @@ static int note_source(const Exchange *exchange, PyObject *given, Py_ssize_t row
     return is_known && is_within && bits == 8 * source->nbytes;
 }
 
+/* Whether a tensor has the shape, the kind of numbers and the order in memory of a source. */
+static int is_like(const DLTensor *seen, const Source *source)
+{
+    if (seen->ndim != source->ndim || seen->dtype.code != source->code || seen->dtype.bits != source->bits)
+        return 0;
+    int64_t stride = 1;
+    for (int32_t k = source->ndim; k-- > 0; stride *= seen->shape[k])
+        if (seen->shape[k] != source->shape[k] || (seen->strides[k] != stride && seen->shape[k] != 1))
+            return 0;
+    return 1;
+}
+
 /* Copy a parameter into a row, if it looks as it did. */
 static int copy_source(const Exchange *exchange, Source *source, char *row)
 {
     DLTensor seen;
     PyObject *parameter = at(source->owner, source->key);
-    if (parameter == NULL || !look(exchange, source->type, parameter, &seen))
+    if (parameter == NULL || !look(exchange, source->type, parameter, &seen) || !is_like(&seen, source))
         return 0;
-    if (seen.ndim != source->ndim || seen.dtype.code != source->code || seen.dtype.bits != source->bits)
-        return 0;
-    int64_t stride = 1;
-    for (int32_t k = source->ndim; k-- > 0; stride *= seen.shape[k])
-        if (seen.shape[k] != source->shape[k] || (seen.strides[k] != stride && seen.shape[k] != 1))
-            return 0;
     if (seen.data != source->seen) {
         /* Data in a new place are copied by Python once. */
         source->seen = is_positive(parameter) ? seen.data : NULL;

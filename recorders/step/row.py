@@ -13,13 +13,14 @@ from torch.optim import Optimizer
 
 from ..model.copies import ModuleCheck, ParameterView, Tap
 from ..model.device_copies import DEPTH, DeviceParameters, Flight, Stage
+from ..model.payments import Payment
 from ..ring.ring import Ring
 from .compiling import set_apart, uncompiled
 from .numbers import UNSEEN, RowScalars
 from .state import Phase
 
-# What copies a model into rows, as Sources.taps() makes it.
-Copies = tuple[Sequence[ParameterView], Sequence[Tap], Sequence[DeviceParameters]]
+# What copies a model into rows, as Sources.taps() makes it, and what a step brought, as Sources.payments() does.
+Copies = tuple[Sequence[ParameterView], Sequence[Tap], Sequence[DeviceParameters], Sequence[Payment]]
 
 # What the quick way tells the time by.
 _CLOCK = "clock_gettime(CLOCK_MONOTONIC)"
@@ -41,6 +42,7 @@ class RowFiller(RowScalars):
         "_devices",
         "_first",
         "_memory",
+        "_payments",
         "_row_bytes",
         "_stages",
         "_starts",
@@ -55,6 +57,7 @@ class RowFiller(RowScalars):
         taps: Sequence[Tap],
         devices: Sequence[DeviceParameters],
         optimizers: Sequence[Optimizer],
+        payments: Sequence[Payment] = (),
     ):
         super().__init__(ring)
         starts = ring.layout.starts
@@ -68,6 +71,7 @@ class RowFiller(RowScalars):
         self._copies = [self._copy_of(k) for k in range(len(views))]
         self._taps = tuple(taps)
         self._devices = tuple(devices)
+        self._payments = tuple(payments)
         self._optimizers = tuple(optimizers)
         self._flights: deque[Flight] = deque()
         self._stages: list[Stage] = []
@@ -102,6 +106,8 @@ class RowFiller(RowScalars):
     @uncompiled
     def _commit(self) -> None:
         """Declare the row complete."""
+        for payment in self._payments:
+            payment.copy(self._row % self._capacity)
         if self._stages or self._deferred or self._flights:
             self._depart()
         else:
@@ -121,10 +127,14 @@ class RowFiller(RowScalars):
         starts = ((view.place, start, view.nbytes) for view, start in zip(self._views, self._starts, strict=True))
         kinds = {"parameters": nn.Parameter, "buffers": Tensor}
         sources = tuple((p.owner, p.key, kinds[p.group], start, size) for p, start, size in starts)
+        # What is no parameter has no gradient.
+        plain = dict.fromkeys((view.path for view in self._views if view.place.group != "parameters"), (0, 0, 0, 0))
+        plain |= {payment.source: payment.plain for payment in self._payments}
+        payments = tuple(plain[view.path] for view in self._views) if self._payments else ()
         phases = (Phase.BETWEEN, Phase.RECORDING)
         ring = (self._first, self._capacity, self._row_bytes, self._memory)
         # A source that is none leaves rows to Python, and only numbers are taken.
-        self._prepare(exchange, Tensor, *phases, modules, sources if is_plain else (None,), *ring)
+        self._prepare(exchange, Tensor, *phases, modules, sources if is_plain else (None,), payments, *ring)
 
     def _amend(self) -> None:
         """Put the numbers that were logged since into the row that was completed last."""

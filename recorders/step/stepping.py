@@ -90,7 +90,8 @@ class Stepping(RowFiller):
         schedule: Schedule,
         keeper: StateKeeper | None = None,
     ):
-        super().__init__(start.ring, *copies, optimizers)
+        views, taps, devices, payments = copies
+        super().__init__(start.ring, views, taps, devices, optimizers, payments)
         self._keeper = keeper
         self.path = start.path
         self._writer = writer

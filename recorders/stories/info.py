@@ -9,6 +9,7 @@ from ..reading.opening import catalogue_entry
 from ..reading.recording import Recording
 from ..text import ShownAsText
 from .ensemble_story import EnsembleStory, tell_ensemble
+from .payers import with_payers
 from .ranking import Ranking, rank_matrices
 from .story import Story, tell, tell_all
 from .summary import Summary, summarize
@@ -46,14 +47,15 @@ def tell_info(recording: Recording, parameter: str | None = None, *, in_full: bo
     """
     summary = summarize(recording, with_levels=in_full or not is_network(recording))
     if not is_network(recording):
-        return Info(summary, None, tell_all(recording) if parameter is None else _tell_of(recording, parameter))
+        told_of = tell_all(recording) if parameter is None else _tell_of(recording, parameter)
+        return Info(summary, None, with_payers(recording, told_of) if isinstance(told_of, Story) else told_of)
     ranking = rank_matrices(recording, parameter)
     told = [each.parameter for each in ranking.matrices if each.parameter in recording.features]
     # The catalogue's experiments are about their first matrix, and one that is asked for is about itself.
     is_one = parameter is not None and len(ranking.matrices) == 1
     if parameter is None and catalogue_entry(recording.config):
         return Info(summary, ranking, tell_all(recording))
-    story = tell(recording, told[0]) if told and (in_full or is_one) else None
+    story = with_payers(recording, tell(recording, told[0])) if told and (in_full or is_one) else None
     return Info(summary, ranking, story, tells_story=is_one)
 
 
@@ -63,6 +65,6 @@ def _tell_of(recording: Recording, parameter: str) -> Story | EnsembleStory:
 
 
 def tell_each(recording: Recording, parameter: str, instance: int | None = None) -> dict[str, Story]:
-    """Return the story of every parameter with features that a name or glob matches, by name."""
+    """Return the story of every parameter with features that a name or glob matches, by name, with who paid."""
     names = matching("parameter with features", parameter, recording.features)
-    return {name: tell(recording, name, instance) for name in names}
+    return {name: with_payers(recording, tell(recording, name, instance)) for name in names}

@@ -19,6 +19,7 @@ from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..text import ShownAsText
+from .attribution import AttributionRow
 from .ensemble_story import EnsembleStory, tell_ensemble
 from .judging import told_jumps, verdict_on
 
@@ -62,6 +63,7 @@ class Story(ShownAsText):
     against_chance: list[float] = field(default_factory=list)
     subject: str | None = None
     labels: tuple[str, ...] | None = None
+    paid: list[AttributionRow | None] = field(default_factory=list)
     which: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,6 +76,8 @@ class Story(ShownAsText):
         }
         for jump, size in zip(document["jumps"] or (), self.against_chance, strict=False):
             jump["against_chance"] = plain(size)
+        for jump, row in zip(document["jumps"] or (), self.paid, strict=False):
+            jump["paid"] = row and plain(row.as_dict())
         return document | {"chance": None if self.verdict is None else self.verdict.as_dict()}
 
     def _with_labels(self, entry: Any) -> Any:
@@ -97,7 +101,16 @@ class Story(ShownAsText):
             head += ": its dimensionality is not a number in any row"
         elif self.diverged_at is not None:
             head += f" before it diverged at step {self.diverged_at}"
-        return "\n".join([f"{self._whose}, {head}{more}", *(f"  {words}" for words in self.jump_words)])
+        lines = [f"{self._whose}, {head}{more}"]
+        for words, payers in zip(self.jump_words, self.payer_words, strict=True):
+            lines += [f"  {words}", *([f"    {payers}"] if payers else [])]
+        return "\n".join(lines)
+
+    @property
+    def payer_words(self) -> list[str]:
+        """Who paid for each jump in words, empty where that is not known."""
+        padded = [*self.paid, *repeat(None, len(self.jumps))][: len(self.jumps)]
+        return ["" if row is None else row.words for row in padded]
 
     @property
     def jump_words(self) -> list[str]:

@@ -13,7 +13,7 @@ from ...dynamics.geometry.measures import dimensionality
 from ..figures.levels import draw_levels, draw_loss
 from ..parts.polyhedron import Polyhedron
 from ..parts.style import FAINT, INK
-from ..playback.captions import BOLD_LETTERS, Chapter, head_of, tell_jump, tell_regime
+from ..playback.captions import BOLD_LETTERS, Chapter, head_of, tell_jump, tell_payers, tell_regime
 from ..playback.footage import Footage
 from .number_line import NumberLine
 
@@ -27,6 +27,8 @@ _MOST_DOTS = 40
 _STRIP: dict[str, Any] = {"ymin": 1.015, "ymax": 1.05, "clip_on": False, "linewidth": 0}
 _STRIP_COLOURS = ("#D8D8D8", "#C6C6C6")
 _LINE_HEIGHT = 14.0
+# So many lines of words are above the notes.
+_MOST_LINES = 5
 # So far apart are the labels of levels at least, in inches.
 _LABEL_ROOM = 0.12
 
@@ -87,6 +89,9 @@ class Cell:
         told = jumps if self._is_large else jumps[-1:]
         letters, labels = self._places.letters, story.labels
         lines += [(tell_jump(jump, story.loss, letters, labels=labels), _ACCENT, "bold") for jump in told]
+        if chapter.jumps and self._is_large and len(lines) < _MOST_LINES:
+            paid = tell_payers(story.payer_words[chapter.jumps[-1]])
+            lines += [(paid, _GREY, "normal")] if paid else []
         self.named += [self._write(k, *line) for k, line in enumerate(lines)]
 
     def show(self, step: float, azimuth: float) -> None:

@@ -103,8 +103,16 @@ def _marks(story: Story) -> list[dict[str, Any]]:
     """Return the regimes and the jumps as they begin: each with its mark, what is told meanwhile, and all its words."""
     regimes = [("regime", each, each.kind, head_of(each), describe(each, story.labels)) for each in story.regimes or ()]
     jumps = [
-        ("jump", each, str(number), tell_jump(each, story.loss, labels=story.labels), words)
-        for number, (each, words) in enumerate(zip(story.jumps, story.jump_words, strict=True), 1)
+        (
+            "jump",
+            each,
+            str(number),
+            tell_jump(each, story.loss, labels=story.labels),
+            f"{words}; {paid}" if paid else words,
+        )
+        for number, (each, words, paid) in enumerate(
+            zip(story.jumps, story.jump_words, story.payer_words, strict=True), 1
+        )
     ]
     return [
         {"kind": kind, "start": float(each.start), "end": float(each.end), "name": name, "head": head, "words": words}

@@ -91,3 +91,8 @@ def tell_jump(jump: Jump, loss: str | None, letters: int = BOLD_LETTERS, *, labe
     if np.isfinite(jump.loss_change) and letters >= BOLD_LETTERS:
         change = f"; {(loss or 'loss').replace('_', ' ')} {jump.loss_change:+.2g}".replace("-", "−")
     return textwrap.shorten(moved, letters - len(change), placeholder=" …") + change
+
+
+def tell_payers(words: str) -> str:
+    """Return who paid for a jump in one line of a caption."""
+    return textwrap.shorten(words, _LETTERS, placeholder=" …")

@@ -13,6 +13,7 @@ from ...dynamics.geometry.directions import directions_of, principal_directions,
 from ...dynamics.geometry.measures import dimensionality
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.selection import Selection, select
+from ...recorders.stories.payers import with_payers
 from ...recorders.stories.story import Story, tell
 from ..parts.style import feature_colours
 
@@ -88,8 +89,9 @@ class Footage:
 
     @cached_property
     def story(self) -> Story:
-        """The regimes and jumps of the run."""
-        return tell(self.selection.recording, self.selection.parameter, self.selection.instance)
+        """The regimes and jumps of the run, and who paid for these."""
+        recording = self.selection.recording
+        return with_payers(recording, tell(recording, self.selection.parameter, self.selection.instance))
 
     def weights(self, step: float) -> np.ndarray:
         """Return W (m, n) at a step; between two rows it goes from one to the other in a straight line."""

@@ -61,9 +61,9 @@ class Ensemble(nn.Module):
         return torch.einsum("bi,kij->kbj", x, self.W)
 
 
-def recorded(model: nn.Module, path: Path, steps: int = 30, **options: Any) -> dyn.Recording:
+def recorded(model: nn.Module, path: Path, steps: int = 30) -> dyn.Recording:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.9)
-    with dyn.attach(model, optimizer, path, **options) as recorder:
+    with dyn.attach(model, optimizer, path, writer="inline") as recorder:
         for _ in range(steps):
             optimizer.zero_grad()
             loss = model(X).float().square().mean() + model(X).float().sin().mean()
@@ -77,10 +77,9 @@ def by_rows(recording: dyn.Recording, model: nn.Module, function: Callable[[Any]
     """Ask the model of each row, loaded."""
     answers = []
     for step in recording.step[:]:
-        twin = copy.deepcopy(model)
-        recording.load_into(twin, int(step))
+        recording.load_into(model, int(step))
         with torch.no_grad():
-            answers.append(np.asarray(torch.as_tensor(function(twin)).detach().float()))
+            answers.append(np.asarray(torch.as_tensor(function(model)).detach().float()))
     return np.stack(answers)
 
 
@@ -301,7 +300,7 @@ def test_saving_replaces_only_what_was_evaluated_and_only_when_asked(recording, 
 
 def test_a_live_file_can_be_asked_and_not_saved_into(model, tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with dyn.attach(model, optimizer, tmp_path / "live.h5"):
+    with dyn.attach(model, optimizer, tmp_path / "live.h5", writer="inline"):
         for _ in range(3):
             optimizer.zero_grad()
             model(X).square().mean().backward()

@@ -248,3 +248,14 @@ def test_only_the_first_process_records(path):
     callback.on_before_optimizer_step(other, Module(), torch.optim.SGD(Module().parameters()))
     callback.on_train_end(other, Module())
     assert not path.exists()
+
+
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_what_each_step_brought_is_by_the_gradient_that_it_used(path, clip):
+    # Lightning hands the backward pass to the step; plain SGD moves by -lr g, so that g Δ is -Δ² / lr.
+    Module().fit(RecorderCallback(path, gradients="allocation"), gradient_clip_val=clip)
+    with dyn.open(path) as recording:
+        found = recording.features["layer.weight"]["allocation"][:-1]
+        moves = np.diff(recording.parameters["layer.weight"][:].astype(float), axis=0)
+    np.testing.assert_allclose(found, -(moves**2).sum(1) / 0.1, rtol=1e-3, atol=1e-8)
+    assert np.abs(found).max() > 1e-5
