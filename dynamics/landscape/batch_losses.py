@@ -39,7 +39,7 @@ def population_loss_of(toy: Experiment) -> BatchLoss:
 
         return exact
     population = PopulationLoss(toy.with_settings(evaluation_size=min(toy.evaluation_size, _SAMPLES)))
-    return lambda theta: population.of_tensors(*parts(theta))
+    return lambda theta: population.at(parts(theta))
 
 
 def _silence(toy: Experiment) -> float:

@@ -72,27 +72,22 @@ class PopulationLoss:
         with torch.inference_mode():
             return torch.stack([self.at(row) for row in rows]).double().numpy()
 
-    def of_tensors(self, *parameters: Tensor) -> Tensor:
-        """Return the loss of each of several models of one experiment, in their own precision, to be differentiated.
-
-        Shapes: parameters (models, ...) in the order of the model's -> (models,).
-        """
-        dtype = parameters[0].dtype
-        losses = [
-            share.to(dtype)
-            * weighted_loss(self._target(x.to(dtype)), self._output(x.to(dtype), *parameters), self._weights.to(dtype))
-            for share, x in self._parts
-        ]
-        return torch.stack(losses).sum(0)
-
     def _of_models(self, values: Tensor) -> Tensor:
         """Turn values of each point of the grid into values of each model."""
         return values.repeat_interleave(self._repeat, dim=0) if self._repeat > 1 and values.ndim else values
 
     def at(self, row: Sequence[Tensor]) -> Tensor:
-        """Return the loss at parameters in the order of names, () or (instances,); it can be differentiated."""
+        """Return the loss at parameters in the order of names, () or (instances,); it can be differentiated.
+
+        It has the precision of the parameters. Those of several models of one experiment alike may have an axis of
+        models before their own, (models, ...) -> (models,).
+        """
+        dtype = row[0].dtype
         losses = [
-            share * weighted_loss(self.model.target(x), self.model.output(x, *row), self.weights)
+            share.to(dtype)
+            * weighted_loss(
+                self.model.target(x.to(dtype)), self.model.output(x.to(dtype), *row), self.weights.to(dtype)
+            )
             for share, x in self.parts
         ]
         return torch.stack(losses).sum(0)
