@@ -14,6 +14,7 @@ from ..dynamics.experiments.experiment import Experiment
 from ..dynamics.training.evaluation import evaluation_of
 from ..dynamics.training.loop import Model, Training, build_model
 from .attaching import attach
+from .hindsight import look_back, numbers_of
 from .model.parameters import parameter_places
 from .model.sources import Sources
 from .resuming.branch import Branch
@@ -81,6 +82,8 @@ def record_experiment(
         finally:
             # The final row has no minibatch.
             latest.fill_(torch.nan)
+    if _has_all_parameters(training.model, select):
+        look_back(recorder.path, experiment)
     return recorder.path
 
 
@@ -108,8 +111,9 @@ def price(
     model = build_model(experiment)
     members = experiment.n_instances or 0
     # For an ensemble each member's minibatch loss (float32), and of what is evaluated the mean and each one (float64).
-    measures = evaluation_of(experiment).numbers if _has_all_parameters(model, select) else 0
-    evaluated = 8 * (1 + members) * measures
+    evaluated = 0
+    if _has_all_parameters(model, select):
+        evaluated = 8 * ((1 + members) * evaluation_of(experiment).numbers + numbers_of(experiment))
     sources = Sources(model, select, _features(model, select), {}, labels)
     per_row = row_bytes(sources.channels) + 4 * members + evaluated
     schedule = parse_schedule(experiment.every if every is None else every)

@@ -237,7 +237,8 @@ def is_of_equal_runs(recording: "Recording") -> bool:
 def adds_modulo(recording: "Recording") -> bool:
     """Whether it is of a network that learns addition of an odd modulus, with its embedding."""
     settings = settings_of(recording)
-    is_such = settings.get("model") == "modular-addition" and settings["n_features"] % 2 == 1
+    # An odd number below five has no frequencies to choose from.
+    is_such = settings.get("model") == "modular-addition" and settings["n_features"] in range(5, 10**6, 2)
     return is_such and has_features(recording) and "E" in recording.features
 
 

@@ -189,6 +189,12 @@ def test_modular_addition_is_tested_at_every_row(tiny, path, n_instances):
         assert set(recording.probes) == ({f"{name}_of_instance" for name in names} if n_instances else set())
 
 
+def test_the_price_knows_of_what_is_measured_afterwards(path):
+    experiment = EXPERIMENTS["grokking"].with_settings(n_features=7, n_hidden=8, batch_size=14, steps=5)
+    told = price(experiment, path)
+    assert told.bytes_per_row == row_bytes_in_file(record_experiment(experiment, path))
+
+
 def test_a_part_of_the_parameters_is_recorded_without_what_needs_them_all(tiny, path):
     record_experiment(tiny.with_settings(model="absolute-value"), path, select="W1")
     with dyn.open(path) as recording:

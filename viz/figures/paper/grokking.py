@@ -1,4 +1,4 @@
-"""The grokking figure: first a network remembers sums, then its neurons turn into waves and it can add."""
+"""The grokking figure: first a network remembers sums, then its embedding turns into waves and it can add."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,38 +6,44 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from ....dynamics.phenomena.waves import wave_shares
+from ....dynamics.phenomena.waves import key_frequencies, wave_power, wave_shares
 from ....recorders.reading.recording import Recording
 from ....recorders.reading.selection import Selection, select
 from ...kinds import check_fits
 from ...parts.panels import canvas, write_notes, write_title
-from ...parts.style import INK, PALETTE, style
+from ...parts.style import FAINT, INK, PALETTE, style
 
 _SIZE = (8.6, 5.4)
-# The neurons are looked at in so many rows.
-_ROWS = 200
+# The embedding is looked at in so many rows, and so many key frequencies have a colour.
+_ROWS, _NAMED = 200, 6
+_LOSSES = (
+    ("loss", "train loss", "#9A9A9A", "-"),
+    ("test_loss", "test loss", INK, "-"),
+    ("restricted_loss", "restricted", PALETTE[0], "-."),
+    ("excluded_loss", "excluded", PALETTE[1], "-."),
+)
 _CAPTION = (
-    "Upper left: train loss, test loss and test accuracy: of the sums that are trained on, and of the others. Lower "
-    "left: which share of a neuron's weights is a wave of one frequency over the numbers; the median and the middle "
-    "half of the neurons. Right: the share of each frequency in each neuron, before and after; dark is all of it."
+    "Upper left: the loss of the sums that are trained on and of the others; of the others through the key frequencies "
+    "alone (restricted), and of those trained on without them (excluded); dashed: accuracy on the others. Lower left: "
+    "the power of the numbers' embedding at each frequency; key frequencies, beyond noise in the end, have colours. "
+    "Right: the share of each frequency in each neuron's weights over the numbers, before and after; dark is all of it."
 )
 
 
 def plot_grokking(recording: Recording, ax: Axes | None = None, *, instance: int | None = None) -> Figure:
-    """Plot a network that learns modular addition: its losses, its accuracy, and the waves that its neurons become.
+    """Plot a network that learns modular addition: its losses, its accuracy, and the waves that it turns into.
 
-    A neuron's share in a wave is that of dynamics.fourier.wave_shares(), over the numbers' embedding E. Given *ax*, the
-    panels take its place.
+    Power and key frequencies are those of wave_power() and key_frequencies() of the numbers' embedding E, the share of
+    a wave in a neuron that of wave_shares(). Given *ax*, the panels take its place.
 
     instance: which member of an ensemble, by default the first. Raises SettingError where the recording is of another
     kind, as is one of an even modulus, or has no such instance.
-    Source: Gromov 2023, "Grokking modular arithmetic", arXiv 2301.02679.
+    Source: Nanda et al. 2023, "Progress measures for grokking via mechanistic interpretability", arXiv 2301.05217.
     """
     check_fits(recording, "grokking")
     selection = select(recording, "E", instance)
     rows = np.unique(np.linspace(0, len(selection.step) - 1, _ROWS).astype(int))
     E = np.concatenate([selection.weights_at(slice(row, row + 1)) for row in rows])
-    shares = wave_shares(E)
     with style():
         figure, host = canvas(ax, _SIZE)
         write_title(host, selection.heading, _SIZE[0])
@@ -46,21 +52,31 @@ def plot_grokking(recording: Recording, ax: Axes | None = None, *, instance: int
         lower = host.add_subplot(grid[1, 0], sharex=upper)
         upper.set_xlim(selection.step[0], max(selection.step[-1], 1))
         _draw_losses(upper, selection)
-        _draw_waves(lower, selection.step[rows], shares.max(-1))
+        _draw_power(lower, selection.step[rows], E)
         maps = [host.add_subplot(grid[:, k]) for k in (1, 2)]
-        scale = _draw_maps(maps, shares, selection.step)
+        scale = _draw_maps(maps, wave_shares(_neurons(selection, E[[0, -1]])), selection.step)
         host.colorbar(scale, ax=maps, label="share of a neuron's weights", location="bottom", aspect=30)
         if ax is None:
             write_notes(figure, [_CAPTION])
     return figure
 
 
+def _neurons(selection: Selection, E: np.ndarray) -> np.ndarray:
+    """Return what each neuron reads of each number in the first row and the last, V E; of older recordings E itself."""
+    if "V" not in selection.recording.parameters:
+        return E
+    V = selection.recording.parameters["V"]
+    ends = np.stack([V[0], V[-1]])
+    return (ends if selection.instance is None else ends[:, selection.instance]) @ E
+
+
 def _draw_losses(ax: Axes, selection: Selection) -> None:
-    """Draw both losses on a logarithmic axis, and the accuracy on another one."""
-    for name, label, colour in (("loss", "train loss", "#9A9A9A"), ("test_loss", "test loss", INK)):
+    """Draw the losses on a logarithmic axis, and the accuracy on another one."""
+    for name, label, colour, line in _LOSSES:
         values = selection.loss(name)
         if values is not None:
-            ax.plot(selection.step, values, label=label, color=colour)
+            known = np.isfinite(values)
+            ax.plot(selection.step[known], values[known], label=label, color=colour, linestyle=line)
     ax.set_yscale("log")
     ax.set_ylabel("loss")
     ax.tick_params(labelbottom=False)
@@ -72,17 +88,29 @@ def _draw_losses(ax: Axes, selection: Selection) -> None:
         right.set_ylabel("test accuracy")
         right.spines["right"].set_visible(True)
         ax.plot([], [], color=PALETTE[4], linestyle="--", label="test accuracy")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, fontsize=7.5, columnspacing=1.2)
 
 
-def _draw_waves(ax: Axes, step: np.ndarray, strongest: np.ndarray) -> None:
-    """Draw the share of the strongest wave of the neurons, (T, m)."""
-    low, middle, high = np.percentile(strongest, (25, 50, 75), axis=1)
-    ax.fill_between(step, low, high, color=PALETTE[0], alpha=0.2, linewidth=0)
-    ax.plot(step, middle, color=PALETTE[0])
-    ax.set_ylim(0, 1.03)
-    ax.set_ylabel("share of one frequency")
+def _draw_power(ax: Axes, step: np.ndarray, E: np.ndarray) -> None:
+    """Draw the power of the embedding (T, m, p) at each frequency, those that are key in the end in colour."""
+    power, key = wave_power(E), key_frequencies(E[-1])
+    strongest = key[np.argsort(-power[-1, key - 1])]
+    for k in range(1, power.shape[-1] + 1):
+        place = int(np.flatnonzero(strongest == k)[0]) if k in strongest else _NAMED
+        is_named = place < _NAMED
+        ax.plot(
+            step,
+            power[:, k - 1],
+            color=PALETTE[place] if is_named else FAINT,
+            linewidth=1.4 if k in strongest else 0.6,
+            zorder=3 if is_named else 2,
+            label=f"k = {k}" if is_named else None,
+        )
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("power of the embedding")
     ax.set_xlabel("steps")
+    if len(strongest):
+        ax.legend(fontsize=7, loc="upper left", ncols=2)
 
 
 def _draw_maps(axes: list[Axes], shares: np.ndarray, step: np.ndarray) -> ScalarMappable:
