@@ -20,8 +20,8 @@ from dyn.dynamics.phenomena.absolute_value import neuron_purity, neurons_per_sig
 from dyn.dynamics.phenomena.adversarial import adversarial_increase
 from dyn.dynamics.phenomena.collapse import collapsed_sets, set_cosines
 from dyn.dynamics.phenomena.phase_diagram import phase_table, theoretical_phase
+from dyn.dynamics.phenomena.waves import key_frequencies
 from dyn.dynamics.theory import best_kgon, kgon_loss, phase_boundary
-from dyn.dynamics.training.addition_progress import AdditionProgress
 from dyn.recorders.experiment import record_experiment
 from dyn.recorders.reading.recording import Recording
 
@@ -161,18 +161,13 @@ def grokking(recording: Recording) -> Iterator[Row]:
     known, found = (_first(step, recording.scalars[name][:] >= 0.99) for name in ("train_accuracy", "test_accuracy"))
     yield "step of train accuracy 0.99", f"{known:g}", "< 1 000", bool(known < 1000)
     yield "step of test accuracy 0.99", f"{found:g}", "4 000 to 15 000", bool(4000 < found < 15_000)
-    experiment = find_experiment("grokking").with_settings(seed=_seed(recording))
-    progress = AdditionProgress(experiment, recording.parameters["E"][-1])
-    rows = slice(None, None, 20)
-    measures = progress({name: series[rows] for name, series in recording.parameters.items()})
-    chance, left = np.log(59), measures["excluded_accuracy"][-1]
-    key = ", ".join(map(str, progress.frequencies))
-    yield f"accuracy without frequencies {key}", f"{left:.2f}", "destroyed", bool(left < 0.5)
+    key, left = key_frequencies(recording.parameters["E"][-1]), recording.scalars["excluded_accuracy"][-1]
+    yield f"accuracy without frequencies {inform(key, 0)}", f"{left:.2f}", "destroyed", bool(left < 0.5)
     # Half of the way down from what knowing nothing costs.
-    restricted = _first(step[rows], measures["restricted_loss"] < chance / 2)
-    test = _first(step[rows], recording.scalars["test_loss"][rows] < chance / 2)
+    half = np.log(59) / 2
+    restricted, test = (_first(step, recording.scalars[name][:] < half) for name in ("restricted_loss", "test_loss"))
     yield (
-        "step of restricted and of test loss < log(59)/2",
+        "restricted and test loss at half of guessing",
         f"{restricted:g}, {test:g}",
         "in this order",
         restricted < test,
@@ -193,10 +188,6 @@ def induction(recording: Recording) -> Iterator[Row]:
 def _first(step: np.ndarray, is_so: np.ndarray) -> float:
     """Return the first step at which something is so, infinity where it never is."""
     return float(step[is_so][0]) if is_so.any() else np.inf
-
-
-def _seed(recording: Recording) -> int:
-    return recording.config["experiment"]["seed"]
 
 
 CHECKS: dict[str, Callable[[Recording], Iterator[Row]]] = {

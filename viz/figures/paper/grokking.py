@@ -16,6 +16,7 @@ from ...parts.style import FAINT, INK, PALETTE, style
 _SIZE = (8.6, 5.4)
 # The embedding is looked at in so many rows, and so many key frequencies have a colour.
 _ROWS, _NAMED = 200, 6
+_ROOM = 1.2
 _LOSSES = (
     ("loss", "train loss", "#9A9A9A", "-"),
     ("test_loss", "test loss", INK, "-"),
@@ -106,11 +107,12 @@ def _draw_power(ax: Axes, step: np.ndarray, E: np.ndarray) -> None:
             zorder=3 if is_named else 2,
             label=f"k = {k}" if is_named else None,
         )
-    ax.set_ylim(bottom=0)
+    # Above is room for the legend.
+    ax.set_ylim(0, _ROOM * max(np.nanmax(power), np.finfo(float).tiny))
     ax.set_ylabel("power of the embedding")
     ax.set_xlabel("steps")
     if len(strongest):
-        ax.legend(fontsize=7, loc="upper left", ncols=2)
+        ax.legend(fontsize=7, loc="upper center", ncols=_NAMED, columnspacing=1.0, handlelength=1.2)
 
 
 def _draw_maps(axes: list[Axes], shares: np.ndarray, step: np.ndarray) -> ScalarMappable:
