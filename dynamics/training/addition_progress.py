@@ -17,8 +17,9 @@ class AdditionProgress:
     """The progress measures of recorded parameters, by the key frequencies of the last embedding E, (m, p).
 
     embedding_power is the power of E at each frequency; restricted_loss is the loss on the test pairs of what the key
-    frequencies alone answer; excluded_loss and excluded_accuracy are those on the pairs that are trained on without
-    them. The restricted loss falls and the excluded one rises while the test loss does not move yet.
+    frequencies alone answer; excluded_loss is that on the pairs that are trained on, without them, and
+    excluded_accuracy is how many of the test pairs are answered right without them. The restricted loss falls and the
+    excluded one rises while the test loss does not move yet.
 
     Raises SettingError for an ensemble, each of whose members has frequencies of its own; ValueError for an even
     modulus. Source: Nanda et al. 2023, arXiv 2301.05217.
@@ -49,11 +50,12 @@ class AdditionProgress:
             logits = ModularAddition.output(self._all, *weights).reshape(p, p, p).double().numpy()
         train, test = pairs[:, :trained_on], pairs[:, trained_on:]
         restricted = _of_pairs(restricted_logits(logits, self.frequencies), test)
-        excluded = _of_pairs(excluded_logits(logits, self.frequencies), train)
+        without = excluded_logits(logits, self.frequencies)
+        right = _of_pairs(without, test).argmax(-2) == test.sum(-2) % p
         return (
             self._table.losses(restricted, test).mean().item(),
-            self._table.losses(excluded, train).mean().item(),
-            (excluded.argmax(-2) == train.sum(-2) % p).double().mean().item(),
+            self._table.losses(_of_pairs(without, train), train).mean().item(),
+            right.double().mean().item(),
         )
 
 
