@@ -41,7 +41,8 @@ def test_a_network_of_one_wave_is_seen_through_it():
     assert found["embedding_power"][0].argmax() == K - 1
     # Through its wave it answers better than by chance, and without it no better than that.
     assert found["restricted_loss"][0] < 1 < np.log(P) <= found["excluded_loss"][0] + 1e-6
-    assert found["excluded_accuracy"][0] < 0.5
+    # What is left is how |E_a + E_b| differs from its mean, which has the wrong sign for about half of the pairs.
+    assert 0.25 < found["excluded_accuracy"][0] < 0.75
 
 
 def test_a_network_without_weights_knows_nothing_either_way():
