@@ -152,7 +152,11 @@ def record(
 
     # What is there is not touched by a dry run.
     check_path(path, overwrite=force or dry_run)
-    cost = price(entry, path, **options, labels=names)
+    if branch is not None:
+        branch.check(entry)
+        if path.exists() and path.samefile(branch.recording.path):
+            raise SettingError(f"--from {origin} goes on from {path}, and cannot replace it; choose another -o")
+    cost = price(entry, path, **options, labels=names, branch=branch)
     echo(f"{path}: {cost}", err=True)
     if dry_run:
         return None if cost.fits else (lambda: sys.exit(EXIT_FAILED))

@@ -106,6 +106,7 @@ def price(
     select: Any = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     checkpoint_every: int | None = None,
+    branch: Branch | None = None,
 ) -> Price:
     """Return what recording *experiment* into *path* would take, without training anything."""
     model = build_model(experiment)
@@ -118,13 +119,15 @@ def price(
     per_row = row_bytes(sources.channels) + 4 * members + evaluated
     schedule = parse_schedule(experiment.every if every is None else every)
     is_least = isinstance(schedule, Trigger)
-    rows = schedule.expected_rows(experiment.steps)
+    first = 0 if branch is None else branch.checkpoint.step
+    # Both numbers have a final row; that of the piece before is none of a branch.
+    rows = schedule.expected_rows(experiment.steps) - (schedule.expected_rows(first) - 1)
     if checkpoint_every is None:
         return Price.of(per_row, rows, Path(path), is_least=is_least)
     check_pace(checkpoint_every)
     # The model and two moments of each parameter; beside the file until it is closed.
     each = checkpoint_bytes(model, [torch.optim.Adam(model.parameters())])
-    kept = each * (1 + -(-experiment.steps // checkpoint_every))
+    kept = each * (1 + -(-experiment.steps // checkpoint_every) - first // checkpoint_every)
     return Price.of(per_row, rows, Path(path), is_least=is_least, checkpoints_bytes=kept)
 
 

@@ -111,6 +111,26 @@ def test_force_replaces_a_recording(recorded):
         assert len(recording) == 6
 
 
+def test_a_branch_never_replaces_what_it_goes_on_from(run):
+    assert run("record", "geometry", "--steps", 30, "--checkpoint-every", 10).exit_code == 0
+    before = Path("geometry.h5").read_bytes()
+    branch = "record", "geometry", "--from", "geometry.h5@20", "--force"
+    fails(run(*branch), 2, "goes on from geometry.h5", "choose another -o")
+    assert Path("geometry.h5").read_bytes() == before
+
+
+def test_a_branch_is_priced_by_its_own_rows_and_names_its_origin(run):
+    assert run("record", "geometry", "--steps", 30, "--checkpoint-every", 10).exit_code == 0
+    branch = "record", "geometry", "--from", "geometry.h5@20", "-o", "branch.h5"
+    for words in (["--steps", 20], ["--set", "n_hidden=4"]):
+        refused = run(*branch, *words)
+        fails(refused, 2)
+        assert "bytes a row" not in refused.stderr
+    assert "208 bytes a row, 11 rows" in run(*branch).stderr
+    assert "branched     from geometry.h5@20" in run("info", "branch.h5").stdout
+    assert json.loads(run("info", "branch.h5", "--json").stdout)["branched_from"] == "geometry.h5@20"
+
+
 def test_experiments_in_words_and_as_json(run):
     words = run("experiments").stdout
     document = json.loads(run("experiments", "--json").stdout)

@@ -89,7 +89,8 @@ def _told(kind: str, change: Change, labels: Sequence[str] | None) -> str:
     before, after = change.form
     becomes = f"{before} → {after}" if before != after else after
     if kind == "growth":
-        return f"{who} grow{s} {change.length[0]:.2g} → {change.length[1]:.2g} ({after})"
+        verb = "shrink" if change.length[1] < change.length[0] else "grow"
+        return f"{who} {verb}{s} {change.length[0]:.2g} → {change.length[1]:.2g} ({after})"
     if kind in ("opening", "closing", "reshaping"):
         return f"{who} span{s} {change.dimensions[0]:.1f} → {change.dimensions[1]:.1f} dimensions ({becomes})"
     if kind == "twist":

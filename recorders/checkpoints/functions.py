@@ -89,6 +89,7 @@ def _imported(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    # A script that ends, as by argparse, is none to import.
+    except (Exception, SystemExit) as error:
         raise SettingError(f"{path} failed when it was imported: {type(error).__name__}: {error}") from error
     return module

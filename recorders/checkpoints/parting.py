@@ -116,6 +116,8 @@ def _how(parting: Parting) -> list[str]:
 
 
 def _head(parting: Parting, names: str) -> str:
+    if not parting.rows:
+        return f"{names} have no step in common"
     if parting.step is None:
         return f"{names} have the same parameters in the {parting.rows:,} rows of both, and differ elsewhere"
     first = " (the first row of both)" if parting.parameters and parting.is_from_the_start else ""

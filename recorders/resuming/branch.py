@@ -28,17 +28,21 @@ class Branch:
     experiment: Experiment
     recording: Recording
 
+    def check(self, wanted: Experiment) -> None:
+        """Raise SettingError for settings that make another model, and for too few steps."""
+        if changed := [name for name in _FIXED if getattr(wanted, name) != getattr(self.experiment, name)]:
+            raise SettingError(f"{self.origin}: {', '.join(changed)} makes another model, which cannot go on from it")
+        if wanted.steps <= self.checkpoint.step:
+            raise SettingError(f"steps={wanted.steps} is no more than {self.origin} has made; give more: --steps N")
+
     def begin(self, training: Training) -> int:
         """Put a training of the experiment with other settings into the state of the checkpoint; return the step.
 
         Where the seed is another one, other data are drawn from there on; a state that another kind of optimizer left
-        is not taken over. Raises SettingError for settings that make another model, and for too few steps.
+        is not taken over. Raises SettingError as check() does.
         """
         step, wanted = self.checkpoint.step, training.experiment
-        if changed := [name for name in _FIXED if getattr(wanted, name) != getattr(self.experiment, name)]:
-            raise SettingError(f"{self.origin}: {', '.join(changed)} makes another model, which cannot go on from it")
-        if wanted.steps <= step:
-            raise SettingError(f"steps={wanted.steps} is no more than {self.origin} has made; give more: --steps N")
+        self.check(wanted)
         load_model(self.checkpoint, check_model(self.checkpoint, self.recording, training.model))
         if any({wanted.optimizer, self.experiment.optimizer} <= alike for alike in _ALIKE):
             settings = [{k: v for k, v in group.items() if k != "params"} for group in training.optimizer.param_groups]

@@ -24,7 +24,8 @@ class Summary(ShownAsText):
     """A recording in short.
 
     levels counts the features of each parameter by the energy level they are at last; guessed says what attach() took
-    parameters for where nobody had said it; resumed_at has the steps at which the recording was gone on with.
+    parameters for where nobody had said it; resumed_at has the steps at which the recording was gone on with,
+    branched_from the FILE@STEP that it is a branch of.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Summary(ShownAsText):
     guessed: dict[str, str] = field(default_factory=dict)
     checkpoints: list[int] = field(default_factory=list)
     resumed_at: tuple[int, ...] = ()
+    branched_from: str | None = None
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     constants: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -70,6 +72,8 @@ class Summary(ShownAsText):
             lines.append(f"resumed      {steps}")
         if self.experiment:
             lines.append(f"experiment   {self.experiment}")
+        if self.branched_from:
+            lines.append(f"branched     from {self.branched_from}")
         lines += [f"parameter    {name}  {_shape(shape)}" for name, shape in self.parameters.items()]
         lines += [
             f"scalar       {name}  last {'-' if value is None else f'{value:.6g}'}"
@@ -115,6 +119,7 @@ def summarize(recording: Recording, *, with_levels: bool = True) -> Summary:
         diverged_at=recording.diverged_at,
         checkpoints=recording.checkpoints,
         resumed_at=recording.resumed_at,
+        branched_from=recording.config.get("branched_from"),
         buffers={name: series.shape[1:] for name, series in recording.buffers.items()},
         constants={name: constant.shape for name, constant in recording.constants.items()},
         guessed={

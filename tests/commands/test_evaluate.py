@@ -32,6 +32,7 @@ def stopped(model):
 def folder(tmp_path, monkeypatch) -> Path:
     record_experiment(EXPERIMENTS["geometry"].with_settings(steps=20), tmp_path / "run.h5")
     (tmp_path / "probes.py").write_text(PROBES)
+    (tmp_path / "ends.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
@@ -92,6 +93,7 @@ def test_a_file_may_name_its_model(folder, capsys):
         (["run.h5", "probes.py:nom"], 2, "did you mean"),
         (["run.h5", "probes.py"], 2, "write FILE.py:FUNCTION"),
         (["run.h5", "none.py:norm"], 2, "there is no file"),
+        (["run.h5", "ends.py:norm"], 2, "ends.py failed when it was imported: SystemExit: 3"),
         (["run.h5", "probes.py:norm", "--steps", "99"], 2, "nearest"),
         (["run.h5", "probes.py:norm", "--force"], 2, "--save"),
         (["run.h5", "probes.py:stopped", "--save"], 130, "interrupted"),

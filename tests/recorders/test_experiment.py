@@ -10,6 +10,7 @@ from dyn.dynamics.experiments import EXPERIMENTS
 from dyn.dynamics.training.evaluation import PopulationLoss, evaluation_of
 from dyn.dynamics.training.loop import Training
 from dyn.recorders.experiment import price, record_experiment
+from dyn.recorders.resuming.branch import branch_of
 
 
 def row_bytes_in_file(path) -> int:
@@ -117,6 +118,21 @@ def test_the_price_is_what_is_paid(tiny, path, select, every, n_instances):
     assert told.total_bytes == told.rows * told.bytes_per_row
     assert told.free_bytes > 0
     assert told.fits
+
+
+@pytest.mark.parametrize("every", [1, 3, 5, "log:2", [(0, 3, 1), (5, None, 3)]])
+@pytest.mark.parametrize("begin", [3, 6])
+def test_the_price_of_a_branch_is_that_of_its_own_rows(tiny, path, begin, every):
+    record_experiment(tiny, path.with_name("origin.h5"), checkpoint_every=3)
+    with dyn.open(path.with_name("origin.h5")) as run:
+        branch = branch_of(run, begin)
+        told = price(tiny, path, every=every, checkpoint_every=3, branch=branch)
+        each = told.checkpoints_bytes / price(tiny, path, every=every, checkpoint_every=3).checkpoints_bytes
+        record_experiment(tiny, path, every=every, checkpoint_every=3, branch=branch)
+    with dyn.open(path) as recording:
+        assert told.rows == len(recording)
+        # The whole run has five, at 0, 3, 6, 9 and 12.
+        assert each == len(recording.checkpoints) / 5
 
 
 def test_what_does_not_fit_is_said_beforehand(path):

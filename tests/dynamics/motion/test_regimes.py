@@ -147,6 +147,7 @@ def test_a_regime_is_told_in_words(run):
     growth, merged, opening, twist, octahedron = map(describe, found)
     assert growth.startswith("steps 0-")
     assert "growth: features 0-2 grow" in growth
+    assert "features 0-2 shrink" in describe(find_regimes(run[: ROWS // 5][::-1], sets=SETS)[-1])
     assert "features 3-5 stay merged" in merged
     assert "features 0-2 span 1.2 → 3.0 dimensions (merged → 3 × orthogonal)" in opening
     assert "the sets turn" in twist

@@ -188,6 +188,17 @@ def test_rows_are_matched_by_their_steps(original, tmp_path):
     assert not found.is_equal
 
 
+def test_runs_without_a_step_in_common_are_said_to_have_none(tmp_path):
+    paths = tmp_path / "a.h5", tmp_path / "b.h5"
+    for path, first in zip(paths, (0, 100), strict=True):
+        with dyn.attach(torch.nn.Linear(2, 2), None, path) as recorder:
+            recorder.count_from(first)
+            recorder.step(loss=1.0)
+    found = dyn.diff(*paths)
+    assert (found.rows, found.is_equal) == (0, False)
+    assert str(found).splitlines()[0] == f"{paths[0]} and {paths[1]} have no step in common"
+
+
 def test_what_only_one_has_or_has_otherwise_is_named(original, changed):
     def change(file: h5py.File) -> None:
         file.move("parameters/b", "parameters/bias")
