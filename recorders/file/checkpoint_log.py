@@ -136,12 +136,26 @@ def _read(file: Any, size: int) -> Iterator[LoggedCheckpoint]:
         length, count, step = _HEADER.unpack(file.read(_HEADER.size))
         if not length or start + length > size:
             return
-        document, offset, arrays = json.loads(file.read(count)), start + _HEADER.size + count, []
-        for path, dtype, shape in document["arrays"]:
-            arrays.append(LoggedArray(path, np.dtype(dtype), tuple(shape), _aligned(offset)))
-            offset = arrays[-1].offset + arrays[-1].nbytes
-        yield LoggedCheckpoint(step, json.dumps(document["state"]).encode(), tuple(arrays))
+        if count > length:
+            return
+        try:
+            found = _parsed(file.read(count), step, start + _HEADER.size + count)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            # A machine that lost its power may have written the length and not the rest.
+            return
+        if any(array.offset + array.nbytes > start + length for array in found.arrays):
+            return
+        yield found
         start += length
+
+
+def _parsed(text: bytes, step: int, offset: int) -> LoggedCheckpoint:
+    """Return what the JSON of a checkpoint says, whose arrays follow it from *offset* on."""
+    document, arrays = json.loads(text), []
+    for path, dtype, shape in document["arrays"]:
+        arrays.append(LoggedArray(path, np.dtype(dtype), tuple(shape), _aligned(offset)))
+        offset = arrays[-1].offset + arrays[-1].nbytes
+    return LoggedCheckpoint(step, json.dumps(document["state"]).encode(), tuple(arrays))
 
 
 def fold_checkpoints(recording: Path, token: str, beside: Path) -> None:

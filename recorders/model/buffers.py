@@ -28,16 +28,17 @@ _SMALL, _SMALL_WHOLE = 2**16, 2**12
 class BufferPlace(Place):
     """Where a module keeps a buffer.
 
-    One that is taken out, or gets another shape, is recorded on as it was last, and is_lost: a buffer is no reason to
-    end the recording of the parameters.
+    One that is taken out, or gets another shape or dtype, is recorded on as it was last, and is_lost: a
+    buffer is no reason to end the recording of the parameters.
     """
 
     last: list[Tensor] = field(default_factory=list)
 
     def parameter(self) -> Any:
-        """Return the buffer that is there now, or the last one that had its shape."""
+        """Return the buffer that is there now, or the last one that had its shape and dtype."""
         present = self.owner.get(self.key)
-        if isinstance(present, Tensor) and present.shape == self.last[0].shape:
+        # Among whole numbers the rows have no place for fractions.
+        if isinstance(present, Tensor) and present.shape == self.last[0].shape and present.dtype == self.last[0].dtype:
             self.last[0] = present
         return self.last[0]
 

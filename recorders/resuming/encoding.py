@@ -28,6 +28,7 @@ class Encoder:
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self._arrays = arrays
+        self._groups = set[str]()
 
     def encode(self, value: Any, where: str) -> Any:
         """Return *value* as JSON can hold it; raises SettingError for what no checkpoint can keep, with where it is."""
@@ -57,7 +58,7 @@ class Encoder:
         return {kind: items}
 
     def _sequence(self, value: Any, where: str) -> Any:
-        if isinstance(value, tuple) and len(value) > _LONG and all(type(each) is int for each in value):
+        if isinstance(value, tuple) and len(value) > _LONG and all(map(_fits, value)):
             return {"ints": self._put(where, np.array(value, np.int64))}
         parts = [self.encode(each, f"{where}/{k}") for k, each in enumerate(value)]
         if isinstance(value, list):
@@ -87,10 +88,14 @@ class Encoder:
         # An array called like the dimension of all rows would be taken for its values.
         where = f"{where}_" if where.endswith("/step") else where
         path, k = where, 1
-        while path in self._arrays:
+        while path in self._arrays or path in self._groups:
             k += 1
             path = f"{where}~{k}"
+        if any(parent in self._arrays for parent in _parents(path)):
+            # What is told apart by its type only, as 0 and "0" are, has one path, and HDF5 no groups within an array.
+            return self._put(where.replace("/", "~"), array)
         self._arrays[path] = array
+        self._groups.update(_parents(path))
         return path
 
 
@@ -140,5 +145,15 @@ def as_tensor(values: np.ndarray, dtype: str) -> Tensor:
 
 
 def _part(key: Any) -> str:
-    """Return a key as part of a path."""
-    return str(key).replace("/", "_").replace("\0", "_") or "_"
+    """Return a key as part of a path; HDF5 takes a dot for the group that it stands in."""
+    part = str(key).replace("/", "_").replace("\0", "_")
+    return "_" if part in ("", ".") else part
+
+
+def _parents(path: str) -> list[str]:
+    return [path[:k] for k, letter in enumerate(path) if letter == "/"]
+
+
+def _fits(value: Any) -> bool:
+    """Whether *value* is a whole number of 64 bits."""
+    return type(value) is int and -(2**63) <= value < 2**63

@@ -16,6 +16,7 @@ from ..reading.recording import Recording
 from .encoding import decode
 from .generators import is_generator, set_global_states, set_state
 from .kept import Checkpoint, checkpoint_of
+from .taking import EXTRA
 
 
 def resume_into(recording: Recording, model: nn.Module, optimizer: Any, *more: Any, step: int) -> int:
@@ -37,6 +38,7 @@ def resume_into(recording: Recording, model: nn.Module, optimizer: Any, *more: A
     ]
     matched = _matched(checkpoint, recording, more)
     load_model(checkpoint, targets)
+    load_extra(checkpoint, model)
     for each, state in matched:
         set_state(each, state) if is_generator(each) else each.load_state_dict(state)
     # Last, because what was made of an optimizer may change its learning rates.
@@ -52,6 +54,17 @@ def load_model(checkpoint: Checkpoint, targets: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, value in state.items():
             local(targets[name]).copy_(value)
+
+
+def load_extra(checkpoint: Checkpoint, model: nn.Module) -> None:
+    """Give the modules what they had beside their tensors."""
+    root, extra = unwrap(model), {}
+    if "extra" in checkpoint.state:
+        extra = decode(checkpoint.state["extra"], checkpoint.read)
+    for path, module in root.named_modules():
+        name = clean_name(f"{path}.{EXTRA}" if path else EXTRA, root)
+        if name in extra:
+            module.set_extra_state(extra[name])
 
 
 def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
@@ -73,7 +86,11 @@ def check_model(checkpoint: Checkpoint, recording: Recording, model: nn.Module) 
     """Return the model's tensors by their names; raises SettingError unless they are those of the checkpoint."""
     root = unwrap(model)
     kept = nn.Module.state_dict(root, keep_vars=True)
-    targets = {clean_name(name, root): value for name, value in kept.items() if isinstance(value, Tensor)}
+    targets = {
+        clean_name(name, root): value
+        for name, value in kept.items()
+        if isinstance(value, Tensor) and name.rpartition(".")[2] != EXTRA
+    }
     state = decode(checkpoint.state["model"], checkpoint.read)
     held = {id(targets[name]) for name in state if name in targets}
     unknown = [name for name in state if name not in targets]

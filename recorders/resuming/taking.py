@@ -22,6 +22,8 @@ from ..model.parameters import clean_name, unwrap
 from .encoding import Encoder
 from .generators import global_states, is_generator, state_of
 
+# What torch calls the state that is no tensor of its module's.
+EXTRA = "_extra_state"
 # No step is so late.
 NEVER = 2**62
 
@@ -112,8 +114,11 @@ class Keeper:
             self._note_found()
             arrays: dict[str, np.ndarray] = {}
             self._log.append(before.step, self._encoded(before, optimizers, Encoder(arrays)), arrays)
-        except SettingError as error:
-            self._give_up(str(error))
+        except OSError:
+            # The disk, which the rows need as well.
+            raise
+        except Exception as error:
+            self._give_up(str(error) or type(error).__name__)
 
     def _encoded(self, before: _Before, optimizers: Sequence[Optimizer], encoder: Encoder) -> dict[str, Any]:
         state = dict(_persistent(self._model)) | before.buffers
@@ -122,6 +127,7 @@ class Keeper:
         return {
             "version": 1,
             "model": encoder.encode({name: each.detach() for name, each in state.items()}, "model"),
+            **({"extra": encoder.encode(extra, "extra")} if (extra := _extra(self._model)) else {}),
             "optimizers": [
                 {
                     "kind": type(each).__name__,
@@ -161,9 +167,19 @@ def checkpoint_bytes(model: nn.Module, optimizers: Sequence[Optimizer]) -> int:
 
 def _persistent(model: nn.Module) -> list[tuple[str, Tensor]]:
     """Return what the state of a model is made of, by clean names; further names of the same tensor are left out."""
-    kept = nn.Module.state_dict(model, keep_vars=True)
+    kept = {name: each for name, each in nn.Module.state_dict(model, keep_vars=True).items() if not _is_extra(name)}
     named = {id(value): (clean_name(name, model), value) for name, value in reversed(kept.items())}
     return [*reversed(named.values())]
+
+
+def _extra(model: nn.Module) -> dict[str, Any]:
+    """Return what modules keep beside their tensors, by get_extra_state()."""
+    kept = nn.Module.state_dict(model, keep_vars=True)
+    return {clean_name(name, model): value for name, value in kept.items() if _is_extra(name)}
+
+
+def _is_extra(name: str) -> bool:
+    return name.rpartition(".")[2] == EXTRA
 
 
 def _is_parameter(tensor: Tensor) -> bool:

@@ -165,3 +165,31 @@ def test_a_buffer_under_two_names_is_recorded_once(path):
         assert "2.running_mean" not in recording.buffers
         assert recording.buffers["1.running_mean"].attrs["aliases"] == "2.running_mean"
         assert recording.state_dict().keys() == model.state_dict().keys()
+
+
+def test_a_buffer_that_gets_another_dtype_is_refused_rather_than_rounded(tmp_path):
+    class Average(nn.Linear):
+        def __init__(self):
+            super().__init__(2, 2)
+            self.register_buffer("average", torch.tensor(0))
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            if self.calls > 1:
+                self.average = self.average * 0.9 + 0.1
+            return super().forward(x)
+
+    model = Average()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    recorder = dyn.attach(model, optimizer, tmp_path / "run.h5")
+    for _ in range(3):
+        model(torch.ones(3, 2)).sum().backward()
+        optimizer.step()
+    with pytest.warns(UserWarning, match="average"):
+        recorder.close()
+    recording = dyn.open(tmp_path / "run.h5")
+    assert recording.state_dict(0)["average"] == 0
+    for step in range(1, 4):
+        with pytest.raises(RecordingError, match="average"):
+            recording.state_dict(step)

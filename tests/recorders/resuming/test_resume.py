@@ -240,3 +240,106 @@ def test_a_branch_with_nothing_changed_is_the_run_itself(tmp_path):
             assert np.array_equal(same.scalars["loss"][:], run.scalars["loss"][40:], equal_nan=True)
             parts = (other.parameters["W"][:] != run.parameters["W"][40:]).any(axis=(1, 2))
         assert parts.tolist() == [False] + [True] * 20
+
+
+class WithExtraState(nn.Linear):
+    """A layer that keeps something beside its tensors."""
+
+    count = 0
+
+    def get_extra_state(self):
+        return {"count": self.count}
+
+    def set_extra_state(self, state):
+        self.count = state["count"]
+
+
+def test_what_a_module_keeps_beside_its_tensors_comes_back(tmp_path):
+    def made():
+        model = WithExtraState(2, 2)
+        return model, torch.optim.SGD(model.parameters(), 0.1)
+
+    model, optimizer = made()
+    with dyn.attach(model, optimizer, tmp_path / "run.h5", checkpoint_every=2):
+        for _ in range(4):
+            model(torch.randn(3, 2)).square().mean().backward()
+            model.count += 1
+            optimizer.step()
+    model, optimizer = made()
+    assert dyn.open(tmp_path / "run.h5").resume_into(model, optimizer, step=4) == 4
+    assert model.count == 4
+
+
+class Keeps:
+    """Something whose state is *state*, from its second checkpoint on."""
+
+    def __init__(self, state: Callable[[], object]):
+        self.state, self.calls, self.loaded = state, 0, None
+
+    def state_dict(self):
+        self.calls += 1
+        return {"kept": self.state()} if self.calls > 2 else {}
+
+    def load_state_dict(self, state):
+        self.loaded = state
+
+
+def record_keeping(path, state):
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with dyn.attach(model, optimizer, path, checkpoint_every=2) as recorder:
+        recorder.keep(Keeps(state))
+        for _ in range(6):
+            model(torch.randn(3, 2)).square().mean().backward()
+            optimizer.step()
+    return model, optimizer
+
+
+@pytest.mark.parametrize("error", [KeyError("lost"), RuntimeError("no data")])
+def test_a_state_that_fails_costs_checkpoints_and_no_rows(tmp_path, error):
+    def fails():
+        raise error
+
+    with pytest.warns(RuntimeWarning, match="no further checkpoints are kept"):
+        record_keeping(tmp_path / "run.h5", fails)
+    recording = dyn.open(tmp_path / "run.h5")
+    assert (len(recording), recording.status, recording.checkpoints) == (7, "complete", [0])
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"a/b": torch.ones(2), "": torch.zeros(2), ".": torch.ones(1), "..": torch.ones(3), "_": torch.ones(4)},
+        {0: torch.ones(2), "0": {"a": torch.zeros(2)}},
+        {"0": {"a": torch.zeros(2)}, 0: torch.ones(2)},
+        tuple([2**70] * 20),
+    ],
+)
+def test_odd_names_and_numbers_are_kept(tmp_path, state):
+    model, optimizer = record_keeping(tmp_path / "run.h5", lambda: state)
+    again = Keeps(lambda: state)
+    dyn.open(tmp_path / "run.h5").resume_into(model, optimizer, again, step=6)
+    assert again.loaded is not None
+    assert str(again.loaded["kept"]) == str(state)
+
+
+def test_checkpoints_that_were_damaged_keep_no_rows_back(tmp_path):
+    path = tmp_path / "run.h5"
+    source = f"""
+import os, torch, dyn
+model = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), 0.1)
+dyn.attach(model, optimizer, {str(path)!r}, checkpoint_every=2)
+for _ in range(6):
+    model(torch.ones(3, 2)).sum().backward()
+    optimizer.step()
+os._exit(1)
+"""
+    subprocess.run([sys.executable, "-c", source], check=False)
+    beside = tmp_path / "run.h5.checkpoints"
+    whole = beside.read_bytes()
+    for damaged in (whole[:90], whole[:88] + b"\xff{]" + whole[91:], whole[:72] + b"\xff" * 8 + whole[80:]):
+        beside.write_bytes(damaged)
+        assert dyn.open(path).checkpoints == []
+    repair(path)
+    assert len(dyn.open(path)) == 6
