@@ -14,6 +14,7 @@ from ..schedule.steps import EveryNth, Schedule
 from ..schedule.trigger import Trigger
 from ..writing.start import Start
 from ..writing.writer import Writer, WriterLostError, take_over
+from .calls import is_nested
 from .compiling import keep_compiler_out, set_apart, uncompiled
 from .row import Copies, RowFiller
 from .state import Phase
@@ -174,6 +175,9 @@ class Stepping(RowFiller):
     @set_apart
     def _before_unlike_step(self, optimizer: Optimizer) -> None:
         """What is due before a step that is not like the one before it, or before every step of some recordings."""
+        if self._phase is not _BETWEEN and is_nested(optimizer):
+            # The row of the outer call is filled, before anything moved.
+            return
         if self._round is None or self._begins_round(self._round, optimizer):
             self._begin_row(within=_PRE_HOOK)
 
@@ -270,6 +274,9 @@ class Stepping(RowFiller):
         phase = self._phase
         if not self._open:
             self._detach(within=within)
+            return
+        if phase is _BETWEEN:
+            # The outer call of a step that was counted when the inner one ended.
             return
         if phase is _RECORDING:
             try:
