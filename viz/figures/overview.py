@@ -223,8 +223,10 @@ def _caption(history: NetworkHistory | None, with_D: Sequence[object]) -> list[s
 
 
 def _told(history: NetworkHistory) -> list[str]:
-    """Return what is most to be seen in the maps: which norm changed most, and which rank."""
+    """Return what is most to be seen in the maps: which norm changed most, and which rank; or that nothing did."""
     said = []
+    if not np.nanmax(history.update, initial=0):
+        return ["No matrix changes."]
     change = np.abs(np.log(np.where(history.norm[:, -1] > 0, history.norm[:, -1], np.nan)))
     if np.isfinite(change).any():
         k = int(np.nanargmax(change))

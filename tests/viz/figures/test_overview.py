@@ -126,3 +126,13 @@ def test_what_diverged_or_begins_at_nothing_is_drawn_all_the_same(bad, tmp_path)
             recorder.step(loss=1.0 if row < 12 else bad)
     with dyn.open(tmp_path / "run.h5") as recording:
         plot_overview(recording).canvas.draw()
+
+
+def test_a_network_that_stays_as_it_is_changes_nothing_most(tmp_path):
+    with dyn.attach(Network(), None, tmp_path / "still.h5") as recorder:
+        for _ in range(8):
+            recorder.step(loss=1.0)
+    with dyn.open(tmp_path / "still.h5") as recording:
+        said = plot_overview(recording).get_supxlabel()
+    assert said.startswith("No matrix changes.")
+    assert "most" not in said.split(".")[1]
