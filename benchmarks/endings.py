@@ -336,8 +336,8 @@ def _look_after(run: Run, path: Path, place: Path, steps: int) -> str:
         raise WrongError("the repaired file lacks rows, or has wrong ones")
     top = path.parent.parent
     left = sorted(each.name for folder in ("here", "there") for each in Path(top, folder).iterdir())
-    # Half a journal counts for nothing, and stays where the file was.
-    drafts = {"run.h5.journal.new"} if run.way.startswith("moved") else set[str]()
+    # A journal, or half of one, stays where a file was that was moved without it.
+    drafts = {"run.h5.journal", "run.h5.journal.new"} if run.way.startswith("moved") else set[str]()
     if not set(left) <= {"run.h5", "hard.h5", "moved.h5", "lost", *drafts}:
         raise WrongError(f"files are left behind: {left}")
     noise = top / "stderr"
