@@ -3,18 +3,22 @@
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import numpy as np
 
 # So many bytes of a signal are in memory at a time.
 MOST_BYTES = 2**28
+# Of a file that stores rows more stripes than this are read faster once it was turned.
+_MOST_STRIPES = 4
 
 
 class Signal(Protocol):
     """An array that is read when it is sliced: a NumPy array, a dataset in a file, a series of a recording.
 
-    It may have an attribute *chunks*: the shape of what a file reads at once, or None.
+    It may have an attribute *chunks*: the shape of what a file reads at once, or None; and a method *turned()*, whose
+    context is a signal with the same columns that are read one after another.
     """
 
     @property
@@ -49,11 +53,17 @@ def stripes(signal: Signal, *, most_bytes: int = MOST_BYTES) -> Iterator[tuple[s
     An array in memory is one stripe, without a copy; so is what has room within most_bytes. Of anything else the next
     stripe is read while the one before it is looked at, and both have room. A stripe is at least one column, and whole
     chunks where these have room, so that a file that stores features one after another is read once. One that stores
-    rows is gone through for each stripe.
+    rows is gone through for each stripe, or turned where these are many.
     """
     n = signal.shape[1]
     width = n if isinstance(signal, np.ndarray) else _width(signal, most_bytes)
     columns = [slice(first, min(first + width, n)) for first in range(0, n, max(width, 1))]
+    turned = getattr(signal, "turned", None) if len(columns) > _MOST_STRIPES and _chunk(signal, 1) > width else None
+    with nullcontext(signal) if turned is None else turned() as by_columns:
+        yield from _read_ahead(by_columns, columns)
+
+
+def _read_ahead(signal: Signal, columns: list[slice]) -> Iterator[tuple[slice, np.ndarray]]:
     if len(columns) <= 1:
         yield from ((each, _read(signal, each)) for each in columns)
         return

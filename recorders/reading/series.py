@@ -11,11 +11,13 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ...dynamics.errors import RecordingError, unknown_name
+from ...dynamics.signals import Signal
 from ..file.compression import make_readable
 from ..file.feature_major import FeatureMajor, is_feature_major
 from ..file.hdf5 import OF_AXES
 from ..ring.layout import NAN
 from .indexing import as_slice, indexed
+from .turning import turned
 
 T = TypeVar("T")
 
@@ -109,6 +111,10 @@ class Series(NDArrayOperatorsMixin):
         """What is noted of the array, such as the dtype it had in the model."""
         dataset = self._dataset()
         return {} if dataset is None else {key: value for key, value in dataset.attrs.items() if key not in OF_AXES}
+
+    def turned(self) -> AbstractContextManager[Signal]:
+        """Return a context in which the columns of a series (T, n) are read fast, beside the recording if need be."""
+        return turned(self, self._source.path.absolute().parent)
 
     def __len__(self) -> int:
         return self._rows
