@@ -39,7 +39,7 @@ def describe_jump(
     size = ""
     if np.isfinite(against_chance):
         size = f" ({_times(against_chance)} × chance, {_times(float(jump.sigmas.max()))} × noise)"
-    return f"steps {jump.start:g}-{jump.end:g}: {moves}{size}{_describe_loss(jump, loss_name)}"
+    return f"steps {jump.start:g}-{jump.end:g}: {moves}{size}{describe_loss(jump, loss_name)}"
 
 
 def _times(size: float) -> str:
@@ -48,18 +48,20 @@ def _times(size: float) -> str:
     return f"{size:.1f}" if size < _ROUND else f"{size:.0f}"
 
 
-def describe_signal_jump(jump: Jump, columns: Sequence[str], loss_name: str = "loss") -> str:
-    """Return a jump of any signal in words; *columns* are the names of its features, which have no levels.
+def describe_signal_jump(jump: Jump, columns: Sequence[str]) -> str:
+    """Return a jump of any signal in words, what goes farthest first; *columns* are the names of its features.
 
-    Such as "steps 1560-1720: test_acc rises 0.12 → 0.98; loss -0.0012 ± 0.0001".
+    Such as "steps 1560-1720: test_acc rises 0.12 → 0.98".
     """
-    moves = [
-        f"{column} {'rises' if after > before else 'falls'} {before:.3g} → {after:.3g}"
-        for column, before, after in zip(columns, jump.before, jump.after, strict=True)
-    ]
+    order = np.argsort(-np.abs(jump.after - jump.before), kind="stable")
+    moves = [_describe_move(columns[k], jump.before[k], jump.after[k]) for k in order]
     if len(moves) > _MOST_LISTED:
         moves = [*moves[:_MOST_LISTED], f"and {len(moves) - _MOST_LISTED} more"]
-    return f"steps {jump.start:g}-{jump.end:g}: {', '.join(moves)}{_describe_loss(jump, loss_name)}"
+    return f"steps {jump.start:g}-{jump.end:g}: {', '.join(moves)}"
+
+
+def _describe_move(column: str, before: float, after: float) -> str:
+    return f"{column} {'rises' if after > before else 'falls'} {before:.3g} → {after:.3g}"
 
 
 def _groups(jump: Jump, names: Sequence[str]) -> Iterable[list[int]]:
@@ -88,7 +90,8 @@ def _name(jump: Jump, place: int, shapes: Mapping[int, str]) -> str:
     return shapes.get(jump.features[place], level.word if level else "")
 
 
-def _describe_loss(jump: Jump, name: str) -> str:
+def describe_loss(jump: Jump, name: str) -> str:
+    """Return what the loss of that *name* did across a jump, to be put behind the jump's own words; or nothing."""
     if not np.isfinite(jump.loss_change):
         return ""
     lag = ""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError, unknown_name
 from ...dynamics.jumps import Jump, detect_jumps
-from ...dynamics.jumps.words import describe_signal_jump
+from ...dynamics.jumps.words import describe_loss, describe_signal_jump
 from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import LOSSES
@@ -48,8 +48,11 @@ class SignalStory(ShownAsText):
     def __str__(self) -> str:
         head = f"{self.signal}, {len(self.jumps)} jump{'' if len(self.jumps) == 1 else 's'}"
         name = (self.loss or "loss").replace("_", " ")
-        lines = [describe_signal_jump(jump, self._columns(jump.features), name) for jump in self.jumps]
-        return "\n".join([head, *(f"  {line}" for line in lines)])
+        return "\n".join([head, *(f"  {self.describe(jump)}{describe_loss(jump, name)}" for jump in self.jumps)])
+
+    def describe(self, jump: Jump) -> str:
+        """Return one of its jumps in words, without the loss."""
+        return describe_signal_jump(jump, self._columns(jump.features))
 
 
 def tell_signal(recording: Recording, name: str) -> SignalStory:
