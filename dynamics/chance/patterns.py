@@ -27,8 +27,8 @@ class Pattern:
 
     cosines (k, k) are those of the vertices in that order; partials (rank, rank) holds the partial correlations of the
     basis, below its diagonal. Each of *coefficients* (j,)
-    makes the next vertex of the j before it. log_labels is the logarithm of how many ways there are to call the same
-    features its vertices that are not the same.
+    makes the next vertex of the j before it, and *gains* are 1 over the noise of that. log_labels is the logarithm of
+    how many ways there are to call the same features its vertices that are not the same.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Pattern:
     cosines: np.ndarray
     partials: np.ndarray
     coefficients: tuple[np.ndarray, ...]
+    gains: tuple[float, ...]
     log_labels: float
     _tails: dict[int, SumTail] = field(default_factory=dict, repr=False)
 
@@ -47,7 +48,7 @@ class Pattern:
 
     def gain(self, vertex: int) -> float:
         """Return 1 over the noise of a comparison with a vertex that the ones before it make, in units of theirs."""
-        return 1 / float(1 + np.square(self.coefficients[vertex - self.rank]).sum())
+        return self.gains[vertex - self.rank]
 
     def freedom(self, m: int) -> int:
         """Return how many numbers say where the directions are, up to rotation, in m dimensions."""
@@ -124,12 +125,33 @@ def pattern_of(shape: Shape) -> Pattern:
     in_order = vertices[:, order]
     rank = int(np.linalg.matrix_rank(vertices))
     made = [np.linalg.pinv(in_order[:, :j]) @ in_order[:, j] for j in range(rank, len(order))]
+    gains = tuple(1 / float(1 + np.square(a).sum()) for a in made)
     cosines = in_order.T @ in_order
     partials = np.zeros((rank, rank))
     for k in range(1, rank):
         partials[k, :k] = _partial(cosines[None, :k, :k], cosines[None, :k, k])[0]
     labels = math.lgamma(len(order) + 1) - _log_symmetries(shape.cosines)
-    return Pattern(shape.name, tuple(order), rank, cosines, partials, tuple(made), labels)
+    return Pattern(shape.name, tuple(order), rank, cosines, partials, tuple(made), gains, labels)
+
+
+@cache
+def faint_pattern_of(shape: Shape, noise: float) -> Pattern:
+    """Return how a shape is compared with directions whose noise is so many times their part in the shape.
+
+    *noise* is the ratio of their squared lengths. Where it is large, all cosines are smaller than the shape's, and where
+    a vertex is said to be by those before it, Σ_i a_i u_i with a = (G + noise)⁻¹ t of their cosines G and those with it
+    t, is the better guess: so every vertex is compared with that, by how far it lies along it, in any order of them.
+    """
+    order = _ordered(shape.vertices)
+    cosines = shape.vertices[:, order].T @ shape.vertices[:, order]
+    made, gains = [], []
+    for j in range(1, len(order)):
+        a = np.linalg.solve(cosines[:j, :j] + noise * np.eye(j), cosines[:j, j])
+        told = float(a @ cosines[:j, j])
+        made.append(a)
+        gains.append(math.sqrt(told) / (1 + noise - told))
+    labels = math.lgamma(len(order))
+    return Pattern(shape.name, tuple(order), 1, cosines, np.zeros((1, 1)), tuple(made), tuple(gains), labels)
 
 
 def _partial(inner: np.ndarray, last: np.ndarray) -> np.ndarray:
