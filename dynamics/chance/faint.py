@@ -5,7 +5,7 @@ import numpy as np
 from .patterns import Pattern
 
 # So many pairs of a group and a feature are looked at; of more, those of the groups that begin best.
-_MOST_PAIRS = 2**18
+_MOST_PAIRS = 2**16
 
 
 def followed(pattern: Pattern, cosines: np.ndarray, most: float) -> np.ndarray:
@@ -24,6 +24,25 @@ def followed(pattern: Pattern, cosines: np.ndarray, most: float) -> np.ndarray:
         groups = np.concatenate([groups[best // n], best[:, None] % n], axis=1)
         errors = total.ravel()[best]
     return groups
+
+
+def nearest(pattern: Pattern, cosines: np.ndarray, groups: np.ndarray, is_one: np.ndarray) -> list[int]:
+    """Return which of the groups (P, k) that are one (P,) have the cosines nearest to the shape's; no feature is in two.
+
+    All are beyond chance. Those that share features tell of the same group, which is the one whose cosines are nearest:
+    the sum of the errors depends on the order of the vertices, and of equals it often prefers another.
+    """
+    among = np.flatnonzero(is_one)
+    inner = cosines[groups[among, :, None], groups[among, None, :]]
+    order = np.square(inner - pattern.cosines).sum(axis=(1, 2)).argsort()
+    chosen: list[int] = []
+    taken: set[int] = set()
+    for k in among[order].tolist():
+        features = groups[k].tolist()
+        if taken.isdisjoint(features):
+            chosen.append(k)
+            taken.update(features)
+    return chosen
 
 
 def _next_errors(pattern: Pattern, cosines: np.ndarray, groups: np.ndarray, vertex: int) -> np.ndarray:

@@ -138,9 +138,10 @@ def pattern_of(shape: Shape) -> Pattern:
 def faint_pattern_of(shape: Shape, noise: float) -> Pattern:
     """Return how a shape is compared with directions whose noise is so many times their part in the shape.
 
-    *noise* is the ratio of their squared lengths. Where it is large, all cosines are smaller than the shape's, and where
-    a vertex is said to be by those before it, Σ_i a_i u_i with a = (G + noise)⁻¹ t of their cosines G and those with it
-    t, is the better guess: so every vertex is compared with that, by how far it lies along it, in any order of them.
+    *noise* is the ratio of their squared lengths. Where it is large, all cosines are smaller than the shape's, and the
+    best guess of a vertex is Σ_i a_i u_i of those before it, with a = (G + noise)⁻¹ t of their cosines G and those with
+    it, t. So every vertex is compared with that guess. The sum of the errors depends on the order of the vertices, and
+    each order counts.
     """
     order = _ordered(shape.vertices)
     cosines = shape.vertices[:, order].T @ shape.vertices[:, order]

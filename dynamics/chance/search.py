@@ -8,7 +8,7 @@ import numpy as np
 
 from ..polytopes.shapes import Shape, shapes
 from .anisotropy import Surroundings, even_errors
-from .faint import followed
+from .faint import followed, nearest
 from .patterns import Pattern, faint_pattern_of, pattern_of, spread
 
 # The shapes that are sought: the pairs, and the polytopes of the energy levels of up to five vertices.
@@ -89,6 +89,9 @@ def _of_shape(name: str, around: Surroundings, log_level: float) -> Iterator[Fou
             continue
         groups = _sought(each, around.cosines, m, most) if each is pattern else followed(each, around.cosines, most)
         errors = even_errors(each, groups, around, most)
+        if each is not pattern:
+            kept = nearest(each, around.cosines, groups, errors <= most)
+            groups, errors = groups[kept], errors[kept]
         for group, error in zip(groups.tolist(), errors.tolist(), strict=True):
             yield Found(name, tuple(group), min(0.0, each.log_chance(error, m, n) + log_tests))
 
