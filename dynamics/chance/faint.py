@@ -27,7 +27,7 @@ def followed(pattern: Pattern, cosines: np.ndarray, most: float) -> np.ndarray:
 
 
 def nearest(pattern: Pattern, cosines: np.ndarray, groups: np.ndarray, is_one: np.ndarray) -> list[int]:
-    """Return which of the groups (P, k) that are one (P,) have the cosines nearest to the shape's; no feature is in two.
+    """Return which of the groups (P, k) that are one (P,) have cosines nearest to the shape's; no feature is in two.
 
     All are beyond chance. Those that share features tell of the same group, which is the one whose cosines are nearest:
     the sum of the errors depends on the order of the vertices, and of equals it often prefers another.

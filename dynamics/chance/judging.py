@@ -23,16 +23,16 @@ FAMILY_WISE = 0.01
 # How that is shared out within a matrix. The digon gets most, and more in few dimensions: it is told by m - 1 numbers,
 # and of three a level twice as low costs a fifth of the noise in which it is found. What is told by more hardly feels a
 # factor of ten.
-OF_ROWS, _OF_DIGONS, _OF_FEW, _FEW_NUMBERS = 0.04, 0.4, 0.3, 4
+OF_ROWS, _OF_DIGONS, _OF_FEW, _FEW_NUMBERS = 0.04, 0.3, 0.4, 4
 _OF_REST = {
-    "triangle": 0.18,
-    "tetrahedron": 0.21,
+    "triangle": 0.22,
+    "tetrahedron": 0.22,
     "pentagon": 0.18,
-    "merged": 0.06,
-    "others": 0.06,
-    "all": 0.13,
-    "levels": 0.09,
-    "space": 0.09,
+    "merged": 0.05,
+    "others": 0.05,
+    "all": 0.12,
+    "levels": 0.08,
+    "space": 0.08,
 }
 # With no more dimensions than that any two features are nearly a digon or dedicated, and so few have no more than three
 # cosines to tell by.
@@ -90,7 +90,7 @@ def as_random(W: np.ndarray) -> list[Polytope]:
 
 def _share_of(claim: str, m: int) -> float:
     """Return the share that a claim has in what may be said falsely of a matrix with m dimensions."""
-    of_digons = _OF_DIGONS + _OF_FEW * min(1.0, _FEW_NUMBERS / m)
+    of_digons = _OF_DIGONS + _OF_FEW * min(1.0, (_FEW_NUMBERS / m) ** 0.5)
     return of_digons if claim == "digon" else (1 - OF_ROWS - of_digons) * _OF_REST[claim]
 
 

@@ -15,7 +15,7 @@ from .patterns import Pattern, faint_pattern_of, pattern_of, spread
 SOUGHT = ("merged", "digon", "triangle", "tetrahedron", "pentagon")
 _SIZES = {"merged": 2, "digon": 2, "triangle": 3, "tetrahedron": 4, "pentagon": 5}
 # Noise moves a cosine by so many standard deviations at most.
-_DEVIATIONS = 3.0
+_DEVIATIONS = 4.0
 # The errors of cosines beyond that are of second order, and as large as their sum may be.
 _PARALLEL = 0.95
 # A pentagon is sought also where each vector is as much noise as vertex: of so many numbers it is told even there.
