@@ -15,7 +15,7 @@ from .patterns import Pattern, faint_pattern_of, pattern_of, spread
 SOUGHT = ("merged", "digon", "triangle", "tetrahedron", "pentagon")
 _SIZES = {"merged": 2, "digon": 2, "triangle": 3, "tetrahedron": 4, "pentagon": 5}
 # Noise moves a cosine by so many standard deviations at most.
-_DEVIATIONS = 4.0
+_DEVIATIONS = 3.5
 # The errors of cosines beyond that are of second order, and as large as their sum may be.
 _PARALLEL = 0.95
 # A pentagon is sought also where each vector is as much noise as vertex: of so many numbers it is told even there.
@@ -89,9 +89,10 @@ def _of_shape(name: str, around: Surroundings, log_level: float) -> Iterator[Fou
             continue
         groups = _sought(each, around.cosines, m, most) if each is pattern else followed(each, around.cosines, most)
         errors = even_errors(each, groups, around, most)
-        if each is not pattern:
-            kept = nearest(each, around.cosines, groups, errors <= most)
-            groups, errors = groups[kept], errors[kept]
+        kept = (
+            np.flatnonzero(errors <= most) if each is pattern else nearest(each, around.cosines, groups, errors <= most)
+        )
+        groups, errors = groups[kept], errors[kept]
         for group, error in zip(groups.tolist(), errors.tolist(), strict=True):
             yield Found(name, tuple(group), min(0.0, each.log_chance(error, m, n) + log_tests))
 
@@ -129,10 +130,11 @@ class _Seeker:
         for k in range(vertex):
             target = float(self._pattern.cosines[k, vertex])
             may_be &= self._near_to(target)[groups[:, k]]
+        np.put_along_axis(may_be, groups, values=False, axis=1)
         group, feature = np.nonzero(may_be)
         larger = np.concatenate([groups[group], feature[:, None]], axis=1)
         total = errors[group] + self._pattern.next_error(self._cosines, larger)
-        within = (total <= self._most) & (np.diff(np.sort(larger, axis=1), axis=1) > 0).all(axis=1)
+        within = total <= self._most
         return larger[within], total[within]
 
     def _near_to(self, target: float) -> np.ndarray:
