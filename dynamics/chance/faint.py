@@ -26,25 +26,6 @@ def followed(pattern: Pattern, cosines: np.ndarray, most: float) -> np.ndarray:
     return groups
 
 
-def nearest(pattern: Pattern, cosines: np.ndarray, groups: np.ndarray, is_one: np.ndarray) -> list[int]:
-    """Return which of the groups (P, k) that are one (P,) have cosines nearest to the shape's; no feature is in two.
-
-    All are beyond chance. Those that share features tell of the same group, which is the one whose cosines are nearest:
-    the sum of the errors depends on the order of the vertices, and of equals it often prefers another.
-    """
-    among = np.flatnonzero(is_one)
-    inner = cosines[groups[among, :, None], groups[among, None, :]]
-    order = np.square(inner - pattern.cosines).sum(axis=(1, 2)).argsort()
-    chosen: list[int] = []
-    taken: set[int] = set()
-    for k in among[order].tolist():
-        features = groups[k].tolist()
-        if taken.isdisjoint(features):
-            chosen.append(k)
-            taken.update(features)
-    return chosen
-
-
 def _next_errors(pattern: Pattern, cosines: np.ndarray, groups: np.ndarray, vertex: int) -> np.ndarray:
     """Return the errors of each feature as the next vertex of each group, (P, vertex) -> (P, n)."""
     a = pattern.coefficients[vertex - pattern.rank]

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..polytopes.shapes import Shape, shapes
 from .anisotropy import Surroundings, even_errors
-from .faint import followed, nearest
+from .evidence import log_evidence
+from .faint import followed
 from .patterns import Pattern, faint_pattern_of, pattern_of, spread
 
 # The shapes that are sought: the pairs, and the polytopes of the energy levels of up to five vertices.
@@ -48,7 +49,7 @@ def _shape(name: str) -> Shape:
 
 
 def search(cosines: np.ndarray, m: int, log_levels: dict[str, float], *, excess: float = 0.0) -> list[Found]:
-    """Return the groups whose chance is below a shape's level, the rarest first; no feature is in two.
+    """Return the groups whose chance is below a shape's level, the surest first; no feature is in two.
 
     log_levels has the logarithm of the level for each of the shapes SOUGHT that is to be found. *excess* is that of the
     kurtosis of cosines over that of directions on the sphere, times m: entries of an even distribution, as layers are
@@ -61,13 +62,21 @@ def search(cosines: np.ndarray, m: int, log_levels: dict[str, float], *, excess:
     found = [each for name, level in log_levels.items() for each in _of_shape(name, around, level)]
     found = [_corrected(each, cosines, m * excess) for each in found]
     found = [each for each in found if each.log_chance < log_levels[each.name]]
+    found.sort(key=lambda each: _log_sure(each, cosines, m) + log_levels[each.name], reverse=True)
     chosen: list[Found] = []
     taken: set[int] = set()
-    for each in sorted(found, key=lambda each: each.log_chance):
+    for each in found:
         if taken.isdisjoint(each.features):
             chosen.append(each)
             taken.update(each.features)
     return chosen
+
+
+def _log_sure(found: Found, cosines: np.ndarray, m: int) -> float:
+    """Return the evidence for a group against that for each other, by Bayes' rule: it is one of many of its shape."""
+    pattern = sought(found.name)
+    inner = cosines[np.ix_(found.features, found.features)]
+    return log_evidence(pattern, inner, m) - pattern.log_count(len(cosines))
 
 
 def _corrected(found: Found, cosines: np.ndarray, excess: float) -> Found:
@@ -89,11 +98,8 @@ def _of_shape(name: str, around: Surroundings, log_level: float) -> Iterator[Fou
             continue
         groups = _sought(each, around.cosines, m, most) if each is pattern else followed(each, around.cosines, most)
         errors = even_errors(each, groups, around, most)
-        kept = (
-            np.flatnonzero(errors <= most) if each is pattern else nearest(each, around.cosines, groups, errors <= most)
-        )
-        groups, errors = groups[kept], errors[kept]
-        for group, error in zip(groups.tolist(), errors.tolist(), strict=True):
+        within = errors <= most
+        for group, error in zip(groups[within].tolist(), errors[within].tolist(), strict=True):
             yield Found(name, tuple(group), min(0.0, each.log_chance(error, m, n) + log_tests))
 
 

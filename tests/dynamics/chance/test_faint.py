@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.chance import faint
-from dyn.dynamics.chance.faint import followed, nearest
+from dyn.dynamics.chance.faint import followed
 from dyn.dynamics.chance.search import faint as pattern_of_faint
 from dyn.dynamics.polytopes.shapes import vertices
 
@@ -38,8 +38,7 @@ def test_of_vectors_more_noise_than_vertex_the_group_is_found(n):
     for seed in range(10):
         cosines, features = planted(256, n, 1.5, seed)
         groups = followed(pattern, cosines, pattern.tail(256).below(np.log(1e-4) - pattern.log_count(n)))
-        kept = nearest(pattern, cosines, groups, np.ones(len(groups), bool))
-        found += features in [set(groups[k].tolist()) for k in kept]
+        found += features in [set(group) for group in groups.tolist()]
     assert found >= 9
 
 
@@ -49,14 +48,3 @@ def test_of_many_the_best_begun_are_followed(monkeypatch):
     groups = followed(pattern, cosines, 100.0)
     assert len(groups) <= 100
     assert features in [set(group) for group in groups.tolist()]
-
-
-def test_of_groups_that_share_features_the_nearest_is_kept():
-    cosines, features = planted(64, 10, 0.01, 2)
-    pattern = pattern_of_faint("pentagon")
-    groups = followed(pattern, cosines, pattern.tail(64).below(np.log(1e-6)))
-    kept = nearest(pattern, cosines, groups, np.ones(len(groups), bool))
-    assert set(groups[kept[0]].tolist()) == features
-    taken = groups[kept].ravel()
-    assert len(set(taken.tolist())) == taken.size
-    assert nearest(pattern, cosines, groups, np.zeros(len(groups), bool)) == []
