@@ -23,16 +23,16 @@ FAMILY_WISE = 0.01
 # How that is shared out within a matrix. The digon gets most, and more in few dimensions: it is told by m - 1 numbers,
 # and of three a level twice as low costs a fifth of the noise in which it is found. What is told by more hardly feels a
 # factor of ten.
-OF_ROWS, _OF_DIGONS, _OF_FEW, _FEW_NUMBERS = 0.04, 0.25, 0.45, 4
+OF_ROWS, _OF_DIGONS, _OF_FEW, _FEW_NUMBERS = 0.04, 0.2, 0.5, 4
 _OF_REST = {
-    "triangle": 0.25,
-    "tetrahedron": 0.25,
-    "pentagon": 0.19,
+    "triangle": 0.3,
+    "tetrahedron": 0.22,
+    "pentagon": 0.18,
     "merged": 0.04,
     "others": 0.04,
     "all": 0.1,
     "levels": 0.07,
-    "space": 0.06,
+    "space": 0.05,
 }
 # With no more dimensions than that any two features are nearly a digon or dedicated, and so few have no more than three
 # cosines to tell by.
