@@ -1,4 +1,4 @@
-"""How far directions crowd around some features, as the others of the same matrix say; a group does not explain itself.
+"""How far directions crowd around some features, as all other cosines of the same matrix say; no group explains itself.
 
 A layer that was trained prefers some directions: what is random has its covariance, and its squared cosines with a
 direction that many others lie along are larger than 1 / m. Every error of a group is therefore replaced by the one that
@@ -57,9 +57,15 @@ class Surroundings:
     def crowding(self, groups: np.ndarray, before: np.ndarray, along: np.ndarray) -> Crowding:
         """Return how all other features lie along one direction of each group, once i orthogonal ones are left out.
 
+        Their mean squared cosine with the direction counts as one standard deviation larger than is found, as that of
+        any direction at least, and all of it as surely as directions crowd: so few cosines tell it badly.
+
         Shapes: groups (P, k); before (P, i, k) and along (P, k) say how a direction is made of the group's features.
         """
         cosines, n, i = self.cosines, len(self.cosines), before.shape[1]
+        even, surely = max(1, self.m - i - 1), self._surely(groups)
+        if not surely.any():
+            return Crowding(np.full(len(groups), float(even)), np.ones(len(groups)))
         made = np.concatenate([before, along[:, None]], axis=1)
         outer = cosines[groups]
         np.put_along_axis(outer, groups[:, None, :], 0, axis=2)
@@ -70,9 +76,7 @@ class Surroundings:
         left = np.where(others, left, 0)
         rest = np.where(others, left - shadows[:, i], 0)
         found = shadows[:, i].sum(axis=1) / _positive(left.sum(axis=1))
-        even = max(1, self.m - i - 1)
         squares, weight = self._pairs(groups, made, outer, rest)
-        surely = self._surely(groups)
         alike = np.clip(squares / _positive(weight), 1 / even, 1)
         nu = 1 / (1 / even + surely * (alike - 1 / even))
         error = np.sqrt(2 / np.maximum(others.sum(axis=1), 1))
@@ -81,7 +85,11 @@ class Surroundings:
         return Crowding(nu, share / (1 - share) * nu)
 
     def _surely(self, groups: np.ndarray) -> np.ndarray:
-        """Return how surely directions crowd, (P,): 0 for as much as scatter may explain, up to 1."""
+        """Return how surely directions crowd, (P,): 0 for as much as scatter may explain, up to 1.
+
+        All cosines tell of it but those between the features of the group, so that others that lie elsewhere by chance
+        do not say alone that nothing crowds.
+        """
         inside = groups[:, :, None], groups[:, None, :]
         squares = self._squares.sum() - np.square(self._apart[inside]).sum(axis=(1, 2))
         pairs = np.maximum(1, (self._tells.sum() - self._tells[inside].sum(axis=(1, 2))) / 2)
