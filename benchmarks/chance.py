@@ -19,6 +19,11 @@ eye.
 
     python benchmarks/chance.py --layers 4 [--seed 0]
 
+Few features tell little of how directions crowd: of twelve, drawn with a few strong directions, it is counted how many
+have a name.
+
+    python benchmarks/chance.py --few 300 [--seed 0]
+
 Cost is the CPU time of what `dyn info` reads and says of a recording, each time in a process that has judged nothing
 yet. The side without chance counts the levels by D alone, and does identify(), which its story needs.
 
@@ -61,6 +66,7 @@ SHAPES = (
 ROWS = 120
 # Among how many features each shape is planted, and how many draws say at which noise the search finds 99 %.
 PLANTED, KNOWN = {"digon": 32, "triangle": 24, "tetrahedron": 16, "pentagon": 12}, 2000
+FEW = 12
 NAMES = re.compile(
     r"digon|triang|tetrahed|pentagon|antiprism|octahed|simplex|gon\b|cube|dedicated|merged|not represented|unnamed"
     r"|at \d|regime|[1-9]\d* jump"
@@ -203,6 +209,25 @@ def tell_layers(draws: int, seed: int) -> None:
         print(f"  {key:32} {false[key]:4d} of {looked[key]:5d} named")
 
 
+def tell_few(draws: int, seed: int) -> None:
+    """Print what is named of twelve features whose variance is the greater along a few directions."""
+    for m in (16, 64):
+        for strong, times in ((0, 1), (1, 3), (3, 2), (3, 4), (3, 8), (5, 3)):
+            _tell_few(
+                f"{strong} directions {times} times as long", np.where(np.arange(m) < strong, times, 1), draws, seed
+            )
+        _tell_few("falling exponentially", np.exp(-np.arange(m) / (m / 4)), draws, seed)
+
+
+def _tell_few(what: str, lengths: np.ndarray, draws: int, seed: int) -> None:
+    rng, said = np.random.default_rng(seed), Counter()
+    for _ in range(draws):
+        words = _named(rng.normal(size=(len(lengths), FEW)) * lengths[:, None])
+        said.update(words.split(", ") if words else [])
+        said["any"] += bool(words)
+    print(f"  {len(lengths)} × {FEW}, {what:32} {said.pop('any'):4d} of {draws:5d} named  {dict(said)}", flush=True)
+
+
 def _named(W: np.ndarray) -> str:
     """Return which shapes and levels are named in a matrix."""
     verdict = judge(W)
@@ -331,6 +356,9 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=list(PLANTED), help="which shapes are planted")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--layers", type=int, default=0, help="only trained layers, and so many nulls of each")
+    parser.add_argument(
+        "--few", type=int, default=0, help="only so many of twelve features with a few strong directions"
+    )
     parser.add_argument("--cost", type=Path, nargs="+", metavar="RECORDING", help="only the cost, of these recordings")
     options = parser.parse_args()
     if options.cost:
@@ -340,6 +368,9 @@ def main() -> None:
         return
     if options.layers:
         tell_layers(options.layers, options.seed)
+        return
+    if options.few:
+        tell_few(options.few, options.seed)
         return
     if options.controls:
         tell_controls(options.controls, options.seed)
