@@ -23,15 +23,15 @@ FAMILY_WISE = 0.01
 # How that is shared out within a matrix. The digon gets most, and more in few dimensions: it is told by m - 1 numbers,
 # and of three a level twice as low costs a fifth of the noise in which it is found. What is told by more hardly feels a
 # factor of ten.
-OF_ROWS, _OF_DIGONS, _OF_FEW, _FEW_NUMBERS = 0.04, 0.2, 0.5, 4
+OF_ROWS, _OF_DIGONS, _FEW_NUMBERS = 0.04, 0.7, 4
 _OF_REST = {
-    "triangle": 0.3,
-    "tetrahedron": 0.22,
-    "pentagon": 0.18,
+    "triangle": 0.27,
+    "tetrahedron": 0.25,
+    "pentagon": 0.19,
     "merged": 0.04,
     "others": 0.04,
     "all": 0.1,
-    "levels": 0.07,
+    "levels": 0.06,
     "space": 0.05,
 }
 # With no more dimensions than that any two features are nearly a digon or dedicated, and so few have no more than three
@@ -90,7 +90,7 @@ def as_random(W: np.ndarray) -> list[Polytope]:
 
 def _share_of(claim: str, m: int) -> float:
     """Return the share that a claim has in what may be said falsely of a matrix with m dimensions."""
-    of_digons = _OF_DIGONS + _OF_FEW * min(1.0, (_FEW_NUMBERS / m) ** 0.5)
+    of_digons = _OF_DIGONS * min(1.0, _FEW_NUMBERS / m) ** (1 / 3)
     return of_digons if claim == "digon" else (1 - OF_ROWS - of_digons) * _OF_REST[claim]
 
 
