@@ -25,13 +25,13 @@ FAMILY_WISE = 0.01
 # factor of ten.
 OF_ROWS, _OF_DIGONS, _FEW_NUMBERS = 0.04, 0.7, 4
 _OF_REST = {
-    "triangle": 0.27,
-    "tetrahedron": 0.25,
-    "pentagon": 0.19,
+    "triangle": 0.25,
+    "tetrahedron": 0.235,
+    "pentagon": 0.185,
     "merged": 0.04,
-    "others": 0.04,
-    "all": 0.1,
-    "levels": 0.06,
+    "others": 0.03,
+    "all": 0.16,
+    "levels": 0.05,
     "space": 0.05,
 }
 # With no more dimensions than that any two features are nearly a digon or dedicated, and so few have no more than three
