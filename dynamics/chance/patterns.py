@@ -74,20 +74,20 @@ class Pattern:
 
         Shapes: cosines (n, n).
         """
-        group = np.asarray(features)[None]
-        return float(sum(self.next_error(cosines, group[:, :k])[0] for k in range(2, self.size + 1)))
+        group, first = np.asarray(features)[None], np.zeros(1, int)
+        return float(sum(self.next_error(cosines, group[:, :k], first, group[:, k])[0] for k in range(1, self.size)))
 
-    def next_error(self, cosines: np.ndarray, groups: np.ndarray) -> np.ndarray:
-        """Return the error of the last vertex of each group, which has k of the vertices; (P, k) -> (P,)."""
-        k = groups.shape[1] - 1
-        last = cosines[groups[:, :k], groups[:, k:]]
-        inner = cosines[groups[:, :k, None], groups[:, None, :k]]
+    def next_error(self, cosines: np.ndarray, groups: np.ndarray, group: np.ndarray, feature: np.ndarray) -> np.ndarray:
+        """Return the errors of features (P,), each as the next vertex of one (P,) of the groups (G, k); (P,)."""
+        k = groups.shape[1]
+        last = cosines[groups[group], feature[:, None]]
+        inner = cosines[groups[:, :, None], groups[:, None, :]]
         if k < self.rank:
             targets = self.partials[k, :k]
-            return ((_partial(inner, last) - targets) ** 2 / spread(targets)).sum(axis=1)
+            return ((_partial(inner, last, group) - targets) ** 2 / spread(targets)).sum(axis=1)
         a = self.coefficients[k - self.rank]
         length = np.sqrt(np.maximum(np.einsum("i,pij,j->p", a, inner, a), np.finfo(float).tiny))
-        return 2 * np.maximum(0, 1 - last @ a / length) * self.gain(k)
+        return 2 * np.maximum(0, 1 - last @ a / length[group]) * self.gain(k)
 
     def partial(self, inner: np.ndarray, vertex: int) -> np.ndarray:
         """Return the partial correlations of a vertex of the basis with those before it; (P, k, k) -> (P, vertex)."""
@@ -155,14 +155,14 @@ def faint_pattern_of(shape: Shape, noise: float) -> Pattern:
     return Pattern(shape.name, tuple(order), 1, cosines, np.zeros((1, 1)), tuple(made), tuple(gains), labels)
 
 
-def _partial(inner: np.ndarray, last: np.ndarray) -> np.ndarray:
+def _partial(inner: np.ndarray, last: np.ndarray, group: np.ndarray | slice = slice(None)) -> np.ndarray:
     """Return what is left of the cosines of a vector with k others, each once those before it are accounted for.
 
-    Shapes: inner (P, k, k) the cosines of the others, last (P, k) -> (P, k).
+    Shapes: inner (G, k, k) the cosines of the others, of which *group* says whose they are, last (P, k) -> (P, k).
     """
     k = inner.shape[-1]
     # Vectors may lie in one plane too.
-    lower = np.linalg.cholesky(inner + _SAME * np.eye(k))
+    lower = np.linalg.cholesky(inner + _SAME * np.eye(k))[group]
     along = np.zeros_like(last)
     for i in range(k):
         along[:, i] = (last[:, i] - np.einsum("pj,pj->p", lower[:, i, :i], along[:, :i])) / lower[:, i, i]

@@ -138,10 +138,9 @@ class _Seeker:
             may_be &= self._near_to(target)[groups[:, k]]
         np.put_along_axis(may_be, groups, values=False, axis=1)
         group, feature = np.nonzero(may_be)
-        larger = np.concatenate([groups[group], feature[:, None]], axis=1)
-        total = errors[group] + self._pattern.next_error(self._cosines, larger)
+        total = errors[group] + self._pattern.next_error(self._cosines, groups, group, feature)
         within = total <= self._most
-        return larger[within], total[within]
+        return np.concatenate([groups[group[within]], feature[within, None]], axis=1), total[within]
 
     def _near_to(self, target: float) -> np.ndarray:
         """Return which cosines may be *target* under noise, (n, n): it scatters them, and makes them smaller."""
