@@ -137,7 +137,7 @@ class _Seeker:
             target = float(self._pattern.cosines[k, vertex])
             may_be &= self._near_to(target)[groups[:, k]]
         np.put_along_axis(may_be, groups, values=False, axis=1)
-        group, feature = np.nonzero(may_be)
+        group, feature = np.divmod(np.flatnonzero(may_be), len(self._cosines))
         total = errors[group] + self._pattern.next_error(self._cosines, groups, group, feature)
         within = total <= self._most
         return np.concatenate([groups[group[within]], feature[within, None]], axis=1), total[within]
