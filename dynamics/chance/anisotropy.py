@@ -1,4 +1,4 @@
-"""How far directions crowd around some features, as the others of the same matrix say; a group does not explain itself.
+"""How far directions crowd around some features, as all other cosines of the same matrix say; no group explains itself.
 
 A layer that was trained prefers some directions: what is random has its covariance, and its squared cosines with a
 direction that many others lie along are larger than 1 / m. Every error of a group is therefore replaced by the one that
@@ -15,6 +15,8 @@ from .crowding import Crowding, even_difference, even_distance
 from .patterns import Pattern, spread
 
 _SAME = 1e-9
+# So many standard deviations farther from evenly spread than at random is what directions that do not crowd may be.
+_SURE = 2.0
 # So many numbers are kept for the groups that are looked at together.
 _MOST_KEPT = 2**21
 # Chernoff's bound is the least over so many tilts, and is looked at for so many values between the end and the mean.
@@ -34,10 +36,15 @@ class Surroundings:
     @cached_property
     def _apart(self) -> np.ndarray:
         """The cosines of all pairs that tell anything, 0 of the others, (n, n)."""
-        apart = self.cosines - np.diag(np.diagonal(self.cosines))
+        return np.where(self._tells, self.cosines, 0)
+
+    @cached_property
+    def _tells(self) -> np.ndarray:
+        """Which pairs tell anything, (n, n)."""
+        tells = ~np.eye(len(self.cosines), dtype=bool)
         for group in self._groups:
-            apart[np.ix_(group, group)] = 0
-        return apart
+            tells[np.ix_(group, group)] = False
+        return tells
 
     @cached_property
     def _once(self) -> np.ndarray:
@@ -50,9 +57,15 @@ class Surroundings:
     def crowding(self, groups: np.ndarray, before: np.ndarray, along: np.ndarray) -> Crowding:
         """Return how all other features lie along one direction of each group, once i orthogonal ones are left out.
 
+        Their mean squared cosine with the direction counts as one standard deviation larger than is found, as that of
+        any direction at least, and all of it as surely as directions crowd: so few cosines tell it badly.
+
         Shapes: groups (P, k); before (P, i, k) and along (P, k) say how a direction is made of the group's features.
         """
         cosines, n, i = self.cosines, len(self.cosines), before.shape[1]
+        even, surely = max(1, self.m - i - 1), self._surely(groups)
+        if not surely.any():
+            return Crowding(np.full(len(groups), float(even)), np.ones(len(groups)))
         made = np.concatenate([before, along[:, None]], axis=1)
         outer = cosines[groups]
         np.put_along_axis(outer, groups[:, None, :], 0, axis=2)
@@ -63,32 +76,30 @@ class Surroundings:
         left = np.where(others, left, 0)
         rest = np.where(others, left - shadows[:, i], 0)
         found = shadows[:, i].sum(axis=1) / _positive(left.sum(axis=1))
-        even = self.m - i - 1
-        squares, pairs, weight = self._pairs(groups, made, outer, rest)
-        alike = _shrunk(squares / _positive(weight), even, pairs / 2) if even > 1 else np.ones(len(groups))
-        nu = 1 / alike
-        share = 1 / (nu + 1) + self._weight(groups, others) * (found - 1 / (nu + 1))
-        share = np.clip(share, 1 / (even + 1), 1 - _SAME)
+        squares, weight = self._pairs(groups, made, outer, rest)
+        alike = np.clip(squares / _positive(weight), 1 / even, 1)
+        nu = 1 / (1 / even + surely * (alike - 1 / even))
+        error = np.sqrt(2 / np.maximum(others.sum(axis=1), 1))
+        share = 1 / (nu + 1) + surely * (np.maximum(found, 1 / (nu + 1)) * (1 + error) - 1 / (nu + 1))
+        share = np.minimum(share, 1 - _SAME)
         return Crowding(nu, share / (1 - share) * nu)
 
-    def _weight(self, groups: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Return how much of what is found along one direction is its own and not the scatter of so few cosines, (P,).
+    def _surely(self, groups: np.ndarray) -> np.ndarray:
+        """Return how surely directions crowd, (P,): 0 for as much as scatter may explain, up to 1.
 
-        That is the share of the variance between features in the variance of their mean squared cosines with others.
+        All cosines tell of it but those between the features of the group, so that others that lie elsewhere by chance
+        do not say alone that nothing crowds.
         """
-        squared = np.square(self._apart)
-        count = np.maximum(others.sum(axis=1, keepdims=True) - 1.0, 1)
-        mean = np.where(others, squared.sum(axis=1) - squared[groups].sum(axis=1), 0) / count
-        square = np.where(others, np.square(squared).sum(axis=1) - np.square(squared[groups]).sum(axis=1), 0) / count
-        within = np.where(others, square - mean**2, 0).sum(axis=1) / count[:, 0] / np.maximum(count[:, 0] - 1, 1)
-        center = mean.sum(axis=1, keepdims=True) / (count + 1)
-        total = np.where(others, np.square(mean - center), 0).sum(axis=1) / count[:, 0]
-        return np.maximum(0, total - within) / np.where(total > 0, total, 1)
+        inside = groups[:, :, None], groups[:, None, :]
+        squares = self._squares.sum() - np.square(self._apart[inside]).sum(axis=(1, 2))
+        pairs = np.maximum(1, (self._tells.sum() - self._tells[inside].sum(axis=(1, 2))) / 2)
+        away = (squares / (2 * pairs) - 1 / self.m) / np.sqrt(_variance(self.m) / pairs)
+        return np.maximum(0, 1 - (_SURE / np.maximum(away, _SAME)) ** 2)
 
     def _pairs(
         self, groups: np.ndarray, made: np.ndarray, outer: np.ndarray, rest: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the sums over pairs of others of their squared products in what is left, of 1, and of l_j² l_k².
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums over pairs of others of their squared products in what is left, and of l_j² l_k².
 
         Of C_jk - y_j · y_k, with the projections y on the directions, all sums but those of y are of the group alone.
         """
@@ -98,15 +109,12 @@ class Surroundings:
         through = twice - inner @ once - np.swapaxes(once, 1, 2) @ inner + inner @ apart @ inner
         total = self._squares.sum() - 2 * self._squares[groups].sum(axis=1) + np.square(apart).sum(axis=(1, 2))
         y, lengths = made @ outer, np.sqrt(np.maximum(rest, 0))[:, None]
-        others = np.ones((len(groups), len(self.cosines)))
-        np.put_along_axis(others, groups, 0, axis=1)
         squares = total - 2 * np.trace(made @ through @ np.swapaxes(made, 1, 2), axis1=1, axis2=2) + _of_pairs(y)
-        pairs, weight = _of_pairs(others[:, None]), _of_pairs(lengths)
+        weight = _of_pairs(lengths)
         for group in self._groups:
             squares -= _of_pairs(y[:, :, group])
-            pairs -= _of_pairs(others[:, None, group])
             weight -= _of_pairs(lengths[:, :, group])
-        return squares, pairs, weight
+        return squares, weight
 
     @cached_property
     def _squares(self) -> np.ndarray:
@@ -122,15 +130,9 @@ def _positive(values: np.ndarray) -> np.ndarray:
     return np.where(values > _SAME, values, 1)
 
 
-def _shrunk(mean: np.ndarray, m: int, count: np.ndarray) -> np.ndarray:
-    """Return mean squared cosines in m dimensions, (P,), shrunk to 1 / m, that of directions evenly spread.
-
-    They are shrunk as far as the scatter of so many of them explains it, by James and Stein's rule, and never smaller.
-    """
-    excess = np.maximum(mean - 1 / m, 0)
-    variance = 2 * (m - 1) / (m * m * (m + 2)) / np.maximum(count, 1)
-    kept = np.maximum(0, 1 - variance / np.where(excess > 0, excess, 1) ** 2)
-    return np.where(count > 0, np.minimum(1 / m + excess * kept, 1 - _SAME), 1 / m)
+def _variance(m: int) -> float:
+    """Return the variance of a squared cosine of directions evenly spread."""
+    return 2 * (m - 1) / (m * m * (m + 2))
 
 
 def even_errors(pattern: Pattern, groups: np.ndarray, around: Surroundings, most: float = math.inf) -> np.ndarray:
@@ -193,13 +195,14 @@ def shares_at(unit: np.ndarray, log_level: float) -> tuple[float, float] | None:
     m, n = unit.shape
     gram = unit.T @ unit if n <= m else unit @ unit.T
     scatter = float(np.square(gram).sum()) / n**2
-    pairs = n * (n - 1) / 2
-    alike = float(_shrunk(np.array((scatter * n - 1) / max(n - 1, 1)), m, np.array(pairs)))
-    if alike <= 1 / m * (1 + _SAME):
+    excess = (scatter * n - 1) / (n - 1) - 1 / m
+    # As far as the scatter of so many cosines explains it, it is none (James and Stein's rule).
+    excess -= _variance(m) / (n * (n - 1) / 2) / max(excess, _SAME)
+    if excess <= _SAME:
         return None
     found = np.zeros(m)
     found[: len(gram)] = np.linalg.eigvalsh(gram) / n
-    drawn = 1 / m + ((alike - 1 / m) / max(scatter - 1 / m, alike - 1 / m)) ** 0.5 * (found - 1 / m)
+    drawn = 1 / m + (excess / max(scatter - 1 / m, excess)) ** 0.5 * (found - 1 / m)
     eigenvalues = np.maximum(drawn, 0)
     mean = float(np.square(eigenvalues).sum())
     low, high = (np.linspace(end, mean, _ENDS + 2)[1:-1] for end in (eigenvalues.min(), eigenvalues.max()))

@@ -20,11 +20,20 @@ from .wholes import Group, group_of, log_chance_of_groups, shape_of
 
 # Of a hundred recordings of which nothing is true, one has anything named: in all its matrices, features and rows.
 FAMILY_WISE = 0.01
-# How that is shared out within a matrix. The digon gets most: it is told by m - 1 numbers, and in few dimensions a
-# level twice as low costs a fifth of the noise in which it is found. What is told by more hardly feels a factor of ten.
-_OF_SHAPES = {"digon": 0.5, "triangle": 0.12, "tetrahedron": 0.08, "pentagon": 0.05, "merged": 0.03}
-_OF_OTHERS, _OF_ALL, _OF_LEVELS, _OF_SPACE = 0.03, 0.06, 0.03, 0.03
-OF_ROWS = 0.07
+# How that is shared out within a matrix. The digon gets most, and more in few dimensions: it is told by m - 1 numbers,
+# and of three a level twice as low costs a fifth of the noise in which it is found. What is told by more hardly feels a
+# factor of ten.
+OF_ROWS, _OF_DIGONS, _FEW_NUMBERS = 0.04, 0.7, 4
+_OF_REST = {
+    "triangle": 0.25,
+    "tetrahedron": 0.235,
+    "pentagon": 0.185,
+    "merged": 0.04,
+    "others": 0.03,
+    "all": 0.16,
+    "levels": 0.05,
+    "space": 0.05,
+}
 # With no more dimensions than that any two features are nearly a digon or dedicated, and so few have no more than three
 # cosines to tell by.
 _PLANE, _FEW = 2, 3
@@ -79,6 +88,12 @@ def as_random(W: np.ndarray) -> list[Polytope]:
     return [_part(case, AS_RANDOM, np.arange(len(D)))]
 
 
+def _share_of(claim: str, m: int) -> float:
+    """Return the share that a claim has in what may be said falsely of a matrix with m dimensions."""
+    of_digons = _OF_DIGONS * min(1.0, _FEW_NUMBERS / m) ** (1 / 3)
+    return of_digons if claim == "digon" else (1 - OF_ROWS - of_digons) * _OF_REST[claim]
+
+
 def _is_evidence(moves: Moves | None) -> bool:
     """Return whether the features moved to where they are, and rest there, as far as that is known."""
     return moves is None or (moves.any and moves.rests)
@@ -90,7 +105,7 @@ def is_beyond(W: np.ndarray, moves: Moves | None = None, *, share: float = 1.0) 
     if not can_decide(*W.shape) and _is_evidence(moves):
         return True
     D, norm, _ = measure(W)
-    log_level = math.log(FAMILY_WISE * share * _OF_SPACE)
+    log_level = math.log(FAMILY_WISE * share * _share_of("space", len(W)))
     return log_chance_of_all(D, norm, len(W)) < log_level or judge(W, moves, share=share).says_more
 
 
@@ -103,6 +118,10 @@ class _Case:
     norm: np.ndarray
     still: np.ndarray
     log_level: float
+
+    def level_of(self, claim: str) -> float:
+        """The logarithm of the level of a shape's name, or of other claims."""
+        return self.log_level + math.log(_share_of(claim, len(self.W)))
 
     @cached_property
     def represented(self) -> np.ndarray:
@@ -117,7 +136,7 @@ class _Case:
     @cached_property
     def far_out(self) -> np.ndarray:
         """Whose dimensionality is beyond chance, (n,)."""
-        level = self.log_level + math.log(_OF_LEVELS) - math.log(2 * max(1, len(self.D)))
+        level = self.level_of("levels") - math.log(2 * max(1, len(self.D)))
         shares = self._shares(level - math.log(2))
         beyond = log_chances(self.D, self.norm, len(self.W), shares=shares) < level - math.log(2) * (shares is not None)
         return beyond & ~self.still
@@ -139,7 +158,7 @@ class _Case:
     @cached_property
     def is_random(self) -> bool:
         """Whether all features together share their space as evenly as at random, no more and no less."""
-        level = self.log_level + math.log(_OF_SPACE)
+        level = self.level_of("space")
         if not self.still.any():
             return log_chance_of_all(self.D, self.norm, len(self.W)) >= level
         moving = ~self.still
@@ -152,7 +171,7 @@ def _beyond(case: _Case) -> list[Polytope]:
     found: list[Found] = []
     if 1 < len(represented) <= _MOST_SEARCHED:
         unit = case.unit[:, represented]
-        levels = {name: case.log_level + math.log(share) for name, share in _OF_SHAPES.items()}
+        levels = {name: case.level_of(name) for name in SOUGHT}
         found = search(unit.T @ unit, len(unit), levels, excess=_excess(unit))
     parts = [_part(case, each.name, represented[list(each.features)]) for each in found]
     worth_it = len(represented) <= _MOST_TOGETHER or found or case.far_out.any() or not case.is_random
@@ -196,7 +215,7 @@ def _identified(case: _Case) -> list[Polytope]:
 
 def _together(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
     """Return all that was identified, where its groups together are beyond chance, or the surest of them are."""
-    log_level = case.log_level + math.log(_OF_ALL / 3)
+    log_level = case.level_of("all") - math.log(3)
     named = [part for part in identified if part.name != UNNAMED]
     near = [part for part in named if len(part.features) == 1 or part.residual <= MATCHES / 2]
     large = [part for part in near if len(part.features) > 1]
@@ -221,7 +240,7 @@ def _alone(case: _Case, identified: Sequence[Polytope]) -> list[Polytope]:
     sought = [name for name in SOUGHT if name != "merged"]
     large = [part for part in identified if len(part.features) > 2 and part.name not in sought]
     cosines = case.unit.T @ case.unit
-    log_level = case.log_level + math.log(_OF_OTHERS / max(1, len(large)))
+    log_level = case.level_of("others") - math.log(max(1, len(large)))
     found = []
     for part in large:
         group = group_of(part, cosines)

@@ -27,8 +27,8 @@ class Pattern:
 
     cosines (k, k) are those of the vertices in that order; partials (rank, rank) holds the partial correlations of the
     basis, below its diagonal. Each of *coefficients* (j,)
-    makes the next vertex of the j before it. log_labels is the logarithm of how many ways there are to call the same
-    features its vertices that are not the same.
+    makes the next vertex of the j before it, and *gains* are 1 over the noise of that. log_labels is the logarithm of
+    how many ways there are to call the same features its vertices that are not the same.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Pattern:
     cosines: np.ndarray
     partials: np.ndarray
     coefficients: tuple[np.ndarray, ...]
+    gains: tuple[float, ...]
     log_labels: float
     _tails: dict[int, SumTail] = field(default_factory=dict, repr=False)
 
@@ -47,7 +48,7 @@ class Pattern:
 
     def gain(self, vertex: int) -> float:
         """Return 1 over the noise of a comparison with a vertex that the ones before it make, in units of theirs."""
-        return 1 / float(1 + np.square(self.coefficients[vertex - self.rank]).sum())
+        return self.gains[vertex - self.rank]
 
     def freedom(self, m: int) -> int:
         """Return how many numbers say where the directions are, up to rotation, in m dimensions."""
@@ -73,20 +74,20 @@ class Pattern:
 
         Shapes: cosines (n, n).
         """
-        group = np.asarray(features)[None]
-        return float(sum(self.next_error(cosines, group[:, :k])[0] for k in range(2, self.size + 1)))
+        group, first = np.asarray(features)[None], np.zeros(1, int)
+        return float(sum(self.next_error(cosines, group[:, :k], first, group[:, k])[0] for k in range(1, self.size)))
 
-    def next_error(self, cosines: np.ndarray, groups: np.ndarray) -> np.ndarray:
-        """Return the error of the last vertex of each group, which has k of the vertices; (P, k) -> (P,)."""
-        k = groups.shape[1] - 1
-        last = cosines[groups[:, :k], groups[:, k:]]
-        inner = cosines[groups[:, :k, None], groups[:, None, :k]]
+    def next_error(self, cosines: np.ndarray, groups: np.ndarray, group: np.ndarray, feature: np.ndarray) -> np.ndarray:
+        """Return the errors of features (P,), each as the next vertex of one (P,) of the groups (G, k); (P,)."""
+        k = groups.shape[1]
+        last = cosines[groups[group], feature[:, None]]
+        inner = cosines[groups[:, :, None], groups[:, None, :]]
         if k < self.rank:
             targets = self.partials[k, :k]
-            return ((_partial(inner, last) - targets) ** 2 / spread(targets)).sum(axis=1)
+            return ((_partial(inner, last, group) - targets) ** 2 / spread(targets)).sum(axis=1)
         a = self.coefficients[k - self.rank]
         length = np.sqrt(np.maximum(np.einsum("i,pij,j->p", a, inner, a), np.finfo(float).tiny))
-        return 2 * np.maximum(0, 1 - last @ a / length) * self.gain(k)
+        return 2 * np.maximum(0, 1 - last @ a / length[group]) * self.gain(k)
 
     def partial(self, inner: np.ndarray, vertex: int) -> np.ndarray:
         """Return the partial correlations of a vertex of the basis with those before it; (P, k, k) -> (P, vertex)."""
@@ -124,22 +125,44 @@ def pattern_of(shape: Shape) -> Pattern:
     in_order = vertices[:, order]
     rank = int(np.linalg.matrix_rank(vertices))
     made = [np.linalg.pinv(in_order[:, :j]) @ in_order[:, j] for j in range(rank, len(order))]
+    gains = tuple(1 / float(1 + np.square(a).sum()) for a in made)
     cosines = in_order.T @ in_order
     partials = np.zeros((rank, rank))
     for k in range(1, rank):
         partials[k, :k] = _partial(cosines[None, :k, :k], cosines[None, :k, k])[0]
     labels = math.lgamma(len(order) + 1) - _log_symmetries(shape.cosines)
-    return Pattern(shape.name, tuple(order), rank, cosines, partials, tuple(made), labels)
+    return Pattern(shape.name, tuple(order), rank, cosines, partials, tuple(made), gains, labels)
 
 
-def _partial(inner: np.ndarray, last: np.ndarray) -> np.ndarray:
+@cache
+def faint_pattern_of(shape: Shape, noise: float) -> Pattern:
+    """Return how a shape is compared with directions whose noise is so many times their part in the shape.
+
+    *noise* is the ratio of their squared lengths. Where it is large, all cosines are smaller than the shape's, and the
+    best guess of a vertex is Σ_i a_i u_i of those before it, with a = (G + noise)⁻¹ t of their cosines G and those with
+    it, t. So every vertex is compared with that guess. The sum of the errors depends on the order of the vertices, and
+    each order counts.
+    """
+    order = _ordered(shape.vertices)
+    cosines = shape.vertices[:, order].T @ shape.vertices[:, order]
+    made, gains = [], []
+    for j in range(1, len(order)):
+        a = np.linalg.solve(cosines[:j, :j] + noise * np.eye(j), cosines[:j, j])
+        told = float(a @ cosines[:j, j])
+        made.append(a)
+        gains.append(math.sqrt(told) / (1 + noise - told))
+    labels = math.lgamma(len(order))
+    return Pattern(shape.name, tuple(order), 1, cosines, np.zeros((1, 1)), tuple(made), tuple(gains), labels)
+
+
+def _partial(inner: np.ndarray, last: np.ndarray, group: np.ndarray | slice = slice(None)) -> np.ndarray:
     """Return what is left of the cosines of a vector with k others, each once those before it are accounted for.
 
-    Shapes: inner (P, k, k) the cosines of the others, last (P, k) -> (P, k).
+    Shapes: inner (G, k, k) the cosines of the others, of which *group* says whose they are, last (P, k) -> (P, k).
     """
     k = inner.shape[-1]
     # Vectors may lie in one plane too.
-    lower = np.linalg.cholesky(inner + _SAME * np.eye(k))
+    lower = np.linalg.cholesky(inner + _SAME * np.eye(k))[group]
     along = np.zeros_like(last)
     for i in range(k):
         along[:, i] = (last[:, i] - np.einsum("pj,pj->p", lower[:, i, :i], along[:, :i])) / lower[:, i, i]

@@ -35,8 +35,32 @@ def test_how_others_crowd_is_the_sum_over_their_pairs():
     tells = ~np.eye(len(others), dtype=bool)
     tells[np.ix_(grouped, grouped)] = False
     alike = (inner**2)[tells].sum() / np.outer(np.diag(inner), np.diag(inner))[tells].sum()
-    scatter = 2 * 9 / (10**2 * 12) / (tells.sum() / 2)
-    assert found.nu[0] == pytest.approx(1 / (0.1 + (alike - 0.1) - scatter / (alike - 0.1)))
+    # All pairs but those in a group tell how surely they crowd, by standard deviations from evenly spread ones.
+    known = ~np.eye(n, dtype=bool)
+    for group in (grouped, features):
+        known[np.ix_(group, group)] = False
+    away = ((cosines**2)[known].mean() - 1 / m) / (2 * (m - 1) / (m * m * (m + 2)) / (known.sum() / 2)) ** 0.5
+    surely = 1 - (2 / away) ** 2
+    assert surely > 0
+    assert found.nu[0] == pytest.approx(1 / (0.1 + surely * (alike - 0.1)))
+    along, pooled = (U[:, others].T @ directions[:, 1]) ** 2, 1 / (found.nu[0] + 1)
+    r = along.sum() / (1 - (U[:, others].T @ directions[:, 0]) ** 2).sum()
+    r = pooled + surely * (max(r, pooled) * (1 + (2 / len(others)) ** 0.5) - pooled)
+    assert found.kappa[0] == pytest.approx(r / (1 - r) * found.nu[0])
+
+
+def test_directions_at_random_are_hardly_ever_said_to_crowd():
+    rng = np.random.default_rng(6)
+    crowds = 0
+    for _ in range(200):
+        U = unit(rng.normal(size=(16, 24)))
+        cosines = U.T @ U
+        made = np.zeros((1, 2))
+        made[0, 0] = 1
+        found = Surroundings(cosines, 16).crowding(np.array([[0, 1]]), made[None, :0], made)
+        crowds += not np.allclose([found.nu[0], found.kappa[0]], [15, 1])
+    # Two standard deviations; a sum of squares lies beyond that a little more often than a normal number, 2.3 %.
+    assert crowds <= 14
 
 
 def test_what_fills_its_space_evenly_crowds_nowhere():
@@ -74,6 +98,13 @@ def test_a_crowd_at_random_has_no_shape_and_no_level(shape):
         assert not verdict.is_random
         named += bool(verdict.shaped) or bool(verdict.is_beyond.any())
     assert named <= 1
+
+
+def test_of_few_features_a_few_strong_directions_make_no_name():
+    """So few tell little of how they crowd: what the group itself shares with them has to tell too."""
+    rng, scale = np.random.default_rng(7), np.where(np.arange(16) < 3, 4.0, 1.0)
+    named = sum(bool(judge(rng.normal(size=(16, 12)) * scale[:, None]).shaped) for _ in range(300))
+    assert named <= 6
 
 
 @pytest.mark.parametrize("name", ["digon", "triangle", "tetrahedron", "pentagon"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dyn.dynamics.chance.patterns import log_choose, pattern_of
-from dyn.dynamics.chance.search import sought
+from dyn.dynamics.chance.search import faint, sought
 from dyn.dynamics.polytopes.shapes import shapes
 
 ALL = [shape for k in (2, 3, 4, 5, 6, 8, 12) for shape in shapes(k)]
@@ -25,10 +25,10 @@ def test_a_perfect_shape_has_no_error_in_any_frame(shape):
     assert len(pattern.laws(40)) == pattern.rank * (pattern.rank - 1) // 2 + pattern.size - pattern.rank
 
 
-@pytest.mark.parametrize("name", ["digon", "triangle", "tetrahedron", "pentagon"])
+@pytest.mark.parametrize("pattern", [*map(sought, ("digon", "triangle", "tetrahedron", "pentagon")), faint("pentagon")])
 @pytest.mark.parametrize("m", [4, 16])
-def test_at_random_every_chance_is_as_common_as_it_says(name, m):
-    pattern, rng = sought(name), np.random.default_rng(1)
+def test_at_random_every_chance_is_as_common_as_it_says(pattern, m):
+    rng = np.random.default_rng(1)
     errors = []
     for _ in range(2000):
         W = unit(rng.normal(size=(m, pattern.size)))
@@ -44,6 +44,19 @@ def test_how_many_ways_there_are():
     assert math.exp(sought("pentagon").log_count(5)) == pytest.approx(12)
     assert math.exp(sought("tetrahedron").log_count(6)) == pytest.approx(15)
     assert sought("digon").log_count(1) == -math.inf
+
+
+def test_the_best_guess_of_a_vertex_under_noise_is_the_regression_on_those_before():
+    """Vectors whose noise is as long as their vertices, by so many draws of them that the regression is exact."""
+    pattern, rng = faint("pentagon"), np.random.default_rng(5)
+    shape = next(shape for shape in shapes(5) if shape.name == "pentagon").vertices[:, pattern.order]
+    many = 20_000
+    vectors = rng.normal(size=(many, 2)) @ shape + rng.normal(size=(many, 5))
+    for j, a in enumerate(pattern.coefficients, 1):
+        regression = np.linalg.lstsq(vectors[:, :j], vectors[:, j], rcond=None)[0]
+        # The error of a coefficient is about sqrt(2 / 20 000).
+        assert a == pytest.approx(regression, abs=0.04)
+    assert math.exp(faint("pentagon").log_count(5)) == pytest.approx(24)
 
 
 def test_the_count_is_that_of_all_relabelled_groups():
