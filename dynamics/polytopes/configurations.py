@@ -22,10 +22,12 @@ _DROPPED, _WEAK = 0.05, 0.5
 class Configuration:
     """What some of the models have formed: models are their numbers, W (m, n), b (n,) and loss those of the best one.
 
-    form is what name_of() says of W; variant a letter where several configurations have the same form, else empty.
+    polytope is what its strong features form, rest how many are weak or dropped, both as parts_of() says; variant is
+    a letter where several configurations have these in common, else empty.
     """
 
-    form: str
+    polytope: str
+    rest: str
     variant: str
     models: tuple[int, ...]
     W: np.ndarray
@@ -34,8 +36,9 @@ class Configuration:
 
     @property
     def name(self) -> str:
-        """The form with its variant, ``pentagon + 2 weak (b)``."""
-        return f"{self.form} ({self.variant})" if self.variant else self.form
+        """All of that, ``pentagon + 2 weak (b)``."""
+        form = " + ".join(filter(None, (self.polytope, self.rest)))
+        return f"{form} ({self.variant})" if self.variant else form
 
     @cached_property
     def dimensionality(self) -> np.ndarray:
@@ -70,17 +73,17 @@ def configurations(W: np.ndarray, b: np.ndarray, loss: np.ndarray) -> list[Confi
             groups.append([k])
         else:
             group.append(k)
-    forms = [name_of(W[group[0]]) for group in groups]
+    forms = [parts_of(W[group[0]]) for group in groups]
     variants = _variants(forms)
     told = [
-        Configuration(form, variant, tuple(sorted(group)), W[group[0]], b[group[0]], float(loss[group[0]]))
+        Configuration(*form, variant, tuple(sorted(group)), W[group[0]], b[group[0]], float(loss[group[0]]))
         for form, variant, group in zip(forms, variants, groups, strict=True)
     ]
     return sorted(told, key=lambda each: -len(each.models))
 
 
-def name_of(W: np.ndarray) -> str:
-    """Return what the features of W (m, n) form, such as ``pentagon + 1 weak + 2 dropped``.
+def parts_of(W: np.ndarray) -> tuple[str, str]:
+    """Return what the strong features of W (m, n) form, and the others: ``pentagon`` and ``1 weak + 2 dropped``.
 
     Features shorter than a twentieth of the typical norm are dropped, those shorter than half of it weak. Strong ones
     that form no polytope of the catalogue are told by how many there are of each kind, as in ``13 corners 1+6+6``.
@@ -88,9 +91,9 @@ def name_of(W: np.ndarray) -> str:
     norm = np.linalg.norm(W, axis=0)
     typical = typical_norm(norm)
     strong, dropped = norm >= _WEAK * typical, norm < _DROPPED * typical
-    parts = [_of_strong(W[:, strong])] if strong.any() else []
     counts = (int((~strong & ~dropped).sum()), "weak"), (int(dropped.sum()), "dropped")
-    return " + ".join([*parts, *(f"{count} {word}" for count, word in counts if count)])
+    rest = " + ".join(f"{count} {word}" for count, word in counts if count)
+    return _of_strong(W[:, strong]) if strong.any() else "nothing", rest
 
 
 def _of_strong(W: np.ndarray) -> str:
@@ -116,9 +119,9 @@ def _fingerprints(W: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.concatenate([np.sort(G[:, *upper]), np.sort(own), np.sort(b)], axis=1)
 
 
-def _variants(forms: list[str]) -> list[str]:
+def _variants(forms: list[tuple[str, str]]) -> list[str]:
     """Return a, b, … for the forms that are there several times, in their order, and nothing for the others."""
-    often, seen = Counter(forms), Counter[str]()
+    often, seen = Counter(forms), Counter[tuple[str, str]]()
     variants = []
     for form in forms:
         variants.append(_letters(seen[form]) if often[form] > 1 else "")

@@ -1,5 +1,6 @@
 """The census of a sweep whose models were followed to rest: which configurations there are at each point, how often."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,7 @@ class Found:
         it = self.configuration
         return {
             "name": it.name,
+            "polytope": it.polytope,
             "models": list(it.models),
             "loss": it.loss,
             "saddle_index": self.saddle_index,
@@ -64,8 +66,9 @@ class CensusPoint:
 
     @property
     def commonest(self) -> Found | None:
-        """The minimum that most models have formed."""
-        return next(iter(self.minima), None)
+        """Of the polytope that most models have formed, the minimum that most of them have."""
+        most = max(self.polytopes.values(), default=0)
+        return next((each for each in self.minima if self.polytopes[each.configuration.polytope] == most), None)
 
     @property
     def lowest(self) -> Found | None:
@@ -73,10 +76,12 @@ class CensusPoint:
         return min(self.minima, key=lambda each: each.configuration.loss, default=None)
 
     @property
-    def of_form(self) -> int:
-        """How many models have the form of the commonest: the same polytope, whatever its weak features do."""
-        form = self.commonest.configuration.form if self.commonest else ""
-        return sum(each.count for each in self.minima if each.configuration.form == form)
+    def polytopes(self) -> Counter[str]:
+        """How many models have formed each polytope at a minimum, whatever their weak features do."""
+        counts = Counter[str]()
+        for each in self.minima:
+            counts[each.configuration.polytope] += each.count
+        return counts
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -88,13 +93,13 @@ class CensusPoint:
         settings = [f"{value:g}" if isinstance(value, float) else str(value) for value in self.settings.values()]
         common, lowest = self.commonest, self.lowest
         if common is None or lowest is None:
-            return [*settings, "-", "", "", "", "", "", f"{self.at_rest} of {self.models}"]
+            return [*settings, "none", *[""] * 6, f"{self.at_rest} of {self.models}"]
         best = "the same" if lowest is common else f"{lowest.configuration.name}, {lowest.count}"
         return [
             *settings,
             common.configuration.name,
+            f"{self.polytopes[common.configuration.polytope]}",
             f"{common.count}",
-            f"{self.of_form}",
             _in_short(common.configuration.dimensionality),
             f"{common.configuration.loss:.4g}",
             f"{lowest.configuration.loss:.4g}",
@@ -114,7 +119,7 @@ class Census(ShownAsText):
     def header(self) -> list[str]:
         """The names of the table's columns."""
         settings = [_SHORT.get(name, name) for name in self.points[0].settings] if self.points else []
-        return [*settings, "commonest", "models", "of its form", "D", "loss", "lowest loss", "reached by", "at rest"]
+        return [*settings, "commonest", "polytope", "exactly", "D", "loss", "lowest loss", "reached by", "at rest"]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
