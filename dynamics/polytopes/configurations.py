@@ -85,12 +85,13 @@ def configurations(W: np.ndarray, b: np.ndarray, loss: np.ndarray) -> list[Confi
 def parts_of(W: np.ndarray) -> tuple[str, str]:
     """Return what the strong features of W (m, n) form, and the others: ``pentagon`` and ``1 weak + 2 dropped``.
 
-    Features shorter than a twentieth of the typical norm are dropped, those shorter than half of it weak. Strong ones
+    Features up to a twentieth of the typical norm are dropped, others shorter than half of it weak. Strong ones
     that form no polytope of the catalogue are told by how many there are of each kind, as in ``13 corners 1+6+6``.
     """
     norm = np.linalg.norm(W, axis=0)
     typical = typical_norm(norm)
-    strong, dropped = norm >= _WEAK * typical, norm < _DROPPED * typical
+    dropped = norm <= _DROPPED * typical
+    strong = (norm >= _WEAK * typical) & ~dropped
     counts = (int((~strong & ~dropped).sum()), "weak"), (int(dropped.sum()), "dropped")
     rest = " + ".join(f"{count} {word}" for count, word in counts if count)
     return _of_strong(W[:, strong]) if strong.any() else "nothing", rest

@@ -22,7 +22,7 @@ _SHORT = {"n_features": "n", "n_hidden": "m"}
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class CensusEntry:
     """A configuration at a point, and in how many directions the loss leads down from it: at a minimum in none."""
 
     configuration: Configuration
@@ -52,7 +52,7 @@ class CensusPoint:
 
     settings: dict[str, Any]
     models: int
-    found: tuple[Found, ...]
+    found: tuple[CensusEntry, ...]
 
     @property
     def at_rest(self) -> int:
@@ -60,18 +60,18 @@ class CensusPoint:
         return sum(each.count for each in self.found)
 
     @property
-    def minima(self) -> list[Found]:
+    def minima(self) -> list[CensusEntry]:
         """The configurations that are minima, the commonest first."""
         return [each for each in self.found if not each.saddle_index]
 
     @property
-    def commonest(self) -> Found | None:
+    def commonest(self) -> CensusEntry | None:
         """Of the polytope that most models have formed, the minimum that most of them have."""
         most = max(self.polytopes.values(), default=0)
         return next((each for each in self.minima if self.polytopes[each.configuration.polytope] == most), None)
 
     @property
-    def lowest(self) -> Found | None:
+    def lowest(self) -> CensusEntry | None:
         """The minimum with the lowest loss."""
         return min(self.minima, key=lambda each: each.configuration.loss, default=None)
 
@@ -166,7 +166,9 @@ def _point(
     found = configurations(W[resting, :m, :n], b[resting, :n], loss[resting])
     index = index[resting]
     told = [
-        Found(replace(each, models=tuple(resting[list(each.models)].tolist())), int(index[list(each.models)].max()))
+        CensusEntry(
+            replace(each, models=tuple(resting[list(each.models)].tolist())), int(index[list(each.models)].max())
+        )
         for each in found
     ]
     return CensusPoint(settings, len(loss), tuple(told))
