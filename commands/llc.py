@@ -32,7 +32,14 @@ def llc(file: Path, steps: str | None, address: str | None, as_json: bool, **opt
 
     Of a network that is not a toy model, give --loss: FN(model, batch) returns a loss for each example, SCRIPT.py has
     the model, or build_model(), and a list of batches. It is measured at rows, and coarsely.
+
+    Of a census it is measured at the commonest configuration of each size, which takes up to a minute each.
     """
+    from ..recorders.file.hdf5 import is_sweep
+
+    if is_sweep(file):
+        _of_census(file, {"steps": steps, "loss": address, **options}, as_json=as_json)
+        return
     from ..recorders.reading.recording import open_recording
     from ..recorders.stories.coefficients import llc as measure
     from ..recorders.stories.plateaus import parse_steps
@@ -42,6 +49,26 @@ def llc(file: Path, steps: str | None, address: str | None, as_json: bool, **opt
         asked = None if steps is None else parse_steps(steps)
         rows = measure(recording, asked, loss=None if address is None else _loss_of(recording, address), **options)
     echo(json.dumps([row.as_dict() for row in rows], indent=2) if as_json else "\n".join(map(str, rows)))
+
+
+def _of_census(file: Path, options: dict[str, Any], *, as_json: bool) -> None:
+    """Say the coefficients of a census, each as soon as it is known, since together they take minutes."""
+    from ..dynamics.errors import SettingError
+    from ..recorders.stories.census_coefficients import census_coefficients
+    from ..recorders.sweeps.sweep import Sweep
+
+    seed = options.pop("seed")
+    for name, value in options.items():
+        if value not in (None, "critical"):
+            raise SettingError(f"--{name} {value} is about rows, and {file} is the result of a sweep; leave it out")
+    with Sweep(file) as sweep:
+        told = []
+        for each in census_coefficients(sweep, seed=seed):
+            told.append(each.as_dict())
+            if not as_json:
+                echo(str(each))
+    if as_json:
+        echo(json.dumps(told, indent=2))
 
 
 def _loss_of(recording: "Recording", address: str) -> "BatchedLoss":

@@ -24,6 +24,7 @@ EXIT_PARTLY = 3
 @click.option("--repeat", type=click.IntRange(1), metavar="N", help="How many models each point has.")
 @click.option("--loss", "way", type=click.Choice(["population", "samples"]), help="Train on [default: what is faster].")
 @click.option("--record", "recorded", is_flag=True, help="Keep the trajectories, not only how they end.")
+@click.option("--rest/--no-rest", "rested", default=None, help="Follow each model to the critical point next to it.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The result [default: EXPERIMENT-sweep.h5].")
 @click.option("--engine", "engine_name", default="loky", show_default=True, metavar="loky|dask|ray")
 @click.option("--address", metavar="A", help="Of a cluster, such as tcp://10.0.0.1:8786 [default: start one here].")
@@ -52,7 +53,7 @@ def sweep(
     from ..recorders.sweeps.paper import plan_sweep
 
     shorthand = [f"{key}={value}" for key in ("seed", "device") if (value := options.pop(key)) is not None]
-    chosen = {key: options.pop(key) for key in ("repeat", "way", "recorded")}
+    chosen = {key: options.pop(key) for key in ("repeat", "way", "recorded", "rested")}
     plan = plan_sweep(experiment, over, (*assignments, *shorthand), **chosen)
     path = output or Path(f"{experiment}-sweep.h5")
     # Whether a result that is there is this sweep's own is asked later.

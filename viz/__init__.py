@@ -12,6 +12,7 @@ from .kinds import KINDS
 if TYPE_CHECKING:
     from .animation import animate
     from .figures.attribution import plot_attribution
+    from .figures.census import plot_census
     from .figures.comparison import plot_comparison
     from .figures.ensemble import plot_ensemble
     from .figures.levels import plot_levels
@@ -38,6 +39,7 @@ __all__ = [
     "plot_absolute_value",
     "plot_adversarial",
     "plot_attribution",
+    "plot_census",
     "plot_collapse",
     "plot_comparison",
     "plot_correlated",

@@ -101,6 +101,18 @@ def is_about_all(recording: "Recording") -> bool:
     return not settings_of(recording) and (is_network(recording) or not recording.features)
 
 
+def is_census(recording: "Recording") -> bool:
+    """Whether it is a sweep whose models were followed to rest."""
+    from ..recorders.file.hdf5 import is_sweep
+    from ..recorders.sweeps import census
+    from ..recorders.sweeps.sweep import Sweep
+
+    if not is_sweep(recording.path):
+        return False
+    with Sweep(recording.path) as sweep:
+        return census.is_census(sweep)
+
+
 def _grid(recording: "Recording") -> tuple[int, int]:
     """Return how many points of a grid of settings it has, and how many models at each; 0 of both for one model."""
     from ..recorders.sweeps.each_model import grid_of

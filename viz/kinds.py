@@ -132,6 +132,13 @@ def plot(recording: "Recording", kind: str | None = None, ax: "Axes | None" = No
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
+        Kind(
+            name="census",
+            summary="which polytope models form most often at each point of a sweep that followed them to rest",
+            module=".figures.census",
+            fits=fitting.is_census,
+            options=(),
+        ),
         # Before the figures of one model, which would be the first of many.
         Kind(
             name="ensemble-dynamics",

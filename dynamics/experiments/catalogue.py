@@ -17,6 +17,19 @@ def find_experiment(name: str) -> Experiment:
 
 _BEYOND = (
     Experiment(
+        name="census",
+        title="Equal features in few dimensions: which polytope n of them form in m",
+        source="Toy Models of Superposition, The Geometry of Superposition; the paper asks which geometries there are",
+        n_features=5,
+        n_hidden=2,
+        density=0.05,
+        lr=1e-2,
+        schedule="linear",
+        batch_size=512,
+        steps=8_000,
+        every=20,
+    ),
+    Experiment(
         name="k-gons",
         title="Six one-hot features in a plane: the loss descends from one critical k-gon to the next",
         source="Chen et al. 2023, Dynamical versus Bayesian Phase Transitions, arXiv 2310.06301",

@@ -6,6 +6,7 @@ from torch import Tensor
 from ..experiments.experiment import Experiment
 from ..training.evaluation import PopulationLoss
 from ..training.loop import build_features
+from .derivatives import Loss
 from .hamiltonian import BatchLoss
 from .surfaces import one_hot_loss
 
@@ -40,6 +41,11 @@ def population_loss_of(toy: Experiment) -> BatchLoss:
         return exact
     population = PopulationLoss(toy.with_settings(evaluation_size=min(toy.evaluation_size, _SAMPLES)))
     return lambda theta: population.at(parts(theta))
+
+
+def of_one(loss: BatchLoss) -> Loss:
+    """Return a loss of many models as one of the W and b of one."""
+    return lambda *arrays: loss(torch.cat([each.reshape(-1) for each in arrays])[None])[0]
 
 
 def _silence(toy: Experiment) -> float:

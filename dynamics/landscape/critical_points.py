@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from .derivatives import Loss, LossPoint, shifted
+from .derivatives import ExpandableLoss, Loss, LossPoint, shifted
 from .spectrum import Curvature, curvature_at, is_twice_differentiable
 
 # Directions with less than this fraction of the greatest curvature are taken to be flat: no step goes along them.
@@ -72,7 +72,8 @@ def refine(loss: Loss, *parameters: Any, tolerance: float = 1e-9, max_steps: int
         curvature=curvature_at(search.best.point, exact_up_to=start.size),
         distance=float(np.linalg.norm(search.best.moved)),
         converged=converged,
-        twice_differentiable=is_twice_differentiable(loss, *arrays),
+        # What is expanded has a Hessian.
+        twice_differentiable=isinstance(loss, ExpandableLoss) or is_twice_differentiable(loss, *arrays),
         steps=search.steps,
     )
 

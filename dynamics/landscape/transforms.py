@@ -136,12 +136,16 @@ def _diagonal(values: Tensor) -> Tensor:
 def _moments(q: Tensor) -> list[Tensor]:
     """Return ∫₀¹ t^k e^{qt} dt for k = 0 … 3, elementwise."""
     small = q.abs() < _SMALL
-    near, far = torch.where(small, q, 0), torch.where(small, 1, q)
-    e = far.exp()
-    direct = [(e - 1) / far]
+    far = torch.where(small, 1, q)
+    e, inverse = far.exp(), far.reciprocal()
+    moments = [(e - 1) * inverse]
     for k in range(1, 4):
-        direct.append((e - k * direct[-1]) / far)
-    return [torch.where(small, _series(near, k), direct[k]) for k in range(4)]
+        moments.append((e - k * moments[-1]) * inverse)
+    # Of many points few are small, and a series costs more than all else.
+    near = q[small]
+    for k, moment in enumerate(moments):
+        moment[small] = _series(near, k)
+    return moments
 
 
 def _series(q: Tensor, k: int) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dynamics.errors import RecordingError, SettingError
 from ...dynamics.experiments.experiment import Experiment
-from ...dynamics.landscape.batch_losses import is_one_hot, population_loss_of
+from ...dynamics.landscape.batch_losses import is_one_hot, of_one, population_loss_of
 from ...dynamics.landscape.critical_points import refine
 from ...dynamics.landscape.derivatives import Loss
 from ...dynamics.landscape.hamiltonian import BatchLoss
@@ -150,21 +150,14 @@ def _point(rows: ToyRows, row: int, at: str, loss: BatchLoss) -> _Point:
     if found.curvature.saddle_index:
         return _Point(found.parameters, distance, f"a {found.kind}")
     # The samples have a minimum of their own beside that of the population.
-    closer = refine(_of_one(loss), *found.parameters)
+    closer = refine(of_one(loss), *found.parameters)
     refusal = None if closer.converged else "no minimum of the sampled loss beside that of the population"
     return _Point(closer.parameters, _length(closer.parameters, arrays), refusal)
 
 
 def _smooth(toy: Experiment, loss: BatchLoss) -> Loss:
     """Return the loss to search critical points on, a function of W and b."""
-    return _of_one(loss) if is_one_hot(toy) else PopulationSurface.of(toy)
-
-
-def _of_one(loss: BatchLoss) -> Loss:
-    """Return a loss of many models as one of the W and b of one."""
-    import torch
-
-    return lambda *arrays: loss(torch.cat([each.reshape(-1) for each in arrays])[None])[0]
+    return of_one(loss) if is_one_hot(toy) else PopulationSurface.of(toy)
 
 
 def _length(reached: Sequence[np.ndarray], start: Sequence[np.ndarray]) -> float:

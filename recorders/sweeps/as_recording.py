@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...dynamics.errors import RecordingError
+from ...dynamics.training.at_rest import REST
 from ..file.creation import create_file
 from ..file.hdf5 import is_sweep
 from ..file.store import Store
@@ -117,7 +118,7 @@ def _check_room(sweep: Sweep, folder: Path) -> None:
 
 def room_for(sweep: Sweep) -> float:
     """Return how many bytes the recording of a sweep takes at most."""
-    arrays = {name: sweep.dataset(name) for name in sweep.names}
+    arrays = {name: sweep.dataset(name) for name in _names(sweep)}
     needed = sum(array.nbytes for array in arrays.values())
     for name, axis in FEATURES.items():
         if name in arrays:
@@ -135,7 +136,7 @@ def write_recording(sweep: Sweep, path: Path, *, progress: Progress = iter) -> N
     their features. Raises RecordingError where a file cannot be written.
     """
     steps = np.zeros(1, dtype=np.int64) if sweep.step is None else sweep.step
-    each = sum(sweep.dataset(name).nbytes for name in sweep.names) // len(steps)
+    each = sum(sweep.dataset(name).nbytes for name in _names(sweep)) // len(steps)
     part = max(1, _BYTES // max(1, each))
     starts = progress(range(0, len(steps), part))
     blocks = (_block(sweep, steps, slice(start, start + part)) for start in starts)
@@ -149,6 +150,11 @@ def write_recording(sweep: Sweep, path: Path, *, progress: Progress = iter) -> N
     store.close("complete", final_row=1)
 
 
+def _names(sweep: Sweep) -> list[str]:
+    """Return the arrays that are of a training; where its models would come to rest is none of it."""
+    return [name for name in sweep.names if name not in REST]
+
+
 def _config(sweep: Sweep) -> dict[str, Any]:
     axes = {name: list(values) for name, values in sweep.axes.items()}
     if set(axes) - set(_GRID):
@@ -159,7 +165,7 @@ def _config(sweep: Sweep) -> dict[str, Any]:
 
 def _block(sweep: Sweep, steps: np.ndarray, part: slice) -> Block:
     """Return some rows of all models: parameters, and what is measured of each model as a probe and as their mean."""
-    arrays = {name: _rows(sweep, name, part) for name in sweep.names}
+    arrays = {name: _rows(sweep, name, part) for name in _names(sweep)}
     channels, scalars = {}, {}
     for name, values in arrays.items():
         if name in _PARAMETERS:

@@ -8,6 +8,10 @@ from time import perf_counter
 
 from joblib import cpu_count
 
+from ...dynamics.experiments.experiment import Experiment
+from ...dynamics.landscape.derivatives import LossPoint
+from ...dynamics.landscape.surfaces import PopulationSurface
+from ...dynamics.training.at_rest import BLUR
 from ...dynamics.training.evaluation import evaluation_of
 from ...dynamics.training.loop import build_model
 from ...dynamics.training.on_population import steps_of, train_on_population
@@ -20,6 +24,8 @@ from .tasks import SweepTask, training_of
 
 # So many tasks, spread over the sweep, are tried for as many seconds each; on the population loss for so many steps.
 _TRIED, _SECONDS, _STEPS = 3, 0.3, 5
+# So many Hessians a model takes to come to rest, as seen in the census.
+_HESSIANS = 5
 # What a worker takes to start, in seconds.
 _START = 3.0
 
@@ -77,7 +83,21 @@ def _largest(tasks: Sequence[SweepTask]) -> list[SweepTask]:
 
 
 def _seconds(task: SweepTask) -> float:
-    """Return how long the training of a task will take, from its first steps."""
+    """Return how long a task will take, from its first steps and, where its models go to rest, one Hessian."""
+    return _seconds_of_training(task) + (_seconds_to_rest(task.experiment) if task.rested else 0)
+
+
+def _seconds_to_rest(experiment: Experiment) -> float:
+    model = build_model(experiment.member(0).with_settings(device="cpu"))
+    loss, first = PopulationSurface.of(experiment, blur=BLUR), [p.detach().numpy() for p in model.parameters()]
+    # The first one finds its memory.
+    LossPoint(loss, first)
+    began = perf_counter()
+    LossPoint(loss, first).hessian()
+    return (perf_counter() - began) * _HESSIANS * (experiment.n_instances or 1)
+
+
+def _seconds_of_training(task: SweepTask) -> float:
     if task.way == "population":
         began = perf_counter()
         train_on_population(task.experiment, steps=_STEPS)
@@ -98,10 +118,11 @@ def _bytes_of_model(task: SweepTask) -> int:
     """Return how many bytes of the result one model of a task is, all its rows."""
     experiment = task.experiment.with_settings(device="cpu")
     numbers = sum(p.numel() for p in build_model(experiment).parameters()) // (experiment.n_instances or 1)
+    at_rest = 8 * (numbers + 2) if task.rested else 0
     if task.way == "population":
-        return 8 * (numbers + 1)
+        return 8 * (numbers + 1) + at_rest
     rows = -(-experiment.steps // experiment.every) + 1 if task.recorded else 1
-    return rows * (4 * numbers + 8 * len(evaluation_of(experiment).measures))
+    return rows * (4 * numbers + 8 * len(evaluation_of(experiment).measures)) + at_rest
 
 
 def _duration(seconds: float) -> str:

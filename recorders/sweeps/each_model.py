@@ -60,7 +60,7 @@ def _of_sweep(sweep: Sweep, parameter: str | None) -> Models:
     leading = len(sweep.axes) + 1
     matrices = _each(sweep.dataset(name), leading)
     losses = _each(sweep.dataset(loss), leading) if loss else repeat(None)
-    points = _points([{axis: values} for axis, values in sweep.axes.items()])
+    points = points_of([{axis: values} for axis, values in sweep.axes.items()])
     settings = (point for point in points for _ in range(sweep.repeat))
     step = np.zeros(1) if sweep.step is None else sweep.step
 
@@ -118,14 +118,14 @@ def _instances(series: Series) -> Iterator[np.ndarray]:
 def grid_of(recording: Recording) -> list[dict[str, Any]]:
     """Return the settings of each point of the grid of instances."""
     if sweep := recording.config.get("sweep"):
-        return _points([{name: values} for name, values in sweep["axes"].items()])
+        return points_of([{name: values} for name, values in sweep["axes"].items()])
     settings = catalogue_entry(recording.config)
     lists = {name: settings[name] for name in (*ROWS, *COLUMNS) if isinstance(settings.get(name), list)}
     # Settings along the rows of the grid go together, value by value.
-    return _points([{name: lists[name] for name in names if name in lists} for names in (ROWS, COLUMNS)])
+    return points_of([{name: lists[name] for name in names if name in lists} for names in (ROWS, COLUMNS)])
 
 
-def _points(axes: Sequence[Mapping[str, Sequence[Any]]]) -> list[dict[str, Any]]:
+def points_of(axes: Sequence[Mapping[str, Sequence[Any]]]) -> list[dict[str, Any]]:
     """Return the settings at each point of a grid; along each axis one or more settings vary together."""
     places = [[dict(zip(axis, values, strict=True)) for values in zip(*axis.values(), strict=True)] for axis in axes]
     grid = product(*(each or [{}] for each in places))

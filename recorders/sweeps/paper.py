@@ -1,4 +1,4 @@
-"""The sweeps of the paper by the name of their experiment: the axes where it has more than the catalogue's lists."""
+"""The sweeps by the name of their experiment that have more than the catalogue's lists: the paper's, and the census."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -14,13 +14,15 @@ from .tasks import Way
 
 
 class Preset(NamedTuple):
-    """Axes as parse_axis() reads them, changed settings, and how many models there are at each point."""
+    """Axes as parse_axis() reads them, changed settings, how many models each point has, and if they go to rest."""
 
     axes: tuple[str, ...]
     settings: Mapping[str, Any] = MappingProxyType({})
     repeat: int | None = None
+    rested: bool = False
 
 
+_UP_TO_SIXTEEN = f"n_features={','.join(map(str, range(3, 17)))}"
 _PHASES = Preset(("density=log:0.01:1:50", "importance_extra=log:0.1:10:50"), repeat=10)
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
@@ -28,6 +30,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "phase-2x1": _PHASES,
         "phase-3x2": _PHASES,
         "uniform-geometry": Preset(("density=log:1:0.05:30",), MappingProxyType({"n_features": 400, "n_hidden": 30})),
+        "census": Preset(("density=0.05", "n_hidden=2,3,4,5", _UP_TO_SIXTEEN), repeat=100, rested=True),
         "pca-collapse": Preset(("density=log:0.7:0.03:12",), repeat=20),
     }
 )
@@ -41,11 +44,13 @@ def plan_sweep(
     repeat: int | None = None,
     way: Way | None = None,
     recorded: bool = False,
+    rested: bool | None = None,
 ) -> SweepPlan:
     """Return the plan of an experiment of the catalogue from texts: axes, ``KEY=VALUE`` settings.
 
     The axes are those of its preset, where it has one, and those in *over*, which win; a list among the settings is an
-    axis too. Raises SettingError for a key that is given twice, and as make_plan() and parse_axis() do.
+    axis too. rested, by default as the preset says, follows the models to rest. Raises SettingError for a key that is
+    given twice, and as make_plan() and parse_axis() do.
     """
     entry = find_experiment(name)
     preset = PRESETS.get(name, Preset(()))
@@ -68,4 +73,6 @@ def plan_sweep(
         seen.add(axis.name)
         axes[axis.name] = axis
     models = repeat or preset.repeat or entry.repeat
-    return make_plan(experiment, axes.values(), repeat=models, way="samples" if unused else way, recorded=recorded)
+    chosen: Way | None = "samples" if unused else way
+    rests = preset.rested and not recorded if rested is None else rested
+    return make_plan(experiment, axes.values(), repeat=models, way=chosen, recorded=recorded, rested=rests)

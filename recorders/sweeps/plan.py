@@ -8,6 +8,7 @@ from typing import Any
 
 from ...dynamics.errors import SettingError
 from ...dynamics.experiments.experiment import COLUMNS, ROWS, Experiment
+from ...dynamics.training.at_rest import check_rest
 from ...dynamics.training.on_population import UNUSED, is_exact
 from .axes import Axis
 from .tasks import SweepTask, Way
@@ -35,7 +36,8 @@ class Failure:
 class SweepPlan:
     """A sweep: one experiment without lists, the axes along which it varies, and *repeat* models at each point.
 
-    way is what the models are trained on, recorded whether their trajectories are kept.
+    way is what the models are trained on, recorded whether their trajectories are kept, rested whether the models are
+    followed to the critical points next to them.
     """
 
     experiment: Experiment
@@ -43,6 +45,7 @@ class SweepPlan:
     repeat: int
     way: Way
     recorded: bool = False
+    rested: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,7 +67,10 @@ class SweepPlan:
         tasks, failures = [], []
         for place in self._places():
             try:
-                tasks.append(SweepTask(self._ensemble(place), place, self.way, self.recorded))
+                ensemble = self._ensemble(place)
+                if self.rested:
+                    check_rest(ensemble)
+                tasks.append(SweepTask(ensemble, place, self.way, self.recorded, self.rested))
             except SettingError as error:
                 failures.append(Failure(self.points(place), str(error)))
         return tasks, failures
@@ -113,12 +119,14 @@ def make_plan(
     repeat: int | None = None,
     way: Way | None = None,
     recorded: bool = False,
+    rested: bool = False,
 ) -> SweepPlan:
     """Return the plan of a sweep over *axes* and over the experiment's own lists of densities and importances.
 
     repeat: how many models each point has, by default as many as the experiment. way: train on the exact "population"
     loss or on "samples"; by default on the population loss where it is exact at all points, final values are enough
-    and no axis is a setting of the training on samples. recorded: keep the trajectories.
+    and no axis is a setting of the training on samples. recorded: keep the trajectories. rested: follow the models to
+    rest, as at_rest() does.
 
     Raises SettingError for a way that is not open, and for lists and axes that do not go together.
     """
@@ -126,7 +134,9 @@ def make_plan(
     by_name = own | {axis.name: axis for axis in axes}
     if recorded and not {"steps", "every"}.isdisjoint(by_name):
         raise SettingError("trajectories over steps or every have different rows at each point; sweep without --record")
-    plan = SweepPlan(base, tuple(by_name.values()), repeat or experiment.repeat, "population", recorded)
+    if recorded and rested:
+        raise SettingError("models are followed to rest from where they end; sweep without --record, or with --no-rest")
+    plan = SweepPlan(base, tuple(by_name.values()), repeat or experiment.repeat, "population", recorded, rested)
     tasks, failures = plan.cut()
     if not tasks:
         raise SettingError(failures[0].reason)

@@ -24,9 +24,17 @@ _TRAINING = {
     "population": "on the population loss itself, exact, by annealed Adam; loss and parameters have no sampling noise",
     "samples": "on minibatches of samples, as the experiment says",
 }
+_RESTED = "; each followed to the critical point of the population loss next to it, by Newton steps"
 _FUSED = "; toy models by a fused step without autograd, points that train together sharing their random draws"
 # What the axes of a model's parameters are called.
-_AXES = {"W": ("hidden", "feature"), "b": ("feature",), "W1": ("neuron", "feature"), "W2": ("feature", "neuron")}
+_AXES = {
+    "W": ("hidden", "feature"),
+    "b": ("feature",),
+    "W1": ("neuron", "feature"),
+    "W2": ("feature", "neuron"),
+    "critical_W": ("hidden", "feature"),
+    "critical_b": ("feature",),
+}
 
 
 def write_result(
@@ -72,7 +80,7 @@ def _identity(plan: SweepPlan) -> dict[str, str]:
 
 def _training(plan: SweepPlan) -> str:
     fused = plan.way == "samples" and any(is_fusible(task.experiment) for task in plan.cut()[0])
-    return _TRAINING[plan.way] + (_FUSED if fused else "")
+    return _TRAINING[plan.way] + (_FUSED if fused else "") + (_RESTED if plan.rested else "")
 
 
 def _attributes(plan: SweepPlan, failures: Sequence[Failure]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from ...dynamics.ensembles.gathering import FEWEST_ROWS
 from ...dynamics.errors import RecordingError, SettingError
 from ..text import ShownAsText, readable
 from .as_recording import Progress
+from .census import census_of, is_census
 from .each_model import features_of
 from .statistics import SweepStatistics, statistics_of
 from .sweep import Sweep
@@ -75,14 +76,20 @@ def summarize_sweep(sweep: Sweep) -> SweepSummary:
 def sweep_document(sweep: Sweep, *, progress: Progress = iter) -> dict[str, Any]:
     """Return what a sweep holds and what its models, which *progress* wraps, do at all its points, as JSON can hold."""
     told = statistics_of(sweep, progress=progress).as_dict() if features_of(sweep) else None
-    return summarize_sweep(sweep).as_dict() | {"statistics": told}
+    census = census_of(sweep).as_dict() if is_census(sweep) else None
+    return summarize_sweep(sweep).as_dict() | {"statistics": told, "census": census}
 
 
 def sweep_lines(sweep: Sweep, *, progress: Progress = iter) -> str:
-    """Return what a sweep holds and what its models, which *progress* wraps, do at its first points, in lines."""
+    """Return what a sweep holds and what its models, which *progress* wraps, do at its first points, in lines.
+
+    Where they were followed to rest, it is the census of all points.
+    """
     summary = summarize_sweep(sweep)
     lines = [str(summary)]
-    if features_of(sweep):
+    if is_census(sweep):
+        lines += ["", str(census_of(sweep, progress=progress))]
+    elif features_of(sweep):
         told = statistics_of(sweep, points=MOST_POINTS, progress=progress)
         lines += [f"{told.parameter}, with 95 % confidence intervals over models in brackets", str(told)]
         if summary.points > MOST_POINTS:

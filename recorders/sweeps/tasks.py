@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ...dynamics.experiments.experiment import Experiment
+from ...dynamics.training.at_rest import at_rest
 from ...dynamics.training.on_population import train_on_population
 
 if TYPE_CHECKING:
@@ -26,18 +27,21 @@ class SweepTask:
     """An ensemble over densities, importances and repeats, trained as one.
 
     place says where its points lie in the sweep, one slice for each axis; recorded whether its trajectories are kept
-    or its last rows only.
+    or its last rows only; rested whether its models are followed to the critical points next to them.
     """
 
     experiment: Experiment
     place: tuple[slice, ...]
     way: Way
     recorded: bool = False
+    rested: bool = False
 
     @cached_property
     def name(self) -> str:
         """What the task is called: a hash of everything that decides its results."""
-        return sha256(f"{_VERSION} {self.way} {self.recorded} {_text(self.experiment)}".encode()).hexdigest()[:32]
+        ends = " at rest" if self.rested else ""
+        what = f"{_VERSION} {self.way} {self.recorded} {_text(self.experiment)}{ends}"
+        return sha256(what.encode()).hexdigest()[:32]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,9 +51,13 @@ class SweepTask:
     def train(self) -> dict[str, np.ndarray]:
         """Train its models; return each array, (instances, …) of final values or (instances, rows, …) of trajectories.
 
-        They are the parameters by name, what the experiment evaluates (expected_loss …), and of trajectories the steps
-        of the rows, (rows,).
+        They are the parameters by name, what the experiment evaluates (expected_loss …), of trajectories the steps of
+        the rows, (rows,), and of models followed to rest what at_rest() finds.
         """
+        arrays = self._trained()
+        return arrays | at_rest(self.experiment, arrays["W"], arrays["b"]) if self.rested else arrays
+
+    def _trained(self) -> dict[str, np.ndarray]:
         if self.way == "population":
             W, b, loss = train_on_population(self._seeded)
             return {"W": W, "b": b, "expected_loss": loss}

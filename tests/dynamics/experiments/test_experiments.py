@@ -19,6 +19,14 @@ RECIPES = {
         "nonlinearity": ("linear", *("relu",) * 7),
         "importance": "0.7^i",
     },
+    "census": {
+        "density": 0.05,
+        "importance": 1.0,
+        "lr": 1e-2,
+        "schedule": "linear",
+        "batch_size": 512,
+        "steps": 8_000,
+    },
     "energy-levels": {
         "n_features": 30,
         "n_hidden": 5,
