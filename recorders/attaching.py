@@ -20,6 +20,7 @@ from .model.optimizers import stepping_optimizers
 from .model.payments import check_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
+from .model.summaries import SummaryChoice, check_choice
 from .resuming.taking import Keeper, check_pace, checkpoint_bytes
 from .ring.channels import row_bytes
 from .ring.paths import real
@@ -57,6 +58,7 @@ def attach(
     gradients: Literal["allocation"] | None = None,
     buffers: Buffers = True,
     checkpoint_every: int | None = None,
+    summaries: SummaryChoice = None,
 ) -> Recorder:
     """Record every step of a training into the file *path*; return the recorder, a context manager.
 
@@ -83,7 +85,8 @@ def attach(
     step brought, to first order, gradient times motion: one number a feature, one for each parameter without features.
     checkpoint_every: at the first step, every K-th and the end keep what it takes to go on, for
     ``recording.resume_into()``: model, optimizers, the states of the random generators, and whatever
-    ``recorder.keep()`` is given.
+    ``recorder.keep()`` is given. summaries: True keeps no parameters but, for each, norms and a sketch in every row and
+    its spectrum from time to time, some 64 kB a row however large the model is; see ``recording.summaries``.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
     whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
@@ -105,12 +108,26 @@ def attach(
         return SilentRecorder(file)
     check_sharding(model, optimizers)
     check_pace(checkpoint_every)
-    sources = Sources(model, select, features, probes or {}, labels, buffers, with_payments=gradients is not None)
+    check_choice(summaries)
+    if summaries and gradients is not None:
+        raise SettingError("gradients='allocation' takes whole parameters, and summaries keep none; choose one of them")
+    sources = Sources(
+        model,
+        select,
+        features,
+        probes or {},
+        labels,
+        buffers,
+        with_payments=gradients is not None,
+        with_summaries=bool(summaries),
+    )
     if sources.is_sharded and checkpoint_every is not None:
         raise SettingError("checkpoint_every does not keep shards; torch.distributed.checkpoint does")
+    if sources.is_sharded and summaries:
+        raise SettingError("summaries are of whole parameters, and this process holds shards; use select=… or every=…")
     if sources.is_sharded:
         file, attributes = own_file(file)
-    attributes["not_recorded"] = json.dumps(sources.constants.left_out)
+    attributes["not_recorded"] = json.dumps(sources.not_recorded)
     lost = lost_recorder(file) if overwrite or resume is not False else None
     gaps = Gaps(model, sources.recorded, select, optimizers)
     copies: list[Copies] = []

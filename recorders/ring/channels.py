@@ -11,7 +11,7 @@ from ...dynamics.errors import SettingError
 from .matrices import MatrixView
 
 FeatureAxis = Literal["columns", "rows"]
-ChannelGroup = Literal["parameters", "features", "probes", "buffers", "constants"]
+ChannelGroup = Literal["parameters", "features", "probes", "buffers", "constants", "summaries"]
 
 # step, time and the scalars that every recording has (loss, lr).
 _ROW_OVERHEAD = 4 * 8

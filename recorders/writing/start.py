@@ -180,7 +180,7 @@ def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> Non
             "that can be continued"
         )
     wanted = {channel.path: channel for channel in stored_channels(channels)}
-    found = {name for name in array_paths(file) if name.startswith(("parameters/", "buffers/"))}
+    found = {name for name in array_paths(file) if name.startswith(("parameters/", "buffers/", "summaries/"))}
     differing = sorted(found - wanted.keys())
     new = [channel for channel in channels if channel.group != "probes" and channel.path not in file]
     addable = {each.path for each in stored_channels(new)} if not differing else set()
