@@ -22,14 +22,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+try:
+    from ._folding import fold
+except ImportError:
+    fold = None
+
 # All sketches of a model together have about so many numbers, and no parameter that has so many has fewer.
 BUCKETS, FEWEST = 8192, 31
 # What every sketch is drawn from, so that those of two recordings can be compared.
 SEED = 18
 # Elements that are done at once: a core's own cache holds them, their signs and their products.
 _RUN = 2**15
+# A core's nearest cache holds so many buckets.
+_ROUND = 2**11
 # The table of signs has so many places to begin at.
 _PLACES = 2**16
+# Norms are summed in single precision, which so many numbers do not harm; sums of squares between these lost none.
+_PART = 2**20
+_LEAST, _MOST = 1e-24, 1e30
 
 
 def bucket_counts(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
@@ -39,7 +49,7 @@ def bucket_counts(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     for name, shape in shapes.items():
         size = math.prod(shape)
         wanted = max(FEWEST, round(BUCKETS * size / max(total, 1)))
-        prime = _prime_from(min(wanted, _RUN // 4), shape)
+        prime = _prime_from(min(wanted, BUCKETS), shape)
         counts[name] = size if size <= prime else prime
     return counts
 
@@ -48,35 +58,45 @@ class Projection:
     """Makes the sketch of one parameter; what it holds is small beside the parameter."""
 
     def __init__(self, name: str, size: int, buckets: int, device: torch.device | str = "cpu"):
-        self.size, self.buckets = size, buckets
         self.is_exact = size == buckets
-        self._length = buckets * (_RUN // buckets) if buckets else 0
-        runs = 0 if self.is_exact else -(-size // self._length)
-        words = _words(name, runs)
-        # Each run has its row, in which its buckets begin at a place of their own, and a sign.
-        self._sums = torch.zeros(runs, 2 * buckets, device=device)
-        self._turns = torch.from_numpy(1 - 2 * (words >> np.uint64(63)).astype(np.float32)).to(device)
-        self._runs = [self._run(k, word, device) for k, word in enumerate(words.tolist())]
+        self._buckets, self._device = buckets, str(device)
+        words = np.empty(0, np.uint64) if self.is_exact else _words(name, -(-size // _RUN))
+        # Of each run: where its signs begin, in which bucket it does, and whether all its signs are turned.
+        runs = [words % _PLACES, (words >> np.uint64(20)) % np.uint64(2**40) % np.uint64(max(buckets, 1)), words >> 63]
+        self._runs = np.stack(runs, axis=1).astype(np.int64)
+        self._runs[:, 2] = 1 - 2 * self._runs[:, 2]
 
-    def of(self, flat: Tensor) -> Tensor:
-        """Return the sketch of the parameter's elements (size,) as they are now; (buckets,) float32."""
+    def of(self, flat: Tensor) -> tuple[Tensor, float]:
+        """Return the sketch of the parameter's elements (size,) as they are now, (buckets,) float32; and their norm."""
         if self.is_exact:
-            return flat.float()
-        for part, (signs, products, beyond, table, target) in zip(flat.split(self._length), self._runs, strict=True):
-            torch.mul(part, signs, out=products)
-            beyond.zero_()
-            torch.sum(table, 0, out=target)
-        total = self._turns @ self._sums
-        return total[: self.buckets] + total[self.buckets :]
+            return flat.float(), norm_of(flat)
+        if fold is None or flat.dtype != torch.float32 or flat.device.type != "cpu" or not flat.is_contiguous():
+            return self._folded(flat), norm_of(flat)
+        # Of few buckets there are several rounds, so that it is not always at an end of them.
+        room = torch.empty(max(1, _ROUND // self._buckets), self._buckets)
+        squares = fold(flat.numpy(), _signs("cpu").numpy(), self._runs, _RUN, room.numpy())
+        sketch = room.sum(0)
+        return sketch, math.sqrt(squares) if _LEAST < squares < _MOST else norm_of(flat)
 
-    def _run(self, k: int, word: int, device: torch.device | str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        count = min(self._length, self.size - k * self._length)
-        place, first = word % _PLACES, (word >> 20) % 2**40 % self.buckets
-        signs, room = _signs(str(device)), _room(str(device))
-        height = -(-count // self.buckets)
-        table = room[: height * self.buckets]
-        target = self._sums[k, first : first + self.buckets]
-        return signs[place : place + count], table[:count], table[count:], table.view(height, self.buckets), target
+    def _folded(self, flat: Tensor) -> Tensor:
+        # A run begins at one of the first buckets of a room that is folded up at the end, whole buckets long.
+        height = -(-(min(len(flat), _RUN) + self._buckets) // self._buckets)
+        room, signs = torch.zeros(height * self._buckets, device=self._device), _signs(self._device)
+        for part, (place, first, turn) in zip(flat.split(_RUN), self._runs.tolist(), strict=True):
+            room[first : first + len(part)].addcmul_(part, signs[place : place + len(part)], value=turn)
+        return room.view(height, self._buckets).sum(0)
+
+
+def norm_of(flat: Tensor) -> float:
+    """Return the norm of elements (size,), summed so that single precision does not harm."""
+    norm = _norm(flat, torch.float64 if flat.dtype == torch.float64 else torch.float32)
+    # Squares of very small or large numbers have no place in single precision.
+    return norm if _LEAST < norm**2 < _MOST else _norm(flat, torch.float64)
+
+
+def _norm(flat: Tensor, dtype: torch.dtype) -> float:
+    parts = torch.stack([torch.linalg.vector_norm(part, dtype=dtype) for part in flat.split(_PART)])
+    return float(torch.linalg.vector_norm(parts, dtype=torch.float64))
 
 
 @cache
@@ -85,11 +105,6 @@ def _signs(device: str) -> Tensor:
     words = np.random.PCG64(SEED).random_raw(-(-size // 64))
     bits = np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little")[:size]
     return torch.from_numpy(1 - 2 * bits.astype(np.float32)).to(device)
-
-
-@cache
-def _room(device: str) -> Tensor:
-    return torch.empty(_RUN, device=device)
 
 
 def _words(name: str, number: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from ..ring.channels import Channel
 from ..ring.ring import Ring
 from .copies import check_shape
 from .parameters import Place, local
-from .sketches import Projection, bucket_counts
+from .sketches import Projection, bucket_counts, norm_of
 
 SummaryChoice = bool | Literal["auto"] | None
 
@@ -31,8 +31,6 @@ SINGULAR_VALUES, QUANTILES = 16, (0.1, 0.25, 0.5, 0.75, 0.9)
 _WORK_EACH, _EIGENVALUE_WORK = 16, 25
 # The last row takes up more, some seconds of it: how a matrix ended is asked for most.
 _LAST_WORK = 2**36
-# Norms are summed in single precision, which so many numbers do not harm.
-_PART = 2**20
 
 
 def check_choice(summaries: Any) -> None:
@@ -152,10 +150,10 @@ class _Summarised:
         tensor = local(parameter).detach()
         check_shape(self._place, tensor, self._shape)
         flat = _flat(tensor)
-        self._sketch[slot] = self._projection.of(flat).cpu().numpy()
-        self._norm[slot] = _norm(flat)
+        sketch, self._norm[slot] = self._projection.of(flat)
+        self._sketch[slot] = sketch.cpu().numpy()
         gradient = local(parameter).grad if has_gradient else None
-        self._gradient[slot] = math.nan if gradient is None else _norm(_flat(gradient.detach()))
+        self._gradient[slot] = math.nan if gradient is None else norm_of(_flat(gradient.detach()))
         for rows in self._in_turn.values():
             rows[slot] = math.nan
         if before is None:
@@ -208,9 +206,3 @@ def _flat(tensor: Tensor) -> Tensor:
     if tensor.layout != torch.strided:
         tensor = tensor.coalesce().values()
     return (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).reshape(-1)
-
-
-def _norm(flat: Tensor) -> float:
-    dtype = torch.float64 if flat.dtype == torch.float64 else torch.float32
-    parts = [torch.linalg.vector_norm(part, dtype=dtype) for part in flat.split(_PART)]
-    return float(parts[0] if len(parts) == 1 else torch.linalg.vector_norm(torch.stack(parts), dtype=torch.float64))

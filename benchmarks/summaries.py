@@ -1,0 +1,237 @@
+"""What summaries of a transformer of 25 million parameters cost, beside wandb.watch and TensorBoard; and their errors.
+
+    pip install -c constraints.txt -e '.[bench]'
+    python benchmarks/summaries.py [cost] [memory] [errors] [--pairs N] [--threads N] [--layers 12] [--width 416]
+
+cost: every way trains the same model in turn with one bare twin of it, a step each, in one process; the ratio of the
+sums of seconds, and the median of the ratios of pairs. memory: the peak of a training in a process of its own, beside a
+bare one. errors: a model of 0.8 million parameters, recorded whole and by summaries in one run; its sketch against what
+it is a sketch of.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from workloads import Keep, Workload
+
+import dyn
+from dyn.dynamics.geometry.sketches import sketched_cosines
+
+_VOCABULARY, _LENGTH = 256, 64
+Way = Callable[[Workload, Path, ExitStack], Keep]
+
+
+def transformer(layers: int, width: int, sequences: int) -> Workload:
+    """A transformer made at random, trained on tokens at random."""
+    layer = nn.TransformerEncoderLayer(width, 4, 4 * width, dropout=0.0, batch_first=True)
+    body = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+    model = nn.Sequential(nn.Embedding(_VOCABULARY, width), body, nn.Linear(width, _VOCABULARY))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
+    generator = torch.Generator().manual_seed(0)
+
+    def loss() -> torch.Tensor:
+        # Each token is the one before, but for a fifth of them.
+        x = torch.randint(_VOCABULARY, (sequences, 1), generator=generator).expand(-1, _LENGTH).clone()
+        changed = torch.rand(x.shape, generator=generator) < 0.2
+        x[changed] = torch.randint(_VOCABULARY, (int(changed.sum()),), generator=generator)
+        return nn.functional.cross_entropy(model(x[:, :-1]).flatten(0, 1), x[:, 1:].flatten())
+
+    return Workload(model, optimizer, loss)
+
+
+def nothing(_workload: Workload, _folder: Path, _stack: ExitStack) -> Keep:
+    return lambda _: None
+
+
+def summaries(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
+    path = folder / "summaries.h5"
+    recorder = stack.enter_context(dyn.attach(workload.model, workload.optimizer, path, summaries=True))
+    return lambda loss: recorder.log(loss=loss)
+
+
+def whole(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
+    recorder = stack.enter_context(dyn.attach(workload.model, workload.optimizer, folder / "whole.h5"))
+    return lambda loss: recorder.log(loss=loss)
+
+
+def tensorboard(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = stack.enter_context(SummaryWriter(folder / "tensorboard"))
+    count = iter(range(10**9))
+
+    def keep(loss: torch.Tensor) -> None:
+        k = next(count)
+        writer.add_scalar("loss", loss, k)
+        for name, p in workload.model.named_parameters():
+            writer.add_histogram(name, p, k)
+            writer.add_histogram(f"{name}.grad", p.grad, k)
+
+    return keep
+
+
+def wandb_watch(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
+    os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", WANDB_DIR=str(folder))
+    wandb = import_module("wandb")
+    run = wandb.init(project="summaries", dir=folder)
+    stack.callback(run.finish)
+    run.watch(workload.model, log="all", log_freq=1)
+    return lambda loss: run.log({"loss": loss.item()})
+
+
+WAYS: dict[str, Way] = {
+    "bare again (the noise)": nothing,
+    "dyn, summaries": summaries,
+    "dyn, whole parameters": whole,
+    "TensorBoard, histograms": tensorboard,
+    "wandb.watch, log=all": wandb_watch,
+}
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def tell_cost(make: Callable[[], Workload], pairs: int, ways: list[str]) -> None:
+    torch.manual_seed(0)
+    bare = make()
+    count = sum(p.numel() for p in bare.model.parameters())
+    print(f"{count:,} parameters, {pairs} pairs of a bare step and a watched one, {torch.get_num_threads()} threads")
+    print(f"{'':26s} of the sums   median of pairs   quartiles       s a step   kB a row")
+    for name, way in WAYS.items():
+        if ways and not any(each in name for each in ways):
+            continue
+        torch.manual_seed(0)
+        kept = make()
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ExitStack() as stack:
+            keep = way(kept, Path(folder), stack)
+            before = size_of(Path(folder))
+            seconds = []
+            for k in range(pairs + 2):
+                runs = [(bare, lambda _: None), (kept, keep)][:: 1 if k % 2 else -1]
+                took = {id(workload): workload.run(each, 1) for workload, each in runs}
+                seconds.append((took[id(bare)], took[id(kept)]))
+            stack.close()
+            size = size_of(Path(folder)) - before
+        one, other = np.array(seconds[2:]).T
+        ratios = other / one
+        low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+        print(
+            f"{name:26s} {other.sum() / one.sum():11.3f} {middle:17.3f}   {low:.3f} to {high:.3f} {one.mean():10.2f}"
+            f" {size / 1000 / (pairs + 3):10.1f}",
+            flush=True,
+        )
+
+
+def peak(arguments: argparse.Namespace, way: str) -> float:
+    """Return the megabytes that a training in a process of its own has at most."""
+    command = [sys.executable, __file__, "peak", "--ways", way, "--layers", str(arguments.layers)]
+    command += ["--width", str(arguments.width), "--sequences", str(arguments.sequences)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def tell_peak(make: Callable[[], Workload], way: Way) -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    workload = make()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ExitStack() as stack:
+        workload.run(way(workload, Path(folder), stack), 8)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+
+
+def tell_errors(steps: int) -> None:
+    """Print what sketches say of a run that was recorded whole beside."""
+    torch.manual_seed(0)
+    workload = transformer(4, 128, 8)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        keeps = [way(workload, Path(folder), stack) for way in (summaries, whole)]
+        workload.run(lambda loss: [keep(loss) for keep in keeps], steps)
+        stack.close()
+        with dyn.open(Path(folder, "summaries.h5")) as few, dyn.open(Path(folder, "whole.h5")) as many:
+            compare(few, many)
+
+
+def compare(few: dyn.Recording, many: dyn.Recording) -> None:
+    T = len(many)
+    theta = np.concatenate([each[:].reshape(T, -1) for each in many.parameters.values()], axis=1)
+    print(f"{theta.shape[1]:,} parameters, {T} rows, {len(few.summaries)} sketches")
+    start = theta[0].astype(np.float64)
+    far = np.array([np.linalg.norm(each - start) for each in theta[1:]])
+    for k in range(T - 1):
+        theta[k] = theta[k + 1] - theta[k]
+    moved = theta[:-1]
+    products = (moved @ moved.T).astype(np.float64)
+    sizes = np.sqrt(np.diag(products))
+    cosines = products / np.outer(sizes, sizes)
+    summaries = few.summaries
+    tell("updates", summaries.updates().value / sizes - 1, summaries.updates().error / sizes)
+    tell("distances", summaries.distances().value[1:] / far - 1, summaries.distances().error[1:] / far)
+    tell("cosines", summaries.cosines().value - np.diag(cosines, 1), summaries.cosines().error, np.diag(cosines, 1))
+    steps = np.diff(
+        np.concatenate([each["sketch"][:] for each in summaries.values()], axis=1).astype(np.float64), axis=0
+    )
+    one, other = np.triu_indices(T - 1, 1)
+    any_two = np.random.default_rng(0).choice(len(one), min(len(one), 1000), replace=False)
+    one, other = one[any_two], other[any_two]
+    found = sketched_cosines(steps[one], steps[other], summaries.parts())
+    tell("cosines of any two", found.value - cosines[one, other], found.error, cosines[one, other])
+    # The way is the sum of its motions.
+    sums = np.tri(T, T - 1, -1)
+    centred = sums - sums.mean(0)
+    variances = np.linalg.eigvalsh(centred @ products @ centred.T)[::-1]
+    _, components = summaries.components()
+    print(f"shares     {components.shares.round(4)}, stated to {components.error.round(4)}")
+    print(f"exact      {(variances[:3] / variances.sum()).round(4)}")
+
+
+def tell(name: str, off: np.ndarray, stated: np.ndarray, values: np.ndarray | None = None) -> None:
+    about = "" if values is None else f"; they are {values.min():.2f} to {values.max():.2f}"
+    print(f"{name:18s} off by {rms(off):.4f} rms, stated {rms(stated):.4f}{about}")
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What summaries cost, and how right they are.")
+    parser.add_argument("what", nargs="*", default=["cost", "memory", "errors"])
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=300, help="of the run whose errors are told")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--width", type=int, default=416)
+    parser.add_argument("--sequences", type=int, default=6)
+    parser.add_argument("--ways", nargs="*", default=[], help="only those whose name contains one of these")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+
+    def make() -> Workload:
+        return transformer(arguments.layers, arguments.width, arguments.sequences)
+
+    if "peak" in arguments.what:
+        tell_peak(make, next(way for name, way in WAYS.items() if name == arguments.ways[0]))
+        return
+    if "cost" in arguments.what:
+        tell_cost(make, arguments.pairs, arguments.ways)
+    if "memory" in arguments.what:
+        bare = peak(arguments, "bare again (the noise)")
+        for name in ("bare again (the noise)", "dyn, summaries"):
+            print(f"{name:26s} {peak(arguments, name) - bare:8.1f} MB more than {bare:.0f} MB")
+    if "errors" in arguments.what:
+        tell_errors(arguments.steps)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+from collections.abc import Buffer
+
+def fold(x: Buffer, signs: Buffer, runs: Buffer, length: int, buckets: Buffer, /) -> float: ...
