@@ -1,5 +1,6 @@
 """Making the HDF5 file of a recording, format version 1, and the datasets within it."""
 
+import math
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from .journal import put_in_place
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
 # small file. Chunks are raw, because a part-filled compressed chunk is written again at every flush.
 _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
+# What a dataset takes beside its values, by its header, its attributes and its first index.
+_DATASET_BYTES = 2**12
 # All the first chunks together; many channels have smaller ones.
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
 # What is kept once, and its values.
@@ -130,9 +133,7 @@ def _add(
     *,
     many: int = 1,
 ) -> h5py.Dataset:
-    row_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
-    chunk_bytes = min(_CHUNK_BYTES, max(_SMALLEST_CHUNK_BYTES, _FIRST_CHUNKS_BYTES // many))
-    chunk_rows = min(_CHUNK_ROWS, max(1, chunk_bytes // row_bytes))
+    chunk_rows = _chunk_rows(shape, dtype, many)
     _require_group(file, path.rpartition("/")[0])
     dataset = file.create_dataset(
         path,
@@ -149,6 +150,24 @@ def _add(
         dataset.dims[0].attach_scale(dataset_at(file, "step"))
     _name_axes(dataset, axes, shape, first=1)
     return dataset
+
+
+def _chunk_rows(shape: tuple[int, ...], dtype: np.dtype, many: int) -> int:
+    """Return how many rows a chunk has of an array that is one of so many."""
+    row_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+    chunk_bytes = min(_CHUNK_BYTES, max(_SMALLEST_CHUNK_BYTES, _FIRST_CHUNKS_BYTES // many))
+    return min(_CHUNK_ROWS, max(1, chunk_bytes // row_bytes))
+
+
+def file_bytes(channels: Sequence[Channel], rows: int) -> int:
+    """Return about how large the file of a recording gets, whose arrays come in whole chunks."""
+    stored, number = stored_channels(channels), np.dtype(np.float64)
+    kinds = [(each.shape, each.stored_dtype, len(stored)) for each in stored] + [((), number, 1)] * 4
+    chunks = ((_chunk_rows(*kind), kind) for kind in kinds)
+    values = sum(
+        -(-rows // height) * height * math.prod(shape) * dtype.itemsize for height, (shape, dtype, _) in chunks
+    )
+    return values + _DATASET_BYTES * len(kinds)
 
 
 def _name_axes(dataset: h5py.Dataset, axes: tuple[str, ...], shape: tuple[int, ...], *, first: int = 0) -> None:

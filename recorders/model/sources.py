@@ -52,6 +52,8 @@ class Sources:
         self.is_sharded = any(map(is_shard, root.parameters()))
         # Computing a weight from shards may need the other ranks, who need not be at the same place.
         weights = {} if self.is_sharded or with_summaries else effective_weights(root, select)
+        if self.is_sharded and with_summaries:
+            raise SettingError("summaries are of whole parameters, and this process holds shards; use select or every")
         self._places = shard_places(parameter_places(root, select, none_is_fine=bool(weights)))
         self._weights = {f"parameters/{name}": weight.compute for name, weight in weights.items()}
         computed = {name: (weight.owner, _plain(weight.compute(root))) for name, weight in weights.items()}
