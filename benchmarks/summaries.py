@@ -116,14 +116,13 @@ def tell_cost(make: Callable[[], Workload], pairs: int, ways: list[str]) -> None
         kept = make()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ExitStack() as stack:
             keep = way(kept, Path(folder), stack)
-            before = size_of(Path(folder))
             seconds = []
             for k in range(pairs + 2):
                 runs = [(bare, lambda _: None), (kept, keep)][:: 1 if k % 2 else -1]
                 took = {id(workload): workload.run(each, 1) for workload, each in runs}
                 seconds.append((took[id(bare)], took[id(kept)]))
             stack.close()
-            size = size_of(Path(folder)) - before
+            size = size_of(Path(folder))
         one, other = np.array(seconds[2:]).T
         ratios = other / one
         low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])

@@ -1,7 +1,6 @@
 """What a recording takes from a model: its parameters, the weights that are computed from them, the user's probes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import torch
@@ -67,7 +66,7 @@ class Sources:
         self._summarised = channels if with_summaries else {}
         self.channels: list[Channel] = [
             *(self._of_this_rank(channel) for channel in channels.values() if not with_summaries),
-            *chain.from_iterable(summary_channels(self._summarised).values()),
+            *summary_channels(self._summarised),
             *rest.channels(),
             *map(payment_channel, self._paying),
             *(array_channel("probes", name, value) for name, value in values.items()),

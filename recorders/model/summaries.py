@@ -1,13 +1,15 @@
 """What is kept of parameters that are too large to keep: norms, a sketch, and from time to time what their matrix is.
 
-Every row has for each parameter its norm, that of its gradient, the length of its motion since the row taken before,
-and its sketch; one after the other its matrices get their singular values, effective rank and dimensionality, each row
-taking up as much work as suits the size of the model. What was not measured in a row is NaN there.
+Every row has for each matrix, and for all that is no matrix together, its norm, that of its gradient, the length of its
+motion since the row taken before, and its sketch; one after the other the matrices get their singular values, effective
+rank and dimensionality, each row taking up as much work as suits the size of the model. What was not measured in a row
+is NaN there.
 """
 
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from ...dynamics.errors import SettingError
 from ...dynamics.geometry.large import EXACT, spectrum
-from ..ring.channels import Channel
+from ..ring.channels import IN_TURN, Channel
 from ..ring.ring import Ring
 from .copies import check_shape
 from .parameters import Place, local
@@ -39,35 +41,70 @@ def check_choice(summaries: Any) -> None:
         raise SettingError(f"summaries={summaries!r} is none of True, False, 'auto' and None")
 
 
-def summary_channels(channels: Mapping[str, Channel]) -> dict[str, list[Channel]]:
-    """Return the channels that stand for each parameter; raises SettingError for those of several models in one."""
-    counts = bucket_counts({name: channel.shape for name, channel in channels.items()})
-    return {name: _channels_of(channel, counts[name]) for name, channel in channels.items()}
+@dataclass(frozen=True)
+class Entry:
+    """What is summarised together: a matrix by its name, or all that is none."""
+
+    name: str
+    channels: tuple[Channel, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the matrix, or how many elements there are; complex numbers count as two."""
+        if self.is_matrix:
+            return self.channels[0].shape
+        return (sum(math.prod(each.shape) * (2 if each.dtype.kind == "c" else 1) for each in self.channels),)
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it is a matrix of real numbers, which has a spectrum."""
+        return len(self.channels) == 1 and _is_matrix(self.channels[0])
 
 
-def _channels_of(channel: Channel, buckets: int) -> list[Channel]:
-    if any(axis.endswith(".instance") for axis in channel.axes):
-        raise SettingError(
-            f"summaries are of one model, and {channel.name} holds {channel.shape[0]}; record it whole (summaries=None)"
-        )
-    size = math.prod(channel.shape)
+def entries_of(channels: Mapping[str, Channel]) -> list[Entry]:
+    """Return what is summarised of these parameters: each matrix, and as one entry whatever is none.
+
+    Raises SettingError for parameters of several models in one.
+    """
+    for name, channel in channels.items():
+        if any(axis.endswith(".instance") for axis in channel.axes):
+            raise SettingError(
+                f"summaries are of one model, and {name} holds {channel.shape[0]}; record it whole (summaries=None)"
+            )
+    matrices = [Entry(name, (channel,)) for name, channel in channels.items() if _is_matrix(channel)]
+    rest = tuple(channel for channel in channels.values() if not _is_matrix(channel))
+    name = rest[0].name if len(rest) == 1 else _OTHERS
+    while len(rest) > 1 and name in channels:
+        name += "_"
+    return [*matrices, Entry(name, rest)] if rest else matrices
+
+
+def summary_channels(channels: Mapping[str, Channel]) -> list[Channel]:
+    """Return the channels that stand for these parameters; raises SettingError where entries_of() does."""
+    entries = entries_of(channels)
+    counts = bucket_counts({entry.name: entry.shape for entry in entries})
+    return [each for entry in entries for each in _channels_of(entry, counts[entry.name])]
+
+
+def _channels_of(entry: Entry, buckets: int) -> list[Channel]:
+    first = entry.channels[0]
+    # 0 buckets are those of a copy, which has no error.
     about = {
-        "shape": json.dumps(channel.shape),
-        "origin_dtype": channel.attributes.get("origin_dtype", channel.dtype.name),
-        # 0 of a copy, which has no error.
-        "buckets": str(buckets if buckets < size else 0),
+        "shape": json.dumps(entry.shape),
+        "buckets": str(buckets if buckets < math.prod(entry.shape) else 0),
+        "parameters": json.dumps([channel.name for channel in entry.channels]),
     }
     parts = {"norm": (), "gradient_norm": (), "update": (), "sketch": (buckets,)}
-    if _is_matrix(channel):
-        parts |= {"singular_values": (min(SINGULAR_VALUES, *_sides(channel.shape)),), "effective_rank": ()}
-        if channel.features is not None:
+    if entry.is_matrix:
+        parts |= {"singular_values": (min(SINGULAR_VALUES, *_sides(entry.shape)),), "effective_rank": ()}
+        if first.features is not None:
             parts |= {"dimensionality": (len(QUANTILES),)}
-            about |= {"features": channel.features}
+            about |= {"features": first.features}
     single = np.dtype(np.float32)
     return [
         Channel(
             "summaries",
-            f"{channel.name}/{quantity}",
+            f"{entry.name}/{quantity}",
             shape,
             single,
             single,
@@ -78,6 +115,8 @@ def _channels_of(channel: Channel, buckets: int) -> list[Channel]:
     ]
 
 
+# What is no matrix goes by this name where there is more than one of it.
+_OTHERS = "others"
 _ABOUT = {
     "update": {"long_name": "length of the motion since the row taken before, from the sketch"},
     "dimensionality": {"quantiles": json.dumps(QUANTILES)},
@@ -96,7 +135,10 @@ class SummaryTap:
     """Puts the summaries of all parameters into rows."""
 
     def __init__(self, places: Mapping[str, Place], channels: Mapping[str, Channel], ring: Ring):
-        self._each = [_Summarised(places[name], channel, ring) for name, channel in channels.items()]
+        self._each = [
+            _Summarised(entry, [places[channel.name] for channel in entry.channels], ring)
+            for entry in entries_of(channels)
+        ]
         self._ring = ring
         # The slots that were ever filled: before the first row there is none.
         self._filled: set[int] = set()
@@ -129,31 +171,30 @@ class SummaryTap:
 
 
 class _Summarised:
-    """One parameter and its channels' rows."""
+    """One entry and its channels' rows."""
 
-    def __init__(self, place: Place, channel: Channel, ring: Ring):
-        parameter = local(place.parameter())
-        self._place, self._channel, self._shape = place, channel, parameter.shape
-        path = f"summaries/{place.name}/"
+    def __init__(self, entry: Entry, places: Sequence[Place], ring: Ring):
+        self._entry, self._places = entry, places
+        tensors = [local(place.parameter()) for place in places]
+        self._shapes = [tensor.shape for tensor in tensors]
+        path = f"summaries/{entry.name}/"
         rows = {key.removeprefix(path): ring.rows[key] for key in ring.layout.starts if key.startswith(path)}
         self._norm, self._gradient, self._update = (rows[key] for key in ("norm", "gradient_norm", "update"))
         self._sketch = rows["sketch"]
-        # Complex numbers count as the two that they are made of.
-        self.size = parameter.numel() * (2 if parameter.is_complex() else 1)
-        self._projection = Projection(place.name, self.size, self._sketch.shape[1], parameter.device)
-        self._in_turn = {key: rows[key] for key in _IN_TURN if key in rows}
-        self.work = _work(*_sides(self._shape)) if self._in_turn else 0
+        self.size = math.prod(entry.shape)
+        self._projection = Projection(entry.name, self.size, self._sketch.shape[1], tensors[0].device)
+        self._in_turn = {key: rows[key] for key in IN_TURN if key in rows}
+        self.work = _work(*_sides(entry.shape)) if self._in_turn else 0
 
     def copy(self, slot: int, before: int | None, *, has_gradient: bool) -> None:
         """Fill what every row has; *before* is the slot of the row before, if there is one."""
-        parameter = self._place.parameter()
-        tensor = local(parameter).detach()
-        check_shape(self._place, tensor, self._shape)
-        flat = _flat(tensor)
-        sketch, self._norm[slot] = self._projection.of(flat)
+        parameters = [local(place.parameter()) for place in self._places]
+        for place, parameter, shape in zip(self._places, parameters, self._shapes, strict=True):
+            check_shape(place, parameter, shape)
+        sketch, self._norm[slot] = self._projection.of(_flat([parameter.detach() for parameter in parameters]))
         self._sketch[slot] = sketch.cpu().numpy()
-        gradient = local(parameter).grad if has_gradient else None
-        self._gradient[slot] = math.nan if gradient is None else norm_of(_flat(gradient.detach()))
+        gradients = [each.grad.detach() for each in parameters if each.grad is not None] if has_gradient else []
+        self._gradient[slot] = norm_of(_flat(gradients)) if gradients else math.nan
         for rows in self._in_turn.values():
             rows[slot] = math.nan
         if before is None:
@@ -165,10 +206,10 @@ class _Summarised:
 
     def measure(self, slot: int) -> None:
         """Fill what is measured in turn; a matrix that is not finite has none of it."""
-        values = local(self._place.parameter()).detach().float()
+        values = local(self._places[0].parameter()).detach().float()
         if not math.isfinite(float(self._norm[slot])):
             return
-        matrix = values.reshape(_sides(self._shape))
+        matrix = values.reshape(_sides(values.shape))
         if "dimensionality" in self._in_turn:
             D = self._measured_with(matrix, values, slot)
             self._in_turn["dimensionality"][slot] = np.quantile(D, QUANTILES)
@@ -177,7 +218,7 @@ class _Summarised:
 
     def _measured_with(self, matrix: Tensor, values: Tensor, slot: int) -> np.ndarray:
         """Fill the spectrum, and return the D of all features."""
-        view = self._channel.view
+        view = self._entry.channels[0].view
         if not view.is_pattern:
             found = spectrum(matrix.T if view.features == "rows" else matrix, count=SINGULAR_VALUES)
             self._put_spectrum(slot, found)
@@ -192,17 +233,19 @@ class _Summarised:
         self._in_turn["effective_rank"][slot] = float(found.effective_rank)
 
 
-_IN_TURN = ("singular_values", "effective_rank", "dimensionality")
-
-
 def _work(m: int, n: int) -> int:
     """Return how many multiplications the spectrum of a matrix takes, or as long as so many."""
     least = min(m, n)
     return m * n * (least if least <= EXACT else EXACT) + _EIGENVALUE_WORK * min(least, EXACT) ** 3
 
 
-def _flat(tensor: Tensor) -> Tensor:
-    """Return the elements of a tensor (size,), a view of them where that is possible."""
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the elements of tensors (size,), a view of them where there is one that allows it."""
+    parts = [_elements(tensor) for tensor in tensors]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _elements(tensor: Tensor) -> Tensor:
     if tensor.layout != torch.strided:
         tensor = tensor.coalesce().values()
     return (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).reshape(-1)

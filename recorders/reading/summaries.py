@@ -20,9 +20,10 @@ _MOST_BYTES, _MOST_ROWS = 2**26, 512
 
 
 class Summaries(Named):
-    """For each summarised parameter what was kept of it, by name: norm, gradient_norm, update, sketch, each (T, …).
+    """For each summarised matrix what was kept of it, by name: norm, gradient_norm, update, sketch, each (T, …).
 
-    Matrices have singular_values, effective_rank and dimensionality too, NaN in rows in which they were not measured.
+    Parameters that are no matrices are one entry, "others", where there are several. Matrices have singular_values,
+    effective_rank and dimensionality too, NaN in rows in which they were not measured.
     The methods say what the sketches tell, of all parameters together or of one.
     """
 
@@ -32,6 +33,11 @@ class Summaries(Named):
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Return the shape of a parameter."""
         return tuple(json.loads(self[name]["sketch"].attrs["shape"]))
+
+    @property
+    def parameter_count(self) -> int:
+        """How many parameters of the model there are in them."""
+        return sum(len(json.loads(each["sketch"].attrs["parameters"])) for each in self.values())
 
     def distances(self, name: str | None = None, *, row: int = 0) -> Sketched:
         """Return how far the parameters are from those of a row, |θ_t - θ_row|, (T,), with its standard error."""

@@ -97,6 +97,15 @@ def array_channel(group: Literal["probes"], name: str, value: np.ndarray) -> Cha
     return Channel(group, name, value.shape, value.dtype, stored, axes, attributes=attributes)
 
 
+# What is measured of a summarised matrix in some rows, and not a number in the others.
+IN_TURN = ("singular_values", "effective_rank", "dimensionality")
+
+
+def is_in_turn(channel: Channel) -> bool:
+    """Whether a channel of a summary is measured in some rows only."""
+    return channel.name.rpartition("/")[2] in IN_TURN
+
+
 def stored_dtype(dtype: np.dtype) -> np.dtype:
     """Return the dtype in which values of *dtype* go to the file: netCDF-4, for one, has no 16-bit floats."""
     return np.dtype(np.float32) if dtype == np.float16 else dtype

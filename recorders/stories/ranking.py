@@ -177,7 +177,7 @@ def rank_matrices(recording: Recording, pattern: str | None = None) -> Ranking:
         else _ranked_by_summary(recording.summaries, name, int(rows[-1]), step)
         for name in names
     ]
-    all_of_them = len(recording.parameters) + len(recording.summaries)
+    all_of_them = len(recording.parameters) + recording.summaries.parameter_count
     others = all_of_them - len(series) - len(summarised) if pattern is None else 0
     # Of two that say as much the one that comes first in the network does.
     return Ranking(tuple(sorted(ranked, key=lambda each: each.key, reverse=True)), others)

@@ -53,15 +53,14 @@ class SignalStory(ShownAsText):
         return "\n".join([head, *(f"  {line}" for line in lines)])
 
 
-def signals_of(recording: Recording) -> dict[str, Series]:
-    """Return whatever may be looked at as a signal, by name: scalars, probes, and summaries as "W/norm"."""
-    kept = {
+def kept_in_short(recording: Recording) -> dict[str, Series]:
+    """Return the summaries of parameters that may be looked at as signals, by name, "W/norm"."""
+    return {
         f"{name}/{quantity}": series
         for name, quantities in recording.summaries.items()
         for quantity, series in quantities.items()
         if quantity != "sketch"
     }
-    return {**kept, **recording.scalars, **recording.probes}
 
 
 def tell_signal(recording: Recording, name: str) -> SignalStory:
@@ -70,7 +69,7 @@ def tell_signal(recording: Recording, name: str) -> SignalStory:
     Rows in which nothing was logged are left out. Raises SettingError for a name that is not there and a probe that
     holds no real numbers, RecordingError where there are no rows.
     """
-    known = signals_of(recording)
+    known = {**kept_in_short(recording), **recording.scalars, **recording.probes}
     if name not in known:
         raise unknown_name("signal", name, known)
     if not len(recording):

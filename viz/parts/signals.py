@@ -11,8 +11,9 @@ from ...dynamics.errors import SettingError
 from ...recorders.reading.matching import matching
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.series import Series
+from ...recorders.stories.signals import kept_in_short
 from .curves import decimate, loss_scale, trend
-from .style import INK, escaped, palette
+from .style import INK, PALETTE, escaped, palette
 
 # Of the signals that nobody asked for by name so many panels are drawn.
 _MOST_PANELS = 4
@@ -22,6 +23,9 @@ _SPREAD = (10, 25, 50, 75, 90)
 _BINS = 1000
 # Of probes so many rows are drawn.
 _MEASURED_AT = 512
+
+
+_KINDS = "scalar, probe or summary"
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class Sorted:
 
 
 def signals_of(recording: Recording) -> dict[str, Series]:
-    """Return the scalars and the probes of real numbers, by name."""
+    """Return the scalars, the probes of real numbers, and what was kept in short, by name."""
     probes = {name: each for name, each in recording.probes.items() if each.dtype.kind in "fiub"}
-    return {**recording.scalars, **{name: each for name, each in probes.items() if name not in recording.scalars}}
+    return {**kept_in_short(recording), **probes, **recording.scalars}
 
 
 def sort_signals(recording: Recording, pattern: str | None = None) -> Sorted:
@@ -55,7 +59,9 @@ def sort_signals(recording: Recording, pattern: str | None = None) -> Sorted:
     signals = signals_of(recording)
     if pattern is not None and not signals:
         raise SettingError(f"signal={pattern!r}: {recording.path} has no scalars and no probes; leave it out")
-    names = [*signals] if pattern is None else matching("scalar or probe", pattern, signals)
+    # Summaries are drawn where they are asked for: there are too many.
+    names = [*signals.keys() - kept_in_short(recording).keys()]
+    names = [name for name in signals if name in names] if pattern is None else matching(_KINDS, pattern, signals)
     groups: dict[str, list[str]] = {}
     constant = {}
     for name in names:
@@ -141,10 +147,15 @@ def _draw_probe(ax: Axes, step: np.ndarray, series: Series, name: str, colour: s
 def draw_spread(ax: Axes, step: np.ndarray, values: np.ndarray, colour: str, label: str) -> None:
     """Draw the median of values (t, n) over the steps, and where four fifths and half of them are."""
     known = np.isfinite(values).any(axis=1)
-    lowest, low, middle, high, highest = np.nanpercentile(values[known], _SPREAD, axis=1)
+    draw_quantiles(ax, step[known], np.nanpercentile(values[known], _SPREAD, axis=1).T, label, colour)
+
+
+def draw_quantiles(ax: Axes, step: np.ndarray, quantiles: np.ndarray, label: str, colour: str = PALETTE[0]) -> None:
+    """Draw five quantiles (t, 5), those of a tenth, a quarter, a half and so on: a line in two bands."""
+    lowest, low, middle, high, highest = quantiles.T
     for lower, upper in ((lowest, highest), (low, high)):
-        ax.fill_between(step[known], lower, upper, color=colour, alpha=0.18, linewidth=0)
-    ax.plot(step[known], middle, color=colour, linewidth=1.3, label=escaped(label))
+        ax.fill_between(step, lower, upper, color=colour, alpha=0.18, linewidth=0)
+    ax.plot(step, middle, color=colour, linewidth=1.3, label=escaped(label))
 
 
 def note_of(sorted_: Sorted) -> Sequence[str]:

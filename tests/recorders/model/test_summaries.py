@@ -71,18 +71,23 @@ def test_rows_hold_summaries_and_no_parameters(both):
     few, whole = both
     assert not few.parameters
     assert not few.features
-    assert [*few.summaries] == [*whole.parameters]
+    matrices = [name for name in whole.parameters if name.endswith("weight")]
+    assert [*few.summaries] == [*matrices, "others"]
     assert len(few) == len(whole) == STEPS + 1
-    for name, series in whole.parameters.items():
-        assert few.summaries.shape_of(name) == series.shape[1:]
-    assert set(few.summaries["1.bias"]) == {"norm", "gradient_norm", "update", "sketch"}
+    for name in matrices:
+        assert few.summaries.shape_of(name) == whole[name].shape[1:]
+    assert few.summaries.shape_of("others") == (200 + 150 + 5,)
+    assert few.summaries.parameter_count == len(whole.parameters)
+    assert set(few.summaries["others"]) == {"norm", "gradient_norm", "update", "sketch"}
     assert {*few.summaries["3.weight"]} > {"singular_values", "effective_rank", "dimensionality"}
     assert few.path.stat().st_size < whole.path.stat().st_size / 2
 
 
 def test_norms_are_those_of_the_parameters(both):
     few, whole = both
-    for name, series in whole.parameters.items():
+    biases = [each[:] for name, each in whole.parameters.items() if name.endswith("bias")]
+    arrays = {name: each[:] for name, each in whole.parameters.items() if name.endswith("weight")}
+    for name, series in {**arrays, "others": np.concatenate(biases, axis=1)}.items():
         exact = np.linalg.norm(series[:].reshape(STEPS + 1, -1).astype(float), axis=1)
         np.testing.assert_allclose(few.summaries[name]["norm"][:], exact, rtol=1e-5)
 
