@@ -94,6 +94,10 @@ def _channels_of(entry: Entry, buckets: int) -> list[Channel]:
         "buckets": str(buckets if buckets < math.prod(entry.shape) else 0),
         "parameters": json.dumps([channel.name for channel in entry.channels]),
     }
+    if aliases := {
+        each.name: known.split(", ") for each in entry.channels if (known := each.attributes.get("aliases"))
+    }:
+        about |= {"aliases": json.dumps(aliases)}
     parts = {"norm": (), "gradient_norm": (), "update": (), "sketch": (buckets,)}
     if entry.is_matrix:
         parts |= {"singular_values": (min(SINGULAR_VALUES, *_sides(entry.shape)),), "effective_rank": ()}

@@ -39,6 +39,12 @@ class Summaries(Named):
         """How many parameters of the model there are in them."""
         return sum(len(json.loads(each["sketch"].attrs["parameters"])) for each in self.values())
 
+    @property
+    def aliases(self) -> dict[str, list[str]]:
+        """The further names of parameters, as tied weights have them."""
+        noted = [json.loads(each["sketch"].attrs.get("aliases", "{}")) for each in self.values()]
+        return {name: further for each in noted for name, further in each.items()}
+
     def distances(self, name: str | None = None, *, row: int = 0) -> Sketched:
         """Return how far the parameters are from those of a row, |θ_t - θ_row|, (T,), with its standard error."""
         start = self._sketches(name, row, row + 1)

@@ -69,7 +69,9 @@ def plot_overview(
         _share_steps(shared, recording)
         write_title(host, _title(recording, names), _WIDTH)
         if ax is None:
-            write_notes(figure, [" ".join([*_caption(history, with_D), *note_of(sorted_)])])
+            write_notes(
+                figure, [" ".join([*_caption(history, with_D, in_short=bool(recording.summaries)), *note_of(sorted_)])]
+            )
     return figure
 
 
@@ -219,15 +221,19 @@ def _title(recording: Recording, names: Sequence[str]) -> str:
     return f"{recording.path.stem}: {what}, steps {recording.step[0]:,} to {recording.step[-1]:,}"
 
 
-def _caption(history: NetworkHistory | None, with_D: Sequence[object]) -> list[str]:
+def _caption(history: NetworkHistory | None, with_D: Sequence[object], *, in_short: bool) -> list[str]:
     if history is None:
         return []
     said = [*_told(history), f"Measured at {len(history.step)} moments, ranks at {len(history.rank_step)}."]
     if with_D:
         said.append(
-            "D: the share of a dimension that a feature has to itself: median, half and four fifths of the features; "
-            "dashed and dotted, median and four fifths of directions at random with the same lengths. Below these, "
-            "features share dimensions more than random ones do; above, less."
+            "D: the share of a dimension that a feature has to itself: median, half and four fifths of the features"
+        )
+        said[-1] += (
+            "."
+            if in_short
+            else "; dashed and dotted, median and four fifths of directions at random with the same lengths. Below "
+            "these, features share dimensions more than random ones do; above, less."
         )
     return said
 

@@ -25,9 +25,6 @@ _BINS = 1000
 _MEASURED_AT = 512
 
 
-_KINDS = "scalar, probe or summary"
-
-
 @dataclass(frozen=True)
 class Panel:
     """Signals of one kind, by name, and what their axis is called."""
@@ -48,7 +45,9 @@ class Sorted:
 def signals_of(recording: Recording) -> dict[str, Series]:
     """Return the scalars, the probes of real numbers, and what was kept in short, by name."""
     probes = {name: each for name, each in recording.probes.items() if each.dtype.kind in "fiub"}
-    return {**kept_in_short(recording), **probes, **recording.scalars}
+    everything = [*recording.scalars.items(), *probes.items(), *kept_in_short(recording).items()]
+    # Of several by one name the first.
+    return {**dict(everything), **dict(reversed(everything))}
 
 
 def sort_signals(recording: Recording, pattern: str | None = None) -> Sorted:
@@ -60,8 +59,9 @@ def sort_signals(recording: Recording, pattern: str | None = None) -> Sorted:
     if pattern is not None and not signals:
         raise SettingError(f"signal={pattern!r}: {recording.path} has no scalars and no probes; leave it out")
     # Summaries are drawn where they are asked for: there are too many.
-    names = [*signals.keys() - kept_in_short(recording).keys()]
-    names = [name for name in signals if name in names] if pattern is None else matching(_KINDS, pattern, signals)
+    kind = "scalar, probe or summary" if recording.summaries else "scalar or probe"
+    shown = [name for name in signals if name not in kept_in_short(recording)]
+    names = shown if pattern is None else matching(kind, pattern, signals)
     groups: dict[str, list[str]] = {}
     constant = {}
     for name in names:
@@ -137,6 +137,9 @@ def _draw_scalar(ax: Axes, step: np.ndarray, values: np.ndarray, name: str, colo
 def _draw_probe(ax: Axes, step: np.ndarray, series: Series, name: str, colour: str) -> None:
     rows = np.unique(np.linspace(0, len(step) - 1, _MEASURED_AT).astype(int))
     values = np.asarray(series[rows], dtype=float).reshape(len(rows), -1)
+    # Between two rows in which it was measured a curve goes straight.
+    known = np.isfinite(values).any(axis=1)
+    rows, values = rows[known], values[known]
     if values.shape[1] <= _MOST_CURVES:
         for k, each in enumerate(palette(values.shape[1])):
             ax.plot(step[rows], values[:, k], color=each, linewidth=1.1, label=escaped(f"{name} {k}"))

@@ -15,6 +15,11 @@ from torch import nn
 
 import dyn
 from dyn.dynamics.errors import RecordingError, SettingError
+from dyn.recorders.compact import compact
+from dyn.recorders.export import export
+from dyn.recorders.stories.info import tell_info
+from dyn.recorders.stories.ranking import rank_matrices
+from dyn.recorders.stories.signals import tell_signal
 
 STEPS = 40
 
@@ -271,3 +276,69 @@ def test_a_killed_training_keeps_its_rows(tmp_path):
         update = recording.summaries["weight"]["update"][:]
     assert np.isnan(update[0])
     assert (update[1:] > 0).all()
+
+
+def test_a_checkpoint_is_a_full_row(tmp_path):
+    model = nn.Sequential(nn.Embedding(40, 30), nn.Linear(30, 30), nn.Linear(30, 40, bias=False))
+    model[2].weight = model[0].weight
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    states = []
+    with dyn.attach(model, optimizer, tmp_path / "run.h5", summaries=True, checkpoint_every=3) as recorder:
+        for _ in range(7):
+            states.append({name: each.clone() for name, each in model.state_dict().items()})
+            loss = nn.functional.cross_entropy(model(torch.arange(40)), torch.arange(40) % 7)
+            optimizer.zero_grad()
+            loss.backward()
+            recorder.log(loss=loss)
+            optimizer.step()
+    with dyn.open(tmp_path / "run.h5") as recording:
+        found = recording.state_dict(3)
+        assert found.keys() == states[3].keys()
+        assert all(torch.equal(found[name], each) for name, each in states[3].items())
+        assert recording.load_into(model, 6) == 6
+        assert torch.equal(model[0].weight, states[6]["0.weight"])
+        with pytest.raises(RecordingError, match=r"keeps summaries .* steps 0, 3, 6, 7 do"):
+            recording.state_dict(4)
+
+
+def test_everything_that_reads_recordings_takes_summaries(paths, tmp_path):
+    few = paths[0]
+    copy = tmp_path / "copy.h5"
+    compact(few, copy)
+    parting = dyn.diff(few, copy, exhaustive=True)
+    assert parting.step is None
+    assert not parting.arrays
+    assert not parting.only_a
+    for suffix in (".nc", ".npz", ".csv"):
+        export(few, tmp_path / f"run{suffix}")
+    header = (tmp_path / "run.csv").read_text().partition("\n")[0].split(",")
+    assert "3.weight.norm" in header
+    assert not any("sketch" in name for name in header)
+    with np.load(tmp_path / "run.npz") as arrays, dyn.open(few) as recording:
+        assert arrays["summaries/3.weight/sketch"].shape == recording.summaries["3.weight"]["sketch"].shape
+        assert "3.weight" in str(tell_info(recording))
+        with pytest.raises(RecordingError, match="keeps summaries"):
+            dyn.recorders.story.tell(recording)
+
+
+def test_a_summary_is_a_signal(paths):
+    with dyn.open(paths[0]) as recording:
+        told = tell_signal(recording, "3.weight/norm")
+        assert told.shape == ()
+        with pytest.raises(SettingError, match=r"3\.weight"):
+            tell_signal(recording, "3.weight/nrm")
+
+
+def test_matrices_are_ranked_by_their_summaries(both):
+    few, whole = both
+    ranked = {each.parameter: each for each in rank_matrices(few).matrices}
+    exact = {each.parameter: each for each in rank_matrices(whole).matrices}
+    assert ranked.keys() == exact.keys()
+    for name, each in ranked.items():
+        assert abs(each.change - exact[name].change) < 4 * each.change_error
+        assert each.norm == pytest.approx(exact[name].norm, rel=1e-4)
+        assert each.effective_rank[1] == pytest.approx(exact[name].effective_rank[1], rel=1e-3)
+        assert each.as_dict()["change_error"] == each.change_error
+        assert "change_error" not in exact[name].as_dict()
+    assert "±" in str(ranked["3.weight"])
+    assert rank_matrices(few).others == rank_matrices(whole).others == 3
