@@ -4,7 +4,8 @@
     python benchmarks/summaries.py [cost] [memory] [errors] [--pairs N] [--threads N] [--layers 12] [--width 416]
 
 cost: every way trains the same model in turn with one bare twin of it, a step each, in one process; the ratio of the
-sums of seconds, and the median of the ratios of pairs. memory: the peak of a training in a process of its own, beside a
+sums of seconds, that of the seconds of this process's processors, which other work on the machine does not lengthen
+(what another process writes is not among them), and the median of the ratios of pairs. memory: the peak of a training in a process of its own, beside a
 bare one. errors: a model of 0.8 million parameters, recorded whole and by summaries in one run; its sketch against what
 it is a sketch of.
 """
@@ -15,6 +16,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
@@ -108,7 +110,7 @@ def tell_cost(make: Callable[[], Workload], pairs: int, ways: list[str]) -> None
     bare = make()
     count = sum(p.numel() for p in bare.model.parameters())
     print(f"{count:,} parameters, {pairs} pairs of a bare step and a watched one, {torch.get_num_threads()} threads")
-    print(f"{'':26s} of the sums   median of pairs   quartiles       s a step   kB a row")
+    print(f"{'':26s} of the sums   of their processor   median of pairs   quartiles       s a step   kB a row")
     for name, way in WAYS.items():
         if ways and not any(each in name for each in ways):
             continue
@@ -119,18 +121,25 @@ def tell_cost(make: Callable[[], Workload], pairs: int, ways: list[str]) -> None
             seconds = []
             for k in range(pairs + 2):
                 runs = [(bare, lambda _: None), (kept, keep)][:: 1 if k % 2 else -1]
-                took = {id(workload): workload.run(each, 1) for workload, each in runs}
+                took = {id(workload): timed(workload, each) for workload, each in runs}
                 seconds.append((took[id(bare)], took[id(kept)]))
             stack.close()
             size = size_of(Path(folder))
-        one, other = np.array(seconds[2:]).T
-        ratios = other / one
-        low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+        # Pairs, bare and watched, wall and processor.
+        found = np.array(seconds[2:])
+        (wall, own), (one, _) = found[:, 1].sum(0) / found[:, 0].sum(0), found[:, 0].mean(0)
+        low, middle, high = np.quantile(found[:, 1, 0] / found[:, 0, 0], [0.25, 0.5, 0.75])
         print(
-            f"{name:26s} {other.sum() / one.sum():11.3f} {middle:17.3f}   {low:.3f} to {high:.3f} {one.mean():10.2f}"
+            f"{name:26s} {wall:11.3f} {own:17.3f} {middle:17.3f}   {low:.3f} to {high:.3f} {one:10.2f}"
             f" {size / 1000 / (pairs + 3):10.1f}",
             flush=True,
         )
+
+
+def timed(workload: Workload, keep: Keep) -> tuple[float, float]:
+    """Take a step, and return the seconds that went by and those of this process's processors."""
+    began = time.process_time()
+    return workload.run(keep, 1), time.process_time() - began
 
 
 def peak(arguments: argparse.Namespace, way: str) -> float:
