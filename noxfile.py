@@ -1,5 +1,6 @@
 """One command for each habit: ``nox -s tests``, slow, lint, types, docs, bench, packages."""
 
+import configparser
 import re
 import sys
 import tempfile
@@ -12,6 +13,8 @@ nox.options.sessions = ["tests", "slow", "lint", "types"]
 nox.options.default_venv_backend = "none"
 
 PARALLEL = ("-q", "-n", "auto", "--dist", "worksteal")
+# What the tests need newer than users do; of torch the build without CUDA.
+FOR_TESTS = {"torch": "2.13.0", "joblib": "1.6", "av": "17", "matplotlib": "3.11", "click": "8.4"}
 
 
 @nox.session
@@ -72,3 +75,23 @@ def packages(session: nox.Session) -> None:
     session.chdir(home)
     for script in ("check.py", "every_optimizer.py"):
         session.run(python, str(here / script), external=True)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """Run the tests with the oldest releases that setup.cfg allows, in an environment of their own.
+
+    torch stays at the pinned one, whose CPU build is small, and what tests want newer than users need is raised.
+    """
+    settings = configparser.ConfigParser()
+    settings.read("setup.cfg")
+    named = settings["options"]["install_requires"] + "".join(settings["options.extras_require"].values())
+    floors = dict(re.findall(r"^([\w-]+)(?:\[.*\])?>=([\d.]+)$", named, re.MULTILINE)) | FOR_TESTS
+    home = Path(tempfile.mkdtemp(prefix="dyn-oldest-"))
+    constraints = home / "constraints.txt"
+    constraints.write_text("\n".join(f"{name}=={version}" for name, version in floors.items()))
+    session.run(sys.executable, "-m", "venv", str(home / "venv"))
+    python = str(home / "venv" / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", "-c", str(constraints), "-e", ".[test]", external=True)
+    # Old releases warn of each other, which is no fault of ours.
+    session.run(python, "-m", "pytest", *PARALLEL, "-W", "default", "-m", "not slow", *session.posargs, external=True)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from importlib import import_module
 from typing import Any
@@ -69,8 +70,13 @@ class RecorderCallback(RecordsTraining, TrainerCallback):
         self._end()
 
     def _watch(self, trainer: Trainer) -> None:
-        """See the losses of *trainer*, which none of its events tells, as training_step returns them."""
+        """See what no event tells: the losses of *trainer* as training_step returns them, and that it is over.
+
+        Before release 5 the best model is loaded first and the training summed up afterwards.
+        """
         training_step = trainer.training_step
+        # No method that is promised; where there is none the sum of the training comes first.
+        load_best_model = getattr(trainer, "_load_best_model", lambda: None)
 
         @wraps(training_step)
         def watched(*args: Any, **kwargs: Any) -> Tensor:
@@ -82,18 +88,15 @@ class RecorderCallback(RecordsTraining, TrainerCallback):
             self._add_loss(loss)
             return loss
 
-        before = vars(trainer).get("training_step")
+        @wraps(load_best_model)
+        def ended(*args: Any, **kwargs: Any) -> None:
+            self._end()
+            load_best_model(*args, **kwargs)
 
-        def unwatch() -> None:
-            # What somebody else has put over it stays, and calls a watch that sees nobody to tell.
-            if vars(trainer).get("training_step") is watched:
-                del trainer.training_step
-                if before is not None:
-                    vars(trainer)["training_step"] = before
-
-        # On the object alone, so that no other Trainer notices.
-        vars(trainer)["training_step"] = watched
-        self._unwatch = unwatch
+        undo = ExitStack()
+        undo.callback(_put_over(trainer, "training_step", watched))
+        undo.callback(_put_over(trainer, "_load_best_model", ended))
+        self._unwatch = undo.close
 
     @override
     def _end(self, error: BaseException | None = None) -> None:
@@ -101,6 +104,24 @@ class RecorderCallback(RecordsTraining, TrainerCallback):
             self._unwatch()
             self._unwatch = None
         super()._end(error)
+
+
+def _put_over(trainer: Trainer, name: str, method: Callable[..., Any]) -> Callable[[], None]:
+    """Put a method over that of *trainer*, on the object alone; return what undoes it.
+
+    No other Trainer notices. What somebody else has put over it meanwhile stays, and calls a method that sees nobody to
+    tell.
+    """
+    before = vars(trainer).get(name)
+    vars(trainer)[name] = method
+
+    def undo() -> None:
+        if vars(trainer).get(name) is method:
+            delattr(trainer, name)
+            if before is not None:
+                vars(trainer)[name] = before
+
+    return undo
 
 
 def _calling_trainer() -> Trainer | None:
