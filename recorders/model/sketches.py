@@ -20,12 +20,13 @@ from itertools import count
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 try:
-    from ._folding import fold
+    from . import _folding as folding
 except ImportError:
-    fold = None
+    folding = None
 
 # All sketches of a model together have about so many numbers, and no parameter that has so many has fewer.
 BUCKETS, FEWEST = 8192, 31
@@ -33,8 +34,6 @@ BUCKETS, FEWEST = 8192, 31
 SEED = 18
 # Elements that are done at once: a core's own cache holds them, their signs and their products.
 _RUN = 2**15
-# A core's nearest cache holds so many buckets.
-_ROUND = 2**11
 # The table of signs has so many places to begin at.
 _PLACES = 2**16
 # Norms are summed in single precision, which so many numbers do not harm; sums of squares between these lost none.
@@ -59,39 +58,45 @@ class Projection:
 
     def __init__(self, name: str, size: int, buckets: int, device: torch.device | str = "cpu"):
         self.is_exact = size == buckets
-        self._buckets, self._device = buckets, str(device)
+        self.buckets, self._device = buckets, str(device)
         words = np.empty(0, np.uint64) if self.is_exact else _words(name, -(-size // _RUN))
         # Of each run: where its signs begin, in which bucket it does, and whether all its signs are turned.
         runs = [words % _PLACES, (words >> np.uint64(20)) % np.uint64(2**40) % np.uint64(max(buckets, 1)), words >> 63]
         self._runs = np.stack(runs, axis=1).astype(np.int64)
         self._runs[:, 2] = 1 - 2 * self._runs[:, 2]
+        self._signs = _signs("cpu").numpy()
 
-    def of(self, flat: Tensor) -> tuple[Tensor, float]:
-        """Return the sketch of the parameter's elements (size,) as they are now, (buckets,) float32; and their norm."""
-        if self.is_exact:
-            return flat.float(), norm_of(flat)
-        if fold is None or flat.dtype != torch.float32 or flat.device.type != "cpu" or not flat.is_contiguous():
-            return self._folded(flat), norm_of(flat)
-        # Of few buckets there are several rounds, so that it is not always at an end of them.
-        room = torch.empty(max(1, _ROUND // self._buckets), self._buckets)
-        squares = fold(flat.numpy(), _signs("cpu").numpy(), self._runs, _RUN, room.numpy())
-        sketch = room.sum(0)
-        return sketch, math.sqrt(squares) if _LEAST < squares < _MOST else norm_of(flat)
+    def of(self, flat: Tensor, out: NDArray[np.float32]) -> float:
+        """Put the sketch of elements (size,) as they are now into *out* (buckets,), and return their norm."""
+        if not self.is_exact and _is_quick(flat):
+            total = folding.fold(flat.numpy(), self._signs, self._runs, _RUN, out)
+            return math.sqrt(total) if _LEAST < total < _MOST else _norm(flat, torch.float64)
+        out[:] = (flat.float() if self.is_exact else self._folded(flat)).cpu().numpy()
+        return norm_of(flat)
 
     def _folded(self, flat: Tensor) -> Tensor:
         # A run begins at one of the first buckets of a room that is folded up at the end, whole buckets long.
-        height = -(-(min(len(flat), _RUN) + self._buckets) // self._buckets)
-        room, signs = torch.zeros(height * self._buckets, device=self._device), _signs(self._device)
+        height = -(-(min(len(flat), _RUN) + self.buckets) // self.buckets)
+        room, signs = torch.zeros(height * self.buckets, device=self._device), _signs(self._device)
         for part, (place, first, turn) in zip(flat.split(_RUN), self._runs.tolist(), strict=True):
             room[first : first + len(part)].addcmul_(part, signs[place : place + len(part)], value=turn)
-        return room.view(height, self._buckets).sum(0)
+        return room.view(height, self.buckets).sum(0)
 
 
 def norm_of(flat: Tensor) -> float:
     """Return the norm of elements (size,), summed so that single precision does not harm."""
-    norm = _norm(flat, torch.float64 if flat.dtype == torch.float64 else torch.float32)
+    if _is_quick(flat):
+        total = folding.squares(flat.numpy())
+    else:
+        total = _norm(flat, torch.float64 if flat.dtype == torch.float64 else torch.float32) ** 2
     # Squares of very small or large numbers have no place in single precision.
-    return norm if _LEAST < norm**2 < _MOST else _norm(flat, torch.float64)
+    return math.sqrt(total) if _LEAST < total < _MOST else _norm(flat, torch.float64)
+
+
+def _is_quick(flat: Tensor) -> bool:
+    """Whether the extension takes these elements."""
+    is_plain = flat.dtype == torch.float32 and flat.device.type == "cpu" and flat.is_contiguous()
+    return folding is not None and is_plain and not flat.is_neg()
 
 
 def _norm(flat: Tensor, dtype: torch.dtype) -> float:

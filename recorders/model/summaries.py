@@ -195,8 +195,8 @@ class _Summarised:
         parameters = [local(place.parameter()) for place in self._places]
         for place, parameter, shape in zip(self._places, parameters, self._shapes, strict=True):
             check_shape(place, parameter, shape)
-        sketch, self._norm[slot] = self._projection.of(_flat([parameter.detach() for parameter in parameters]))
-        self._sketch[slot] = sketch.cpu().numpy()
+        sketch = self._sketch[slot]
+        self._norm[slot] = self._projection.of(_flat([parameter.detach() for parameter in parameters]), sketch)
         gradients = [each.grad.detach() for each in parameters if each.grad is not None] if has_gradient else []
         self._gradient[slot] = norm_of(_flat(gradients)) if gradients else math.nan
         for rows in self._in_turn.values():
@@ -204,8 +204,7 @@ class _Summarised:
         if before is None:
             self._update[slot] = math.nan
         else:
-            moved = self._sketch[slot].astype(np.float64)
-            moved -= self._sketch[before]
+            moved = sketch - self._sketch[before]
             self._update[slot] = math.sqrt(moved @ moved)
 
     def measure(self, slot: int) -> None:
