@@ -164,7 +164,12 @@ def tell_errors(steps: int) -> None:
     workload = transformer(4, 128, 8)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         keeps = [way(workload, Path(folder), stack) for way in (summaries, whole)]
-        workload.run(lambda loss: [keep(loss) for keep in keeps], steps)
+
+        def keep_both(loss: torch.Tensor) -> None:
+            for keep in keeps:
+                keep(loss)
+
+        workload.run(keep_both, steps)
         stack.close()
         with dyn.open(Path(folder, "summaries.h5")) as few, dyn.open(Path(folder, "whole.h5")) as many:
             compare(few, many)

@@ -15,19 +15,26 @@ hashing for large scale multitask learning", arXiv 0902.2206, lemma 2.
 import math
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-try:
-    from . import _folding as folding
-except ImportError:
-    folding = None
 
+def _extension() -> Any:
+    """Return what does it in one pass over memory, None where it was not built."""
+    with suppress(ImportError):
+        return import_module("._folding", __package__)
+    return None
+
+
+folding = _extension()
 # All sketches of a model together have about so many numbers, and no parameter that has so many has fewer.
 BUCKETS, FEWEST = 8192, 31
 # What every sketch is drawn from, so that those of two recordings can be compared.

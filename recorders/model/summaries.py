@@ -9,6 +9,7 @@ is NaN there.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -213,11 +214,13 @@ class _Summarised:
         if not math.isfinite(float(self._norm[slot])):
             return
         matrix = values.reshape(_sides(values.shape))
-        if "dimensionality" in self._in_turn:
-            D = self._measured_with(matrix, values, slot)
-            self._in_turn["dimensionality"][slot] = np.quantile(D, QUANTILES)
-        else:
-            self._put_spectrum(slot, spectrum(matrix, count=SINGULAR_VALUES))
+        # A decomposition that does not converge leaves nothing.
+        with suppress(RuntimeError):
+            if "dimensionality" in self._in_turn:
+                D = self._measured_with(matrix, values, slot)
+                self._in_turn["dimensionality"][slot] = np.quantile(D, QUANTILES)
+            else:
+                self._put_spectrum(slot, spectrum(matrix, count=SINGULAR_VALUES))
 
     def _measured_with(self, matrix: Tensor, values: Tensor, slot: int) -> np.ndarray:
         """Fill the spectrum, and return the D of all features."""
