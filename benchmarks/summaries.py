@@ -5,16 +5,13 @@
 
 cost: every way trains the same model in turn with one bare twin of it, a step each, in one process; the ratio of the
 sums of seconds, that of the seconds of this process's processors, which other work on the machine does not lengthen
-(what another process writes is not among them), and the median of the ratios of pairs. memory: the peak of a training
-in a process of its own, beside a bare one. errors: a model of 0.8 million parameters, recorded whole and by summaries
+(what another process writes is not among them), and the median of the ratios of pairs. memory: what a recording adds to a training
+that has taken its steps, at the moment and at most. errors: a model of 0.8 million parameters, recorded whole and by summaries
 in one run; its sketch against what it is a sketch of.
 """
 
 import argparse
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -142,20 +139,30 @@ def timed(workload: Workload, keep: Keep) -> tuple[float, float]:
     return workload.run(keep, 1), time.process_time() - began
 
 
-def peak(arguments: argparse.Namespace, way: str) -> float:
-    """Return the megabytes that a training in a process of its own has at most."""
-    command = [sys.executable, __file__, "peak", "--ways", way, "--layers", str(arguments.layers)]
-    command += ["--width", str(arguments.width), "--sequences", str(arguments.sequences)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
-
-
-def tell_peak(make: Callable[[], Workload], way: Way) -> None:
-    torch.set_num_threads(1)
+def tell_memory(make: Callable[[], Workload], rows: int) -> None:
+    """Print what memory a recording adds to a training that has taken its steps, after so many rows by hand."""
     torch.manual_seed(0)
     workload = make()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ExitStack() as stack:
-        workload.run(way(workload, Path(folder), stack), 8)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    workload.run(lambda _: None, 3)
+    before = memory()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        recorder = dyn.attach(workload.model, workload.optimizer, Path(folder, "run.h5"), summaries=True)
+        workload.run(lambda loss: recorder.log(loss=loss), 2)
+        for _ in range(rows):
+            recorder.step()
+        after = memory()
+        recorder.close()
+        size = size_of(Path(folder))
+    largest = max(p.nbytes for p in workload.model.parameters()) / 1e6
+    print(f"{recorder.bytes_per_row / 1000:.1f} kB a row; {size / 1000 / (rows + 3):.1f} in a file of {rows + 3} rows")
+    more = ", ".join(f"{key} {after[key] - before[key]:+.1f} MB" for key in before)
+    print(f"{more}, of {before['VmHWM']:.0f} MB; the largest matrix has {largest:.1f} MB")
+
+
+def memory() -> dict[str, float]:
+    """Return the megabytes that this process has, and had at most."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {key: int(lines[key].split()[0]) / 1000 for key in ("VmRSS", "VmHWM")}
 
 
 def tell_errors(steps: int) -> None:
@@ -222,6 +229,7 @@ def main() -> None:
     parser.add_argument("what", nargs="*", default=["cost", "memory", "errors"])
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--steps", type=int, default=300, help="of the run whose errors are told")
+    parser.add_argument("--rows", type=int, default=300, help="taken where memory is told")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--width", type=int, default=416)
@@ -233,15 +241,10 @@ def main() -> None:
     def make() -> Workload:
         return transformer(arguments.layers, arguments.width, arguments.sequences)
 
-    if "peak" in arguments.what:
-        tell_peak(make, next(way for name, way in WAYS.items() if name == arguments.ways[0]))
-        return
     if "cost" in arguments.what:
         tell_cost(make, arguments.pairs, arguments.ways)
     if "memory" in arguments.what:
-        bare = peak(arguments, "bare again (the noise)")
-        for name in ("bare again (the noise)", "dyn, summaries"):
-            print(f"{name:26s} {peak(arguments, name) - bare:8.1f} MB more than {bare:.0f} MB")
+        tell_memory(make, arguments.rows)
     if "errors" in arguments.what:
         tell_errors(arguments.steps)
 

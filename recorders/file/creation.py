@@ -35,6 +35,8 @@ _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
 _DATASET_BYTES = 2**12
 # All the first chunks together; many channels have smaller ones.
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
+# Chunks of summaries are so many times smaller.
+_SHARE_OF_SUMMARIES = 4
 # What is kept once, and its values.
 Constant = tuple[Channel, np.ndarray]
 # What lies beside the dimensions.
@@ -87,6 +89,7 @@ def add_scalar(file: h5py.File, name: str, rows: int) -> h5py.Dataset:
 
 def add_channel(file: h5py.File, channel: Channel, rows: int, *, many: int = 1) -> h5py.Dataset:
     """Make the dataset of a channel, one of so many, with so many rows of its fill value."""
+    many = _sharing(channel, many)
     dataset = _add(file, channel.path, channel.shape, channel.stored_dtype, channel.axes, rows, many=many)
     dataset.attrs.update(channel.attributes)
     return dataset
@@ -159,10 +162,15 @@ def _chunk_rows(shape: tuple[int, ...], dtype: np.dtype, many: int) -> int:
     return min(_CHUNK_ROWS, max(1, chunk_bytes // row_bytes))
 
 
+def _sharing(channel: Channel, many: int) -> int:
+    """Return among how many the first chunks are shared out: summaries have smaller ones, for which memory is kept."""
+    return many * (_SHARE_OF_SUMMARIES if channel.group == "summaries" else 1)
+
+
 def file_bytes(channels: Sequence[Channel], rows: int) -> int:
     """Return about how large the file of a recording gets, whose arrays come in whole chunks."""
     stored, number = stored_channels(channels), np.dtype(np.float64)
-    kinds = [(each.shape, each.stored_dtype, len(stored)) for each in stored] + [((), number, 1)] * 4
+    kinds = [(each.shape, each.stored_dtype, _sharing(each, len(stored))) for each in stored] + [((), number, 1)] * 4
     chunks = ((_chunk_rows(*kind), kind) for kind in kinds)
     values = sum(
         -(-rows // height) * height * math.prod(shape) * dtype.itemsize for height, (shape, dtype, _) in chunks
