@@ -5,9 +5,9 @@
 
 cost: every way trains the same model in turn with one bare twin of it, a step each, in one process; the ratio of the
 sums of seconds, that of the seconds of this process's processors, which other work on the machine does not lengthen
-(what another process writes is not among them), and the median of the ratios of pairs. memory: what a recording adds to a training
-that has taken its steps, at the moment and at most. errors: a model of 0.8 million parameters, recorded whole and by summaries
-in one run; its sketch against what it is a sketch of.
+(what another process writes is not among them), and the median of the ratios of pairs. memory: what a recording adds
+to a training that has taken its steps, at the moment and at most. errors: a model of 0.8 million parameters, recorded
+whole and by summaries in one run; its sketch against what it is a sketch of.
 """
 
 import argparse
