@@ -170,8 +170,8 @@ def test_summaries_have_an_overview(in_short):
     figure = plot_overview(in_short, signal="2.weight/*")
     texts = [text.get_text() for text in figure.findobj(plt.Text)]
     assert "effective rank / full rank" in texts
-    # In three maps, and as the title of its D.
-    assert texts.count("2.weight") == 4
+    # In three maps at least, and as the title of its D.
+    assert texts.count("2.weight") >= 4
     assert any("2.weight/gradient norm" in text for text in texts)
     assert default_kind(in_short).name == "overview"
 
