@@ -1,4 +1,4 @@
-"""The extension in C; all else of the package stands in setup.cfg."""
+"""The extensions in C; all else of the package stands in setup.cfg."""
 
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
@@ -12,7 +12,7 @@ class PackageOnly(build_py):
         return [module for module in super().find_package_modules(package, package_dir) if module[1] != "noxfile"]
 
 
-# Where it cannot be built, Python does the same.
+# Where they cannot be built, Python does the same.
 setup(
     # Else it would be taken for a module of the package whose root this is.
     script_name="setup.py",
@@ -23,6 +23,7 @@ setup(
             ["recorders/step/_hotpath.c"],
             depends=["recorders/step/_tensors.h", "recorders/step/_payments.h"],
             optional=True,
-        )
+        ),
+        Extension("dyn.recorders.model._folding", ["recorders/model/_folding.c"], optional=True),
     ],
 )

@@ -55,6 +55,12 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
     return labels
 
 
+def _steps(text: str | None) -> int | None:
+    if text is not None and not text.isdecimal():
+        raise SettingError(f"--steps {text!r} is no whole number of steps")
+    return None if text is None else int(text)
+
+
 def _branch(origin: str, name: str) -> "Branch":
     """Return where a run is left that FILE@STEP names."""
     from ..recorders.reading.recording import open_recording
@@ -89,6 +95,10 @@ def _branch(origin: str, name: str) -> "Branch":
 @click.option(
     "--checkpoint-every", type=click.IntRange(1), metavar="K", help="Keep each K steps what it takes to go on."
 )
+@click.option("--summaries", is_flag=True, help="Keep summaries of a script's parameters, where they are too large.")
+@click.option(
+    "--budget", metavar="SIZE", help="Choose --every so that it takes as much: '2 GB'; a script says --steps N."
+)
 @click.option(
     "--from", "origin", metavar="FILE@STEP", help="Go on from a checkpoint, with the settings changed by --set."
 )
@@ -104,6 +114,8 @@ def record(
     select: tuple[str, ...],
     labels: Path | None,
     checkpoint_every: int | None,
+    summaries: bool,
+    budget: str | None,
     origin: str | None,
     dry_run: bool,
     force: bool,
@@ -127,6 +139,13 @@ def record(
         options["every"] = parse_every(every)
     if is_module or is_script(target):
         from ..recorders.scripts.script import record_script
+        from ..recorders.writing.budget import check_budget
+
+        # Of a script they are no setting: it is only said how long it runs.
+        steps = _steps(shortcuts.pop("steps", None)) if budget is not None else None
+        shorthand = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
+        check_budget(budget, steps, options.get("every", 1))
+        options |= {"summaries": summaries or None, "budget": budget, "steps": steps}
 
         if origin is not None:
             raise SettingError("--from goes on with experiments; a script does so by recording.resume_into(…) itself")
@@ -145,7 +164,12 @@ def record(
     entry = entry.with_settings(**parse_settings(entry, (*assignments, *shorthand)))
     path = output or Path(f"{entry.name}.h5")
 
-    from ..recorders.experiment import price, record_experiment
+    if summaries:
+        raise SettingError(
+            f"--summaries is for scripts; {entry.name} is small, and what is told of it needs its parameters"
+        )
+
+    from ..recorders.experiment import every_within, price, record_experiment
     from ..recorders.reading.divergence import diverged_to_the_end
     from ..recorders.reading.recording import open_recording
     from ..recorders.writing.cost import price_is_told
@@ -156,6 +180,9 @@ def record(
         branch.check(entry)
         if path.exists() and path.samefile(branch.recording.path):
             raise SettingError(f"--from {origin} goes on from {path}, and cannot replace it; choose another -o")
+    if budget is not None:
+        every_is = every_within(entry, path, budget, **options, labels=names, branch=branch)
+        options["every"] = every_is
     cost = price(entry, path, **options, labels=names, branch=branch)
     echo(f"{path}: {cost}", err=True)
     if dry_run:

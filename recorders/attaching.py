@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,8 @@ from .model.optimizers import stepping_optimizers
 from .model.payments import check_optimizers
 from .model.shards import check_sharding, is_recorded_elsewhere, own_file
 from .model.sources import Probe, Sources
-from .resuming.taking import Keeper, check_pace, checkpoint_bytes
+from .model.summaries import SummaryChoice, check_choice
+from .resuming.taking import Keeper, all_checkpoints_bytes, check_pace, checkpoint_bytes
 from .ring.channels import row_bytes
 from .ring.paths import real
 from .ring.ring import Ring
@@ -29,6 +31,7 @@ from .schedule.trigger import Trigger
 from .step.gaps import Gaps
 from .step.recorder import Recorder, SilentRecorder, close_lost, lost_recorder
 from .step.row import Copies
+from .writing.budget import Asked
 from .writing.cost import log_checkpoints, log_price
 from .writing.start import begin
 from .writing.undo import remembered
@@ -57,6 +60,9 @@ def attach(
     gradients: Literal["allocation"] | None = None,
     buffers: Buffers = True,
     checkpoint_every: int | None = None,
+    summaries: SummaryChoice = None,
+    budget: str | int | None = None,
+    steps: int | None = None,
 ) -> Recorder:
     """Record every step of a training into the file *path*; return the recorder, a context manager.
 
@@ -83,7 +89,10 @@ def attach(
     step brought, to first order, gradient times motion: one number a feature, one for each parameter without features.
     checkpoint_every: at the first step, every K-th and the end keep what it takes to go on, for
     ``recording.resume_into()``: model, optimizers, the states of the random generators, and whatever
-    ``recorder.keep()`` is given.
+    ``recorder.keep()`` is given. summaries: True keeps no parameters but, for each, norms and a sketch in every row and
+    its spectrum from time to time, some 50 kB a row however large the model is; see ``recording.summaries``. "auto"
+    does so where a row of whole parameters has more than 4 MB. budget, "2 GB", with the number of *steps* chooses
+    every, and summaries where whole parameters had room for fewer than 200 rows. What was chosen is logged first.
 
     Raises SettingError for an argument that cannot be used, for an optimizer whose steps cannot be seen and a model
     whose parameters cannot be reached, OutputExistsError for an existing file, RecordingError where no file can be
@@ -97,20 +106,30 @@ def attach(
         if gradients != "allocation":
             raise unknown_name("gradients", str(gradients), ["allocation"])
         check_optimizers(optimizers)
-    schedule = parse_schedule(every)
-    trigger = schedule if isinstance(schedule, Trigger) else None
     # A path is followed once, here.
     file, attributes = real(Path(path)), dict[str, str | int]()
     if is_recorded_elsewhere(model):
         return SilentRecorder(file)
     check_sharding(model, optimizers)
     check_pace(checkpoint_every)
-    sources = Sources(model, select, features, probes or {}, labels, buffers, with_payments=gradients is not None)
+    check_choice(summaries)
+
+    @cache
+    def sources_of(with_summaries: bool) -> Sources:
+        if with_summaries and gradients is not None:
+            raise SettingError("gradients='allocation' takes whole parameters; leave it out, or summaries")
+        options = {"with_payments": gradients is not None, "with_summaries": with_summaries}
+        return Sources(model, select, features, probes or {}, labels, buffers, **options)
+
+    asked = Asked(every, summaries, budget, steps, partial(all_checkpoints_bytes, model, optimizers, checkpoint_every))
+    choice = asked.choose(lambda with_summaries: sources_of(with_summaries).channels)
+    sources, schedule = sources_of(choice.with_summaries), parse_schedule(choice.every)
+    trigger = schedule if isinstance(schedule, Trigger) else None
     if sources.is_sharded and checkpoint_every is not None:
         raise SettingError("checkpoint_every does not keep shards; torch.distributed.checkpoint does")
     if sources.is_sharded:
         file, attributes = own_file(file)
-    attributes["not_recorded"] = json.dumps(sources.constants.left_out)
+    attributes["not_recorded"] = json.dumps(sources.not_recorded)
     lost = lost_recorder(file) if overwrite or resume is not False else None
     gaps = Gaps(model, sources.recorded, select, optimizers)
     copies: list[Copies] = []
@@ -142,6 +161,8 @@ def attach(
             undo.callback(start.ring.remove)
             emptier = start_writer(start, trigger, wait=on_full == "wait")
             undo.callback(emptier.abandon)
+            if choice.words:
+                _LOG.info("%s: %s", file, choice.words)
             price = row_bytes(sources.channels)
             log_price(file, price, schedule)
             keeper = None
@@ -160,6 +181,7 @@ def attach(
                 keeper,
                 bytes_per_row=price,
                 on_error=on_error,
+                chosen=choice.words,
             )
             undo.pop_all()
     for channel in sources.channels:

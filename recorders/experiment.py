@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..dynamics.errors import SettingError
 from ..dynamics.experiments.experiment import Experiment
 from ..dynamics.training.evaluation import evaluation_of
 from ..dynamics.training.loop import Model, Training, build_model
@@ -22,7 +23,12 @@ from .resuming.taking import check_pace, checkpoint_bytes
 from .ring.channels import row_bytes
 from .schedule.steps import parse_schedule
 from .schedule.trigger import Trigger
+from .text import readable
+from .writing.budget import check_budget, least_every, parse_bytes
 from .writing.cost import Price
+
+# What a small file has in chunks that are not full.
+_CHUNKS = 2 * 10**6
 
 
 def record_experiment(
@@ -129,6 +135,26 @@ def price(
     each = checkpoint_bytes(model, [torch.optim.Adam(model.parameters())])
     kept = each * (1 + -(-experiment.steps // checkpoint_every) - first // checkpoint_every)
     return Price.of(per_row, rows, Path(path), is_least=is_least, checkpoints_bytes=kept)
+
+
+def every_within(
+    experiment: Experiment, path: str | os.PathLike[str], budget: str, *, every: Any = None, **options: Any
+) -> int:
+    """Return which steps to record so that it takes at most a *budget* such as "2 GB"; options: as for price().
+
+    Raises SettingError for a budget in which there is no room, or beside an *every*.
+    """
+    check_budget(budget, experiment.steps, 1 if every is None else every)
+
+    def size(every: int) -> int:
+        return price(experiment, path, every=every, **options).total_bytes + _CHUNKS
+
+    found = least_every(parse_bytes(budget), experiment.steps, size)
+    if found is None:
+        raise SettingError(
+            f"budget={budget!r} has no room for the first and the last row; a file has at least {readable(size(10**9))}"
+        )
+    return found
 
 
 def _features(model: Model, select: Any) -> dict[str, Any]:

@@ -124,6 +124,7 @@ def a_sweep(name: str, *options: str) -> dict[str, Any]:
 PREPARE: dict[str, Callable[[], dict[str, Any]]] = {
     "README.md": a_loop,
     "recorder.md 0": a_loop,
+    "summaries.md": a_loop,
     "recorder.md 1": a_recorder,
     "checkpoints.md 0": dict,
     "checkpoints.md": a_story_begun,

@@ -83,11 +83,11 @@ def has_parameters_over_time(recording: "Recording") -> bool:
 
 def has_an_overview(recording: "Recording") -> bool:
     """Whether it has rows of matrices of one model, or of anything that was logged."""
-    from ..recorders.reading.matrices import is_ensemble, matrices_of
+    from ..recorders.reading.matrices import is_ensemble, matrices_of, summarised_matrices
 
     if len(recording) < 2 or is_ensemble(recording):
         return False
-    return bool(matrices_of(recording) or _has_logged(recording))
+    return bool(matrices_of(recording) or summarised_matrices(recording) or _has_logged(recording))
 
 
 def _has_logged(recording: "Recording") -> bool:

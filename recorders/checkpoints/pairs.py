@@ -125,7 +125,7 @@ def common_rows(a: Source, b: Source) -> Iterator[CommonRows]:
         yield CommonRows.of(one, other)
 
 
-GROUPS = ("parameters", "buffers", "probes", "features")
+GROUPS = ("parameters", "buffers", "probes", "features", "summaries")
 
 
 def arrays_of(recording: Recording, group: str) -> Mapping[str, Series]:
@@ -138,6 +138,12 @@ def arrays_of(recording: Recording, group: str) -> Mapping[str, Series]:
         return recording.buffers
     if group == "probes":
         return recording.probes
+    if group == "summaries":
+        return {
+            f"{name}/{quantity}": series
+            for name, quantities in recording.summaries.items()
+            for quantity, series in quantities.items()
+        }
     return {
         f"{name}/{quantity}": series
         for name, quantities in recording.features.items()

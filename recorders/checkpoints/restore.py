@@ -14,6 +14,8 @@ from ...dynamics.errors import RecordingError, SettingError
 from ..model.parameters import clean_name, local, unwrap
 from ..reading.constants import Constant
 from ..reading.recording import Recording, snapshot_of
+from ..resuming.encoding import decode
+from ..resuming.kept import checkpoint_of
 from ..ring.channels import CHANGED
 
 _MOST_NAMED = 6
@@ -104,7 +106,17 @@ def _recorded(recording: Recording, row: int) -> dict[str, Tensor]:
             state[name] = as_tensor(found, str(attributes.get("origin_dtype", "")))
             for alias in filter(None, str(attributes.get("aliases", "")).split(", ")):
                 state[alias] = state[name]
-    return state
+    return state | _of_checkpoint(recording, int(recording.step[row]))
+
+
+def _of_checkpoint(recording: Recording, step: int) -> dict[str, Tensor]:
+    """Return the state in the checkpoint of a step, where the rows have summaries; nothing where there is none."""
+    if not recording.summaries or step not in recording.checkpoints:
+        return {}
+    checkpoint = checkpoint_of(recording, step)
+    state = decode(checkpoint.state["model"], checkpoint.read)
+    further = {alias: state[name] for name, aliases in recording.summaries.aliases.items() for alias in aliases}
+    return state | further
 
 
 def _changed(recording: Recording, row: int) -> set[str]:
@@ -120,6 +132,13 @@ def _changed(recording: Recording, row: int) -> set[str]:
 def _check_whole(recording: Recording, row: int, missing: Sequence[str]) -> None:
     if missing:
         names = listed(dict.fromkeys(missing))
+        if recording.summaries:
+            kept = recording.checkpoints
+            known = f"the checkpoints of steps {listed(list(map(str, kept)))} do" if kept else "a checkpoint would"
+            raise RecordingError(
+                f"{recording.path} keeps summaries and does not have {names} at step {int(recording.step[row])}; "
+                f"{known} (checkpoint_every=K)"
+            )
         raise RecordingError(
             f"{recording.path} does not have {names} at step {int(recording.step[row])}, and so not the whole state of "
             "the model; attach(select=…, buffers=…) says what is recorded"

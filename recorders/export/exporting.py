@@ -40,15 +40,19 @@ class Format:
             raise MissingExtraError.for_feature(f"an export to {suffix}", "export") from error
 
 
+# Of summaries all but the sketches, whose numbers say nothing by themselves.
+_IN_SHORT = tuple(
+    f"summaries/*/{quantity}" for quantity in ("norm", "gradient_norm", "update", "effective_rank", "dimensionality")
+)
 FORMATS = {
     ".nc": Format("netcdf"),
     ".zarr": Format("zarr_folder", is_folder=True),
     ".npz": Format("npz"),
     # A number of 4 bytes has 12 characters or so.
-    ".csv": Format("csv_file", ("scalars/*", "features/*/dimensionality"), growth=3.0, is_table=True),
+    ".csv": Format("csv_file", ("scalars/*", "features/*/dimensionality", *_IN_SHORT), growth=3.0, is_table=True),
     ".parquet": Format("parquet", is_table=True),
     # Series are written as 8-byte numbers.
-    ".rrd": Format("rerun_file", ("scalars/*", "features/*/dimensionality", "parameters/*"), growth=2.0),
+    ".rrd": Format("rerun_file", ("scalars/*", "features/*/dimensionality", "parameters/*", *_IN_SHORT), growth=2.0),
 }
 
 

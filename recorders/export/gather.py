@@ -51,6 +51,8 @@ def of_recording(recording: Recording, *, every: int = 1) -> Contents:
         named |= {f"features/{name}/{quantity}": series for quantity, series in quantities.items()}
     named |= {f"probes/{name}": series for name, series in recording.probes.items()}
     named |= {f"buffers/{name}": series for name, series in recording.buffers.items()}
+    for name, quantities in recording.summaries.items():
+        named |= {f"summaries/{name}/{quantity}": series for quantity, series in quantities.items()}
     arrays = [_of_series(recording, path, series, rows) for path, series in named.items()]
     # Beside what is derived too, which may be exported without the parameter.
     arrays = [_with_labels(array, labels) for array in arrays]

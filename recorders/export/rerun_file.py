@@ -95,7 +95,7 @@ def _entities(array: Array) -> Iterator[_Entity]:
         dimensions = 0 if axis is None else array.shape[axis]
         if dimensions in _ARROWS:
             yield from (_Entity(array, member, dimensions) for member in np.ndindex(array.shape[1:-2]))
-    elif group in ("scalars", "features") or (group == "probes" and len(array.shape) <= 2):
+    elif group in ("scalars", "features") or (group in ("probes", "summaries") and len(array.shape) <= 2):
         yield from (_Entity(array, member, 0) for member in np.ndindex(array.shape[1:-1]))
 
 

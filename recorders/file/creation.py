@@ -1,5 +1,6 @@
 """Making the HDF5 file of a recording, format version 1, and the datasets within it."""
 
+import math
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,12 @@ from .journal import put_in_place
 # A chunk is what one read touches: large enough to be read at the disk's speed, small enough that a short run is a
 # small file. Chunks are raw, because a part-filled compressed chunk is written again at every flush.
 _CHUNK_BYTES, _CHUNK_ROWS = 2**17, 1024
+# What a dataset takes beside its values, by its header, its attributes and its first index.
+_DATASET_BYTES = 2**12
 # All the first chunks together; many channels have smaller ones.
 _FIRST_CHUNKS_BYTES, _SMALLEST_CHUNK_BYTES = 2**24, 2**12
+# Chunks of summaries are so many times smaller.
+_SHARE_OF_SUMMARIES = 4
 # What is kept once, and its values.
 Constant = tuple[Channel, np.ndarray]
 # What lies beside the dimensions.
@@ -84,6 +89,7 @@ def add_scalar(file: h5py.File, name: str, rows: int) -> h5py.Dataset:
 
 def add_channel(file: h5py.File, channel: Channel, rows: int, *, many: int = 1) -> h5py.Dataset:
     """Make the dataset of a channel, one of so many, with so many rows of its fill value."""
+    many = _sharing(channel, many)
     dataset = _add(file, channel.path, channel.shape, channel.stored_dtype, channel.axes, rows, many=many)
     dataset.attrs.update(channel.attributes)
     return dataset
@@ -130,9 +136,7 @@ def _add(
     *,
     many: int = 1,
 ) -> h5py.Dataset:
-    row_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
-    chunk_bytes = min(_CHUNK_BYTES, max(_SMALLEST_CHUNK_BYTES, _FIRST_CHUNKS_BYTES // many))
-    chunk_rows = min(_CHUNK_ROWS, max(1, chunk_bytes // row_bytes))
+    chunk_rows = _chunk_rows(shape, dtype, many)
     _require_group(file, path.rpartition("/")[0])
     dataset = file.create_dataset(
         path,
@@ -149,6 +153,29 @@ def _add(
         dataset.dims[0].attach_scale(dataset_at(file, "step"))
     _name_axes(dataset, axes, shape, first=1)
     return dataset
+
+
+def _chunk_rows(shape: tuple[int, ...], dtype: np.dtype, many: int) -> int:
+    """Return how many rows a chunk has of an array that is one of so many."""
+    row_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+    chunk_bytes = min(_CHUNK_BYTES, max(_SMALLEST_CHUNK_BYTES, _FIRST_CHUNKS_BYTES // many))
+    return min(_CHUNK_ROWS, max(1, chunk_bytes // row_bytes))
+
+
+def _sharing(channel: Channel, many: int) -> int:
+    """Return among how many the first chunks are shared out: summaries have smaller ones, for which memory is kept."""
+    return many * (_SHARE_OF_SUMMARIES if channel.group == "summaries" else 1)
+
+
+def file_bytes(channels: Sequence[Channel], rows: int) -> int:
+    """Return about how large the file of a recording gets, whose arrays come in whole chunks."""
+    stored, number = stored_channels(channels), np.dtype(np.float64)
+    kinds = [(each.shape, each.stored_dtype, _sharing(each, len(stored))) for each in stored] + [((), number, 1)] * 4
+    chunks = ((_chunk_rows(*kind), kind) for kind in kinds)
+    values = sum(
+        -(-rows // height) * height * math.prod(shape) * dtype.itemsize for height, (shape, dtype, _) in chunks
+    )
+    return values + _DATASET_BYTES * len(kinds)
 
 
 def _name_axes(dataset: h5py.Dataset, axes: tuple[str, ...], shape: tuple[int, ...], *, first: int = 0) -> None:

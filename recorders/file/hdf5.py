@@ -9,7 +9,7 @@ from h5py.h5i import dec_ref
 # Both HDF5 1.14 and 2 read and write this version, and it allows reading while writing.
 LIBVER = ("v110", "v110")
 # Of arrays with an entry for each row, and of what is kept once.
-GROUPS = ("scalars", "parameters", "features", "probes", "buffers")
+GROUPS = ("scalars", "parameters", "features", "probes", "buffers", "summaries")
 CONSTANTS = "constants"
 # What it takes to go on training, at some steps.
 CHECKPOINTS = "checkpoints"

@@ -23,22 +23,24 @@ _LINEAR = (nn.Linear, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 _BIAS = re.compile(r"(?i:bias)|(?:^|_)b\d*(?:_|$)")
 
 
-def guessed_axis(owner: nn.Module, name: str, parameter: Tensor, features: Features) -> FeatureAxis | None:
+def guessed_axis(
+    owner: nn.Module, name: str, parameter: Tensor, features: Features, *, most: float = _FREE
+) -> FeatureAxis | None:
     """Return which axis holds features by the rules of "auto", None where none does.
 
     Matrices have features in their columns, embeddings in their rows, convolutions in the columns of (out, in ·
     kernel). In an ensemble, (instances, m, n), the axis is the one that is as long as the members' biases,
-    (instances, n); columns where that does not tell. Biases have none.
+    (instances, n); columns where that does not tell. Biases have none, and what takes more than *most* multiplications.
     """
     if features is None or not parameter.is_floating_point() or is_bias(name):
         return None
     if convolution_pattern(owner, name, parameter, "columns"):
-        return "columns" if parameter.numel() * min(len(parameter), parameter[0].numel()) <= _FREE else None
+        return "columns" if parameter.numel() * min(len(parameter), parameter[0].numel()) <= most else None
     instances = instances_of(owner)
     if parameter.ndim != (3 if instances else 2) or (instances and parameter.shape[0] != instances):
         return None
     m, n = parameter.shape[-2:]
-    if parameter.numel() * min(m, n) > _FREE:
+    if parameter.numel() * min(m, n) > most:
         return None
     if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
         return "rows"

@@ -1,5 +1,6 @@
 """Which parameters of a model are recorded, under which names, and which of their axes holds features."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -119,10 +120,13 @@ def parameter_channels(
     places: Mapping[str, Place],
     features: Features,
     computed: Mapping[str, tuple[nn.Module, Tensor]],
+    *,
+    of_large_too: bool = False,
 ) -> dict[str, Channel]:
     """Return the channel of each parameter, and of each weight that a module computes from some, by name.
 
-    That of a DTensor is the channel of the whole parameter.
+    That of a DTensor is the channel of the whole parameter. of_large_too: take the features of matrices so large that
+    measuring them costs too much in each row.
     Raises SettingError for features that cannot be had.
     """
     parameters: dict[str, Tensor] = {name: place.parameter() for name, place in places.items()}
@@ -136,10 +140,10 @@ def parameter_channels(
     embeddings = {id(each._parameters.get("weight")): each for each in tables}
     owners.update((name, embeddings[id(p)]) for name, p in parameters.items() if id(p) in embeddings)
     aliases = _aliases(model)
-    channels = {}
+    channels, limit = {}, {"most": math.inf} if of_large_too else {}
     for name, tensor in parameters.items():
         owner = owners[name]
-        choice = overrides[name] if name in overrides else guessed_axis(owner, name, tensor, features)
+        choice = overrides[name] if name in overrides else guessed_axis(owner, name, tensor, features, **limit)
         view = None if choice is None else view_of(owner, name, tensor, choice)
         attributes = {"computed": "from parameters of its module"} if name in computed else {}
         if name in places and (further := aliases.get(id(places[name].parameter()))):

@@ -20,6 +20,7 @@ from .labels import Labels, labelled
 from .parameters import Place, local, parameter_channels, parameter_places, unwrap
 from .payments import Payment, payment_channel
 from .shards import is_shard, shard_channel, shard_places
+from .summaries import SummaryTap, summary_channels
 
 Probe = Callable[[nn.Module], Any]
 
@@ -40,6 +41,7 @@ class Sources:
         buffers: Buffers = True,
         *,
         with_payments: bool = False,
+        with_summaries: bool = False,
     ):
         if not isinstance(probes, Mapping) or not all(isinstance(name, str) for name in probes):
             raise SettingError(f"probes={probes!r} is no dictionary such as {{'name': function of the model}}")
@@ -48,18 +50,23 @@ class Sources:
         self._probes = dict(probes)
         self.is_sharded = any(map(is_shard, root.parameters()))
         # Computing a weight from shards may need the other ranks, who need not be at the same place.
-        weights = {} if self.is_sharded else effective_weights(root, select)
+        weights = {} if self.is_sharded or with_summaries else effective_weights(root, select)
+        if self.is_sharded and with_summaries:
+            raise SettingError("summaries are of whole parameters, and this process holds shards; use select or every")
         self._places = shard_places(parameter_places(root, select, none_is_fine=bool(weights)))
         self._weights = {f"parameters/{name}": weight.compute for name, weight in weights.items()}
         computed = {name: (weight.owner, _plain(weight.compute(root))) for name, weight in weights.items()}
-        channels = labelled(parameter_channels(root, self._places, features, computed), labels)
+        channels = parameter_channels(root, self._places, features, computed, of_large_too=with_summaries)
+        channels = labelled(channels, labels)
         values = {name: call_probe(name, probe, model) for name, probe in self._probes.items()}
         rest = rest_of(root, self._places, buffers)
         self._buffers = rest.changing
         self.constants = Constants(rest)
         self._paying = [channels[name] for name in self._places] if with_payments else []
+        self._summarised = channels if with_summaries else {}
         self.channels: list[Channel] = [
-            *(self._of_this_rank(channel) for channel in channels.values()),
+            *(self._of_this_rank(channel) for channel in channels.values() if not with_summaries),
+            *summary_channels(self._summarised),
             *rest.channels(),
             *map(payment_channel, self._paying),
             *(array_channel("probes", name, value) for name, value in values.items()),
@@ -71,17 +78,22 @@ class Sources:
         """Where each recorded parameter is, by name."""
         return self._places
 
+    @property
+    def not_recorded(self) -> list[str]:
+        """What is part of the state of the model and not recorded, or not whole."""
+        return [*self._summarised, *self.constants.left_out]
+
     def taps(self, ring: Ring) -> tuple[list[ParameterView], list[Tap], list[DeviceParameters]]:
         """Return what copies the values into rows of *ring*: views of bytes, other taps, and devices to fetch from."""
         by_device: dict[torch.device, list[Place]] = {}
-        places = [*self._places.values(), *self._buffers.values()]
+        places = [*(() if self._summarised else self._places.values()), *self._buffers.values()]
         for place in places:
             tensor = local(place.parameter())
             # There are more ranks than rows of some parameters.
             if tensor.numel():
                 by_device.setdefault(tensor.device, []).append(place)
         views, devices = [], []
-        check = ModuleCheck(unwrap(self._model), places)
+        check = ModuleCheck(unwrap(self._model), [*self._places.values(), *places])
         taps: list[Tap] = [check] if check.is_needed else []
         for device, found in by_device.items():
             if device.type == "cuda":
@@ -90,6 +102,8 @@ class Sources:
                 taps.append(ParameterTensors(found, ring))
             else:
                 views += [ParameterView(place) for place in found]
+        if self._summarised:
+            taps.append(SummaryTap(self._places, self._summarised, ring))
         functions = {**self._weights, **{f"probes/{name}": probe for name, probe in self._probes.items()}}
         taps += [ProbeTap(path, function, self._model, ring.rows[path]) for path, function in functions.items()]
         return views, taps, devices

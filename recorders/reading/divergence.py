@@ -41,6 +41,11 @@ class Recorded(Protocol):
         ...
 
     @property
+    def summaries(self) -> Mapping[str, Mapping[str, Series]]:
+        """What was kept of parameters that were too large to keep, by their names."""
+        ...
+
+    @property
     def diverged_at(self) -> int | None:
         """The first step with a number that is not finite."""
         ...
@@ -202,7 +207,8 @@ def _first(found: np.ndarray, otherwise: int) -> int:
 
 
 def _floats(recording: Recorded) -> dict[str, Series]:
-    return {name: series for name, series in recording.parameters.items() if series.dtype.kind in "fc"}
+    norms = {f"summaries/{name}": quantities["norm"] for name, quantities in recording.summaries.items()}
+    return {name: series for name, series in recording.parameters.items() if series.dtype.kind in "fc"} | norms
 
 
 def _marks_absence(series: Series) -> bool:

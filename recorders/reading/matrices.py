@@ -40,9 +40,15 @@ def matrices_of(recording: Recording) -> dict[str, Series]:
     }
 
 
+def summarised_matrices(recording: Recording) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the matrices of which summaries were kept, by name."""
+    summaries = recording.summaries
+    return {name: summaries.shape_of(name) for name, each in summaries.items() if "singular_values" in each}
+
+
 def is_network(recording: Recording) -> bool:
-    """Whether the recording holds several matrices of one model."""
-    return len(recording) > 0 and len(matrices_of(recording)) > 1
+    """Whether the recording holds several matrices of one model, or summaries of any."""
+    return len(recording) > 0 and (len(matrices_of(recording)) > 1 or bool(summarised_matrices(recording)))
 
 
 def matrix_shape(series: Series) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from .constants import Constant
 from .divergence import Search
 from .series import Named, Series, patiently
 from .snapshot import Snapshot
+from .summaries import Summaries
 
 if TYPE_CHECKING:
     import xarray
@@ -154,6 +155,16 @@ class Recording:
     def parameters(self) -> Mapping[str, Series]:
         """The parameters by qualified name; each (T, *shape)."""
         return self._group("parameters")
+
+    @property
+    def summaries(self) -> Summaries:
+        """What was kept of parameters that were too large to keep, by name; empty where all were recorded whole."""
+        quantities: dict[str, dict[str, Series]] = {}
+        self._snapshot.file()
+        for path in self._snapshot.names["summaries"]:
+            name, _, quantity = path.rpartition("/")
+            quantities.setdefault(name, {})[quantity] = self._series(f"summaries/{path}")
+        return Summaries(quantities)
 
     @property
     def features(self) -> Mapping[str, Mapping[str, Series]]:

@@ -205,6 +205,11 @@ def select(recording: Recording, parameter: str | None = None, instance: int | N
     """
     if not len(recording):
         raise RecordingError(f"{recording.path} has no rows yet")
+    if not recording.features and recording.summaries:
+        raise RecordingError(
+            f"{recording.path} keeps summaries, and of no feature by itself; dyn info and dyn plot {recording.path} "
+            "overview tell of its matrices"
+        )
     if not recording.features:
         raise RecordingError(f"{recording.path} has no features; record with features={{'NAME': 'columns'}}")
     name = next(iter(recording.features))

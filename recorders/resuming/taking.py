@@ -165,6 +165,11 @@ def checkpoint_bytes(model: nn.Module, optimizers: Sequence[Optimizer]) -> int:
     return held + 2 * sum(trained.values()) + 2**14
 
 
+def all_checkpoints_bytes(model: nn.Module, optimizers: Sequence[Optimizer], every: int | None, steps: int) -> int:
+    """Return what the checkpoints of a training of so many steps take at most: none without a pace."""
+    return 0 if every is None else checkpoint_bytes(model, optimizers) * (2 + (steps - 1) // every)
+
+
 def _persistent(model: nn.Module) -> list[tuple[str, Tensor]]:
     """Return what the state of a model is made of, by clean names; further names of the same tensor are left out."""
     kept = {name: each for name, each in nn.Module.state_dict(model, keep_vars=True).items() if not _is_extra(name)}

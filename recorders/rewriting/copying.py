@@ -24,8 +24,9 @@ def arrays_of(recording: Recording) -> dict[str, Series]:
     arrays = {"step": recording.step, "time": recording.time}
     for group in ("scalars", "parameters", "probes", "buffers"):
         arrays.update((f"{group}/{name}", series) for name, series in getattr(recording, group).items())
-    for name, quantities in recording.features.items():
-        arrays.update((f"features/{name}/{quantity}", series) for quantity, series in quantities.items())
+    for group, nested in (("features", recording.features), ("summaries", recording.summaries)):
+        for name, quantities in nested.items():
+            arrays.update((f"{group}/{name}/{quantity}", series) for quantity, series in quantities.items())
     return arrays
 
 

@@ -11,7 +11,7 @@ from ...dynamics.errors import SettingError
 from .matrices import MatrixView
 
 FeatureAxis = Literal["columns", "rows"]
-ChannelGroup = Literal["parameters", "features", "probes", "buffers", "constants"]
+ChannelGroup = Literal["parameters", "features", "probes", "buffers", "constants", "summaries"]
 
 # step, time and the scalars that every recording has (loss, lr).
 _ROW_OVERHEAD = 4 * 8
@@ -95,6 +95,15 @@ def array_channel(group: Literal["probes"], name: str, value: np.ndarray) -> Cha
     stored = stored_dtype(value.dtype)
     attributes = {} if stored == value.dtype else {"origin_dtype": value.dtype.name}
     return Channel(group, name, value.shape, value.dtype, stored, axes, attributes=attributes)
+
+
+# What is measured of a summarised matrix in some rows, and not a number in the others.
+IN_TURN = ("singular_values", "effective_rank", "dimensionality")
+
+
+def is_in_turn(channel: Channel) -> bool:
+    """Whether a channel of a summary is measured in some rows only."""
+    return channel.name.rpartition("/")[2] in IN_TURN
 
 
 def stored_dtype(dtype: np.dtype) -> np.dtype:

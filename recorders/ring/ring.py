@@ -168,6 +168,11 @@ class Ring:
         """Say that row *row*, once it is complete, is the final state."""
         self._set_word("final", row + 1)
 
+    @property
+    def final(self) -> int | None:
+        """Which row is the final state, None as long as it is not announced."""
+        return self._word("final") - 1 if self._word("final") else None
+
     def note(self, *, waited: float, skipped: int) -> None:
         """Note how the recording went."""
         self._set_word("waited", int(waited * 1e6))

@@ -33,6 +33,9 @@ def record_script(
     labels: Mapping[str, Sequence[str]] | None = None,
     overwrite: bool = False,
     checkpoint_every: int | None = None,
+    summaries: bool | None = None,
+    budget: str | None = None,
+    steps: int | None = None,
     report: Callable[[str], None],
 ) -> None:
     """Run *script* as python would, in this process, and record into *path* every optimizer that it steps.
@@ -49,7 +52,7 @@ def record_script(
         "overwrite": overwrite,
         "config": about,
     }
-    options["checkpoint_every"] = checkpoint_every
+    options |= {"checkpoint_every": checkpoint_every, "summaries": summaries, "budget": budget, "steps": steps}
     process = os.getpid()
     recording = _LaterTracking(path, options, report)
     outcome: BaseException | None = None

@@ -225,6 +225,8 @@ class Tracking:
         self._trainings[path] = training = RecordedTraining(recorder, {id(p) for p in held})
         size = room_for_rows(recorder.bytes_per_row, recorder.path.parent)
         how = names if optimizers else "no optimizer of torch's: a row for each change between two calls of backward()"
+        if recorder.chosen:
+            self._say(f"{path}: {recorder.chosen}")
         self._say(f"{path}: recording {owned.label} ({how}), {size}")
         return training
 

@@ -41,7 +41,7 @@ class Recorder(Stepping):
     leaves no trace on model or optimizer.
     """
 
-    __slots__ = ("_constants", "_gaps", "_is_entered", "_on_error", "bytes_per_row")
+    __slots__ = ("_constants", "_gaps", "_is_entered", "_on_error", "bytes_per_row", "chosen")
 
     def __init__(
         self,
@@ -56,9 +56,12 @@ class Recorder(Stepping):
         *,
         bytes_per_row: int,
         on_error: Literal["warn", "raise"],
+        chosen: str = "",
     ):
         super().__init__(start, copies, writer, optimizers, schedule, keeper)
         self.bytes_per_row = bytes_per_row
+        # What was chosen of a budget, or between whole parameters and summaries, in words.
+        self.chosen = chosen
         self._on_error = on_error
         self._gaps = gaps
         self._constants = constants
@@ -302,6 +305,7 @@ class SilentRecorder(Recorder):
     def __init__(self, path: Path):
         self.path = path
         self.bytes_per_row = 0
+        self.chosen = ""
 
     def __repr__(self) -> str:
         return f"SilentRecorder({str(self.path)!r}, recorded by rank 0)"

@@ -18,10 +18,11 @@ from ...dynamics.geometry import change_from, effective_rank, matrix_norm
 from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.polytopes import summary
 from ..reading.matching import matching
-from ..reading.matrices import matrices_of, matrix_shape, rows_of
+from ..reading.matrices import matrices_of, matrix_shape, rows_of, summarised_matrices
 from ..reading.recording import Recording
 from ..reading.selection import Selection, select
 from ..reading.series import Series
+from ..reading.summaries import Summaries
 from ..text import ShownAsText
 from .judging import told_jumps, verdict_on
 from .story import plain
@@ -96,7 +97,8 @@ class RankedMatrix(ShownAsText):
     """How one matrix changed from the first row to the last that is finite.
 
     change is |W_T - W_0| / |W_0|, infinite where it was 0; half_by the first step, of those looked at, at which
-    it was half as far from its start; norm and effective_rank are those at the two ends.
+    it was half as far from its start; norm and effective_rank are those at the two ends, of a matrix of which summaries
+    were kept the first and the last that were measured. change_error is the standard error of what its sketch says.
     """
 
     parameter: str
@@ -106,6 +108,7 @@ class RankedMatrix(ShownAsText):
     norm: tuple[float, float]
     effective_rank: tuple[float, float]
     beyond: Beyond = Beyond()
+    change_error: float | None = None
 
     @property
     def key(self) -> tuple[bool, float]:
@@ -115,7 +118,11 @@ class RankedMatrix(ShownAsText):
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
-        return plain({name: value for name, value in vars(self).items() if name != "beyond"}) | self.beyond.as_dict()
+        known = {name: value for name, value in vars(self).items() if name != "beyond"}
+        # What was kept whole has no error.
+        if self.change_error is None:
+            del known["change_error"]
+        return plain(known) | self.beyond.as_dict()
 
     def __str__(self) -> str:
         m, n = self.shape[0], int(np.prod(self.shape[1:]))
@@ -130,7 +137,8 @@ class RankedMatrix(ShownAsText):
         when = f", half of it by step {self.half_by}"
         if not np.isfinite(self.change):
             return f"grew from 0 to a norm of {self.norm[1]:.3g}{when}"
-        return f"moved {_percent(self.change)}{when}; norm {_both(self.norm, '{:.3g}')}"
+        about = "" if self.change_error is None else f" ± {_percent(self.change_error)}"
+        return f"moved {_percent(self.change)}{about}{when}; norm {_both(self.norm, '{:.3g}')}"
 
 
 @dataclass(frozen=True)
@@ -159,12 +167,18 @@ def rank_matrices(recording: Recording, pattern: str | None = None) -> Ranking:
 
     Raises SettingError where the pattern, a name or a glob, matches none.
     """
-    series = matrices_of(recording)
-    names = [*series] if pattern is None else matching("matrix", pattern, series)
+    series, summarised = matrices_of(recording), summarised_matrices(recording)
+    names = [*series, *summarised] if pattern is None else matching("matrix", pattern, [*series, *summarised])
     rows = looked_at(_finite_rows(recording))
     step = recording.step[:]
-    ranked = [_ranked(recording, name, series[name], rows, step) for name in names]
-    others = len(recording.parameters) - len(series) if pattern is None else 0
+    ranked = [
+        _ranked(recording, name, series[name], rows, step)
+        if name in series
+        else _ranked_by_summary(recording.summaries, name, int(rows[-1]), step)
+        for name in names
+    ]
+    all_of_them = len(recording.parameters) + recording.summaries.parameter_count
+    others = all_of_them - len(series) - len(summarised) if pattern is None else 0
     # Of two that say as much the one that comes first in the network does.
     return Ranking(tuple(sorted(ranked, key=lambda each: each.key, reverse=True)), others)
 
@@ -200,6 +214,26 @@ def _ranked(recording: Recording, name: str, series: Series, rows: np.ndarray, s
         norm=_pair(matrix_norm(ends)),
         effective_rank=_pair(effective_rank(ends)),
         beyond=beyond_chance(recording, name) if moved > 0 else Beyond(),
+    )
+
+
+def _ranked_by_summary(summaries: Summaries, name: str, last: int, step: np.ndarray) -> RankedMatrix:
+    kept = summaries[name]
+    norms = np.asarray(kept["norm"][: last + 1], np.float64)
+    distance = summaries.distances(name)
+    far, error = distance.value[: last + 1], float(distance.error[last])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = float(far[-1] / norms[0]) if far[-1] else 0.0
+    ranks = kept["effective_rank"][: last + 1]
+    known = ranks[np.isfinite(ranks)]
+    return RankedMatrix(
+        parameter=name,
+        shape=summaries.shape_of(name),
+        change=change,
+        half_by=int(step[int(np.argmax(far >= far[-1] / 2))]) if change > 0 else None,
+        norm=_pair(norms[[0, -1]]),
+        effective_rank=_pair(known[[0, -1]] if known.size else np.full(2, np.nan)),
+        change_error=error / norms[0] if norms[0] else np.nan,
     )
 
 

@@ -12,6 +12,7 @@ from ...dynamics.jumps.words import describe_loss, describe_signal_jump
 from ...dynamics.signals import pieces
 from ..reading.recording import Recording
 from ..reading.selection import LOSSES
+from ..reading.series import Series
 from ..text import ShownAsText
 from .story import plain
 
@@ -55,13 +56,23 @@ class SignalStory(ShownAsText):
         return describe_signal_jump(jump, self._columns(jump.features))
 
 
+def kept_in_short(recording: Recording) -> dict[str, Series]:
+    """Return the summaries of parameters that may be looked at as signals, by name, "W/norm"."""
+    return {
+        f"{name}/{quantity}": series
+        for name, quantities in recording.summaries.items()
+        for quantity, series in quantities.items()
+        if quantity != "sketch"
+    }
+
+
 def tell_signal(recording: Recording, name: str) -> SignalStory:
-    """Return the jumps of the scalar or probe *name*: a column jumps where it goes through a twentieth of its range.
+    """Return the jumps of a scalar, probe or summary: a column jumps where it goes through a twentieth of its range.
 
     Rows in which nothing was logged are left out. Raises SettingError for a name that is not there and a probe that
     holds no real numbers, RecordingError where there are no rows.
     """
-    known = {**recording.scalars, **recording.probes}
+    known = {**kept_in_short(recording), **recording.scalars, **recording.probes}
     if name not in known:
         raise unknown_name("signal", name, known)
     if not len(recording):

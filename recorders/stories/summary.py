@@ -49,6 +49,7 @@ class Summary(ShownAsText):
     branched_from: str | None = None
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     constants: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    summarised: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; None stands for a number that is not finite."""
@@ -74,6 +75,7 @@ class Summary(ShownAsText):
             lines.append(f"experiment   {self.experiment}")
         if self.branched_from:
             lines.append(f"branched     from {self.branched_from}")
+        lines += [f"summaries    of {_counted(self.summarised)}"] if self.summarised else []
         lines += [f"parameter    {name}  {_shape(shape)}" for name, shape in self.parameters.items()]
         lines += [
             f"scalar       {name}  last {'-' if value is None else f'{value:.6g}'}"
@@ -122,6 +124,7 @@ def summarize(recording: Recording, *, with_levels: bool = True) -> Summary:
         branched_from=recording.config.get("branched_from"),
         buffers={name: series.shape[1:] for name, series in recording.buffers.items()},
         constants={name: constant.shape for name, constant in recording.constants.items()},
+        summarised={name: recording.summaries.shape_of(name) for name in recording.summaries},
         guessed={
             name: str(series.attrs["guessed"])
             for name, series in recording.parameters.items()

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dynamics.errors import SettingError
 from ..file.store import Store
-from ..ring.channels import Block, array_channel, check_name, stored_dtype
+from ..ring.channels import Block, array_channel, check_name, is_in_turn, stored_dtype
 from ..ring.derived import with_features
 from ..ring.ring import Ring, State
 
@@ -37,6 +37,8 @@ class Drain:
         self._keep = {} if keep is None else {ring.tail: keep}
         # The rows before this one were offered to it.
         self._offered = 0
+        # Of summaries what few rows have.
+        self._in_turn = [each.path for each in ring.layout.channels if each.group == "summaries" and is_in_turn(each)]
         self._derivations: list[Derivation] = []
         self._derived: list[str] = []
 
@@ -101,6 +103,10 @@ class Drain:
                     complete.channels[_derived_path(name, values)] = values.astype(stored, copy=False)
                 else:
                     complete.scalars[name] = values
+        for path in self._in_turn:
+            # What stands where nothing was measured is there by itself.
+            if np.isnan(complete.channels[path]).all():
+                del complete.channels[path]
         self.store.append(complete)
         self.ring.filed = int(block.step[-1])
 

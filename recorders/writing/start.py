@@ -32,6 +32,8 @@ WriterKind = Literal["auto", "inline", "process"]
 # scalars costs a step half of what one with room for hundreds does.
 _RING_BYTES = {"inline": 2**24, "process": 2**26}
 _RING_ROWS = 1024
+# Where summaries are kept, memory is short.
+_RING_IN_SHORT = 2**21
 _LEAST_ROWS = 8
 _SCALARS = 64
 
@@ -76,7 +78,9 @@ def begin(
     token = uuid.uuid4().hex
     # Besides the user's scalars there is room for each learning rate.
     layout = RowLayout(token, _SCALARS + rates, tuple(channels))
-    rows = rows_within(channels, layout.room, most_bytes=_RING_BYTES[kind], most_rows=_RING_ROWS)
+    in_short = any(channel.group == "summaries" for channel in channels)
+    most = _RING_IN_SHORT if in_short else _RING_BYTES[kind]
+    rows = rows_within(channels, layout.room, most_bytes=most, most_rows=_RING_ROWS)
     ring = Ring.create(ring_path(path), layout, max(rows, _LEAST_ROWS, least_rows), ("loss", "lr"))
     try:
         ready(ring)
@@ -180,7 +184,7 @@ def _check_same(path: Path, file: h5py.File, channels: Sequence[Channel]) -> Non
             "that can be continued"
         )
     wanted = {channel.path: channel for channel in stored_channels(channels)}
-    found = {name for name in array_paths(file) if name.startswith(("parameters/", "buffers/"))}
+    found = {name for name in array_paths(file) if name.startswith(("parameters/", "buffers/", "summaries/"))}
     differing = sorted(found - wanted.keys())
     new = [channel for channel in channels if channel.group != "probes" and channel.path not in file]
     addable = {each.path for each in stored_channels(new)} if not differing else set()

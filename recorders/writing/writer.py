@@ -24,9 +24,9 @@ from .repair import make_whole
 from .start import Start, WriterKind
 
 # A reader that does not know of the ring is at most this far behind, in seconds, unless writing takes long: then no
-# more than one part in fifty of the training's time is spent on it.
+# more than one part in two hundred of the training's time is spent on it.
 _LATENCY = 2.0
-_WRITING_SHARE = 50
+_WRITING_SHARE = 200
 # A row of more bytes takes a training longer to write than it takes a process to be told of it.
 _LARGE_ROW = 2**18
 # A writer that does nothing for so long while it is waited for is taken for lost; so long it has for dying, in seconds.

@@ -169,3 +169,45 @@ def test_a_file_that_names_no_features_is_refused_before_the_script_runs(run, te
     result = run("train.py", "--labels", "names.json")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "--labels names.json" in result.stderr
+
+
+def test_a_script_may_be_kept_in_summaries(run):
+    result = run("train.py", "--summaries")
+    assert result.exit_code == 0
+    with dyn.open("train.h5") as recording:
+        assert not recording.parameters
+        assert recording.summaries["W"]["norm"][0] == pytest.approx(np.sqrt(6))
+
+
+def test_a_script_may_have_a_budget(run):
+    result = run("train.py", "--budget", "1 MB", "--steps", "4")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("dyn: train.h5: whole parameters, every step: 5 rows")
+    with dyn.open("train.h5") as recording:
+        assert recording.step[:].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["train.py", "--budget", "1 MB"], "give steps=N"),
+        (["train.py", "--budget", "1 MB", "--steps", "many"], "--steps 'many'"),
+        (["train.py", "--budget", "much", "--steps", "4"], "budget='much'"),
+        (["train.py", "--budget", "1 MB", "--steps", "4", "--every", "2"], "every=2"),
+        (["train.py", "--steps", "4"], "--steps, --seed, --device and --set are for"),
+        (["geometry", "--summaries"], "--summaries is for scripts"),
+        (["geometry", "--budget", "1 kB"], "no room"),
+    ],
+)
+def test_what_does_not_go_together_is_said_in_a_line(run, options, says):
+    result = run(*options)
+    assert isinstance(result.exception, SystemExit | SettingError)
+    assert says in (result.stderr or str(result.exception)) or says in str(result.exception)
+    assert not Path("train.h5").exists()
+
+
+def test_an_experiment_stays_within_its_budget(run):
+    result = run("geometry", "--budget", "3 MB", "--steps", "20000", "--dry-run")
+    assert result.exit_code == 0
+    assert "10,001 rows" not in result.stderr
+    assert "bytes a row" in result.stderr

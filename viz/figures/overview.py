@@ -8,12 +8,12 @@ from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure, SubFigure
 
 from ...recorders.reading.matching import matching
-from ...recorders.reading.matrices import matrices_of
+from ...recorders.reading.matrices import matrices_of, summarised_matrices
 from ...recorders.reading.recording import Recording
 from ...recorders.ring.matrices import MatrixView
-from ..parts.network_history import NetworkHistory, at_random, history_of
+from ..parts.network_history import NetworkHistory, at_random, history_of, measured
 from ..parts.panels import canvas, write_notes, write_title
-from ..parts.signals import Sorted, draw_signals, draw_spread, note_of, sort_signals
+from ..parts.signals import Sorted, draw_quantiles, draw_signals, draw_spread, note_of, sort_signals
 from ..parts.style import INK, PALETTE, escaped, style
 
 _WIDTH = 8.0
@@ -45,11 +45,13 @@ def plot_overview(
     dimensionality D of the features of those four matrices whose norms changed most, with what directions at random of
     the same lengths would have. They are measured at up to eighty moments, not in every row.
 
+    Of a recording of summaries all of that is what they say, and the spread of D stands alone.
+
     parameter: of which matrices, a name or a glob; by default all. signal: which scalars and probes, a name or a glob;
     by default all that have room. Given *ax*, its place is used. A recording without matrices has the signals alone.
     Raises SettingError for a parameter or signal that is not there.
     """
-    matrices = matrices_of(recording)
+    matrices = {**matrices_of(recording), **summarised_matrices(recording)}
     names = [*matrices] if parameter is None else matching("matrix", parameter, matrices)
     sorted_ = sort_signals(recording, signal)
     history = history_of(recording, tuple(names)) if names else None
@@ -67,7 +69,9 @@ def plot_overview(
         _share_steps(shared, recording)
         write_title(host, _title(recording, names), _WIDTH)
         if ax is None:
-            write_notes(figure, [" ".join([*_caption(history, with_D), *note_of(sorted_)])])
+            write_notes(
+                figure, [" ".join([*_caption(history, with_D, in_short=bool(recording.summaries)), *note_of(sorted_)])]
+            )
     return figure
 
 
@@ -154,7 +158,8 @@ def _shortened(name: str) -> str:
 
 def _farthest(recording: Recording, history: NetworkHistory) -> list[tuple[str, tuple[int, int]]]:
     """Return the matrices with features whose norm changed most, in their order, and their shapes."""
-    able = [k for k, name in enumerate(history.names) if "dimensionality" in recording.features.get(name, {})]
+    known = {**recording.features, **recording.summaries}
+    able = [k for k, name in enumerate(history.names) if "dimensionality" in known.get(name, {})]
     change = np.nan_to_num(np.abs(np.log(history.norm)), posinf=0).max(axis=1)
     chosen = sorted(sorted(able, key=lambda k: -change[k])[:_MOST_D])
     return [(history.names[k], history.shapes[k]) for k in chosen]
@@ -165,6 +170,10 @@ def _draw_D(panels: Sequence[Axes], recording: Recording, chosen: Sequence[tuple
     rows = np.unique(np.linspace(0, len(recording) - 1, _D_MOMENTS).astype(int))
     step = recording.step[:][rows]
     for ax, (name, _) in zip(panels, chosen, strict=True):
+        _title_D(ax, name, step)
+        if name in recording.summaries:
+            draw_quantiles(ax, step, measured(recording.summaries[name]["dimensionality"][:])[rows], "median")
+            continue
         features, series = recording.features[name], recording.parameters[name]
         D = np.asarray(features["dimensionality"][rows], dtype=float)
         draw_spread(ax, step, D.reshape(len(D), -1), PALETTE[0], "median")
@@ -176,11 +185,14 @@ def _draw_D(panels: Sequence[Axes], recording: Recording, chosen: Sequence[tuple
         # What a pattern makes several matrices of is at random in each of them.
         each = norm.reshape(len(at), -1, n).swapaxes(0, 1)
         _draw_at_random(ax, step[at], np.concatenate([at_random(lengths, m) for lengths in each], axis=1))
-        ax.set_title(escaped(_shortened(name)), fontsize=8.5, pad=2)
-        ax.set_xlim(step[0], max(step[-1], step[0] + 1))
-        ax.tick_params(labelsize=7.5)
-        ax.locator_params(axis="x", nbins=3)
     _share_D(panels)
+
+
+def _title_D(ax: Axes, name: str, step: np.ndarray) -> None:
+    ax.set_title(escaped(_shortened(name)), fontsize=8.5, pad=2)
+    ax.set_xlim(step[0], max(step[-1], step[0] + 1))
+    ax.tick_params(labelsize=7.5)
+    ax.locator_params(axis="x", nbins=3)
 
 
 def _draw_at_random(ax: Axes, step: np.ndarray, D: np.ndarray) -> None:
@@ -209,15 +221,19 @@ def _title(recording: Recording, names: Sequence[str]) -> str:
     return f"{recording.path.stem}: {what}, steps {recording.step[0]:,} to {recording.step[-1]:,}"
 
 
-def _caption(history: NetworkHistory | None, with_D: Sequence[object]) -> list[str]:
+def _caption(history: NetworkHistory | None, with_D: Sequence[object], *, in_short: bool) -> list[str]:
     if history is None:
         return []
     said = [*_told(history), f"Measured at {len(history.step)} moments, ranks at {len(history.rank_step)}."]
     if with_D:
         said.append(
-            "D: the share of a dimension that a feature has to itself: median, half and four fifths of the features; "
-            "dashed and dotted, median and four fifths of directions at random with the same lengths. Below these, "
-            "features share dimensions more than random ones do; above, less."
+            "D: the share of a dimension that a feature has to itself: median, half and four fifths of the features"
+        )
+        said[-1] += (
+            "."
+            if in_short
+            else "; dashed and dotted, median and four fifths of directions at random with the same lengths. Below "
+            "these, features share dimensions more than random ones do; above, less."
         )
     return said
 

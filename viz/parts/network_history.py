@@ -1,11 +1,12 @@
 """How the matrices of a network went, at a few moments of a run: what an overview draws of them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...dynamics.geometry import effective_rank, matrix_norm, measure, update_size
-from ...recorders.reading.matrices import matrices_of, matrix_shape, rows_of
+from ...recorders.reading.matrices import matrices_of, matrix_shape, rows_of, summarised_matrices
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.series import Series
 
@@ -34,7 +35,12 @@ class NetworkHistory:
 
 
 def history_of(recording: Recording, names: tuple[str, ...] | None = None) -> NetworkHistory:
-    """Return how the matrices of a recording went, those of these *names* or all."""
+    """Return how the matrices of a recording went, those of these *names* or all.
+
+    Of summaries an update is what their sketches say, and a rank the last that was measured, at first the next.
+    """
+    if recording.summaries:
+        return _history_in_short(recording, names)
     series = {name: each for name, each in matrices_of(recording).items() if names is None or name in names}
     step = recording.step[:]
     rows = np.unique(np.linspace(0, len(step) - 2, _MOMENTS).astype(int))
@@ -53,6 +59,40 @@ def history_of(recording: Recording, names: tuple[str, ...] | None = None) -> Ne
         rank_step=step[rank_rows],
         rank=np.array(ranks).reshape(len(series), len(rank_rows)),
     )
+
+
+def _history_in_short(recording: Recording, names: tuple[str, ...] | None) -> NetworkHistory:
+    known = summarised_matrices(recording)
+    chosen = {name: shape for name, shape in known.items() if names is None or name in names}
+    shapes = tuple((shape[0], math.prod(shape[1:])) for shape in chosen.values())
+    step, kept = recording.step[:], [recording.summaries[name] for name in chosen]
+    rows = np.unique(np.linspace(0, len(step) - 2, _MOMENTS).astype(int))
+    first = np.array([float(each["norm"][0]) for each in kept])[:, None]
+    norms = np.array([each["norm"][rows] for each in kept], dtype=np.float64)
+    moved = np.array([each["update"][rows + 1] for each in kept], dtype=np.float64)
+    ranks = [measured(each["effective_rank"][:])[rows] / min(shape) for each, shape in zip(kept, shapes, strict=True)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return NetworkHistory(
+            names=tuple(chosen),
+            shapes=shapes,
+            step=step[rows],
+            norm=norms / np.where(first == 0, np.nan, first),
+            update=np.where(moved == 0, 0.0, moved / norms) / (step[rows + 1] - step[rows]),
+            rank_step=step[rows],
+            rank=np.array(ranks).reshape(len(chosen), len(rows)),
+        )
+
+
+def measured(values: np.ndarray) -> np.ndarray:
+    """Return values (T, …) with each row that was not measured as the last that was, or before all of them the first.
+
+    They stay NaN where none was measured.
+    """
+    known = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if not known.any():
+        return values
+    last = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
+    return values[np.where(last < 0, int(np.argmax(known)), last)]
 
 
 def _norms_and_updates(series: list[Series], rows: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,9 @@ from ...dynamics.errors import SettingError
 from ...recorders.reading.matching import matching
 from ...recorders.reading.recording import Recording
 from ...recorders.reading.series import Series
+from ...recorders.stories.signals import kept_in_short
 from .curves import decimate, loss_scale, trend
-from .style import INK, escaped, palette
+from .style import INK, PALETTE, escaped, palette
 
 # Of the signals that nobody asked for by name so many panels are drawn.
 _MOST_PANELS = 4
@@ -42,9 +43,11 @@ class Sorted:
 
 
 def signals_of(recording: Recording) -> dict[str, Series]:
-    """Return the scalars and the probes of real numbers, by name."""
+    """Return the scalars, the probes of real numbers, and what was kept in short, by name."""
     probes = {name: each for name, each in recording.probes.items() if each.dtype.kind in "fiub"}
-    return {**recording.scalars, **{name: each for name, each in probes.items() if name not in recording.scalars}}
+    everything = [*recording.scalars.items(), *probes.items(), *kept_in_short(recording).items()]
+    # Of several by one name the first.
+    return {**dict(everything), **dict(reversed(everything))}
 
 
 def sort_signals(recording: Recording, pattern: str | None = None) -> Sorted:
@@ -55,7 +58,10 @@ def sort_signals(recording: Recording, pattern: str | None = None) -> Sorted:
     signals = signals_of(recording)
     if pattern is not None and not signals:
         raise SettingError(f"signal={pattern!r}: {recording.path} has no scalars and no probes; leave it out")
-    names = [*signals] if pattern is None else matching("scalar or probe", pattern, signals)
+    # Summaries are drawn where they are asked for: there are too many.
+    kind = "scalar, probe or summary" if recording.summaries else "scalar or probe"
+    shown = [name for name in signals if name not in kept_in_short(recording)]
+    names = shown if pattern is None else matching(kind, pattern, signals)
     groups: dict[str, list[str]] = {}
     constant = {}
     for name in names:
@@ -131,6 +137,9 @@ def _draw_scalar(ax: Axes, step: np.ndarray, values: np.ndarray, name: str, colo
 def _draw_probe(ax: Axes, step: np.ndarray, series: Series, name: str, colour: str) -> None:
     rows = np.unique(np.linspace(0, len(step) - 1, _MEASURED_AT).astype(int))
     values = np.asarray(series[rows], dtype=float).reshape(len(rows), -1)
+    # Between two rows in which it was measured a curve goes straight.
+    known = np.isfinite(values).any(axis=1)
+    rows, values = rows[known], values[known]
     if values.shape[1] <= _MOST_CURVES:
         for k, each in enumerate(palette(values.shape[1])):
             ax.plot(step[rows], values[:, k], color=each, linewidth=1.1, label=escaped(f"{name} {k}"))
@@ -141,10 +150,15 @@ def _draw_probe(ax: Axes, step: np.ndarray, series: Series, name: str, colour: s
 def draw_spread(ax: Axes, step: np.ndarray, values: np.ndarray, colour: str, label: str) -> None:
     """Draw the median of values (t, n) over the steps, and where four fifths and half of them are."""
     known = np.isfinite(values).any(axis=1)
-    lowest, low, middle, high, highest = np.nanpercentile(values[known], _SPREAD, axis=1)
+    draw_quantiles(ax, step[known], np.nanpercentile(values[known], _SPREAD, axis=1).T, label, colour)
+
+
+def draw_quantiles(ax: Axes, step: np.ndarray, quantiles: np.ndarray, label: str, colour: str = PALETTE[0]) -> None:
+    """Draw five quantiles (t, 5), those of a tenth, a quarter, a half and so on: a line in two bands."""
+    lowest, low, middle, high, highest = quantiles.T
     for lower, upper in ((lowest, highest), (low, high)):
-        ax.fill_between(step[known], lower, upper, color=colour, alpha=0.18, linewidth=0)
-    ax.plot(step[known], middle, color=colour, linewidth=1.3, label=escaped(label))
+        ax.fill_between(step, lower, upper, color=colour, alpha=0.18, linewidth=0)
+    ax.plot(step, middle, color=colour, linewidth=1.3, label=escaped(label))
 
 
 def note_of(sorted_: Sorted) -> Sequence[str]:

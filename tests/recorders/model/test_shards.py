@@ -75,7 +75,7 @@ def test_the_first_rank_of_data_parallel_records_and_the_other_does_not(folder, 
 def test_the_silent_recorder_has_whatever_the_other_has(path):
     public = {name for name in dir(dyn.Recorder) if not name.startswith("_")} | {"__exit__", "__repr__"}
     # What it sets itself, and what nobody asks of one that records nothing.
-    assert public - {"path", "bytes_per_row", "leave_to_parent"} <= vars(SilentRecorder).keys()
+    assert public - {"path", "bytes_per_row", "chosen", "leave_to_parent"} <= vars(SilentRecorder).keys()
     recorder = SilentRecorder(path)
     with recorder as entered:
         entered.log(loss=1.0)
@@ -83,6 +83,7 @@ def test_the_silent_recorder_has_whatever_the_other_has(path):
         entered.derive(lambda _: {})
     recorder.close()
     assert (entered, recorder.path, recorder.bytes_per_row, recorder.waited) == (recorder, path, 0, 0)
+    assert not recorder.chosen
     assert not path.exists()
 
 

@@ -10,7 +10,7 @@ import dyn
 from dyn.dynamics.errors import SettingError
 from dyn.viz import plot_overview
 from dyn.viz.kinds import default_kind, plot
-from dyn.viz.parts.network_history import at_random, history_of
+from dyn.viz.parts.network_history import at_random, history_of, measured
 from dyn.viz.parts.signals import sort_signals
 
 
@@ -136,3 +136,47 @@ def test_a_network_that_stays_as_it_is_changes_nothing_most(tmp_path):
         said = plot_overview(recording).get_supxlabel()
     assert said.startswith("No matrix changes.")
     assert "most" not in said.split(".")[1]
+
+
+@pytest.fixture(scope="module")
+def in_short(tmp_path_factory):
+    """A network of which summaries were kept."""
+    path = tmp_path_factory.mktemp("short") / "short.h5"
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(20, 60), torch.nn.ReLU(), torch.nn.Linear(60, 40, bias=False))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with dyn.attach(model, optimizer, path, summaries=True) as recorder:
+        for _ in range(20):
+            loss = model(torch.ones(4, 20)).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            recorder.log(loss=loss.detach())
+            optimizer.step()
+    with dyn.open(path) as recording:
+        yield recording
+
+
+def test_summaries_have_an_overview(in_short):
+    history = history_of(in_short)
+    assert history.names == ("0.weight", "2.weight")
+    assert history.shapes == ((60, 20), (40, 60))
+    assert history.norm.shape == history.update.shape == (2, 20)
+    kept = in_short.summaries["2.weight"]
+    np.testing.assert_allclose(history.norm[1], kept["norm"][:-1] / kept["norm"][0], rtol=1e-6)
+    np.testing.assert_allclose(history.update[1], kept["update"][1:] / kept["norm"][:-1], rtol=1e-6)
+    # Measured in a few rows, and drawn as it was last.
+    assert np.isfinite(history.rank).all()
+    assert history.rank.max() <= 1
+    figure = plot_overview(in_short, signal="2.weight/*")
+    texts = [text.get_text() for text in figure.findobj(plt.Text)]
+    assert "effective rank / full rank" in texts
+    # In three maps at least, and as the title of its D.
+    assert texts.count("2.weight") >= 4
+    assert any("2.weight/gradient norm" in text for text in texts)
+    assert default_kind(in_short).name == "overview"
+
+
+def test_what_was_not_measured_is_as_it_was_last():
+    values = np.array([np.nan, 2.0, np.nan, 3.0, np.nan])
+    assert measured(values).tolist() == [2, 2, 2, 3, 3]
+    assert np.isnan(measured(np.full(3, np.nan))).all()
