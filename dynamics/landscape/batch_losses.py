@@ -33,6 +33,7 @@ class OneHotLoss:
         self._self = torch.eye(n_features, dtype=torch.float64)
 
     def __call__(self, theta: Tensor) -> Tensor:
+        """Return the loss (models,)."""
         return self.value_and_slope(theta)[0]
 
     def value_and_slope(self, theta: Tensor) -> tuple[Tensor, Tensor]:

@@ -145,7 +145,9 @@ def _wells(loss: BatchLoss, places: Sequence[RestingPoint], count: int) -> Wells
     """Return a well at each localisation of each place, the places one after the other."""
     beta = torch.tensor([place.n_beta for place in places], dtype=torch.float64).repeat_interleave(count)
     stiff = torch.cat([(place.n_beta * place.curvatures.abs()).expand(count, -1) for place in places])
-    localisation = torch.tensor([gamma for place in places for gamma in place.localisations[:count]], dtype=torch.float64)
+    localisation = torch.tensor(
+        [gamma for place in places for gamma in place.localisations[:count]], dtype=torch.float64
+    )
     scale = (stiff + localisation[:, None]).rsqrt()
     return Wells(
         loss=loss,
