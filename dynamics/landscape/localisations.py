@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import numpy as np
 
@@ -157,7 +157,14 @@ def is_settled(pairs: Sequence[Pair], at: int) -> bool:
 
 
 def usable_pairs(ladder: list[Rung]) -> list[Pair]:
-    """Return the pairs of localisations that mix, up to the first at which draws see less than the point."""
-    seen_less = next((k for k, rung in enumerate(ladder) if rung.has_seen_less), len(ladder))
-    usable = [rung for rung in ladder[:seen_less] if rung.trouble is None and rung.is_steady]
-    return [Pair(strong, weak) for strong, weak in pairwise(usable)]
+    """Return the pairs of neighbours that mix, from the first that does up to one that does not or sees less.
+
+    What is beyond one that does not mix is no better explored: chains that stay in one arm of (ab)² look as if they
+    mixed there.
+    """
+    first = next((k for k, rung in enumerate(ladder) if _is_usable(rung)), len(ladder))
+    return [Pair(strong, weak) for strong, weak in pairwise(takewhile(_is_usable, ladder[first:]))]
+
+
+def _is_usable(rung: Rung) -> bool:
+    return rung.trouble is None and rung.is_steady and not rung.has_seen_less

@@ -80,8 +80,9 @@ def test_a_row_near_the_minimum_is_measured_from_its_bottom():
 
 
 def test_a_multiplicity_is_not_called_settled():
-    found = estimate(lambda t: t.prod(1) ** 2, np.zeros(2), seed=3)
-    assert found.llc is None or found.verdict.startswith("not settled")
+    # Chains that stay in one arm pass for mixed at weak localisations: half the seeds were called ok.
+    found = estimate_each(lambda t: t.prod(1) ** 2, np.zeros((6, 2)), seed=9300)
+    assert all(each.verdict != "ok" for each in found)
 
 
 def test_chains_of_two_valleys_are_not_believed():
