@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--at", default="critical", metavar="critical|row", show_default=True, help="Where to measure.")
 @INSTANCE
 @click.option("--loss", "address", metavar="SCRIPT.py:FN", help="For any network: FN(model, batch), over its batches.")
+@click.option("--coarse", is_flag=True, help="For many rows of a toy model: fewer draws, a rougher number.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
 @JSON
 def llc(file: Path, steps: str | None, address: str | None, as_json: bool, **options: Any) -> None:

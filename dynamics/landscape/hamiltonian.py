@@ -149,7 +149,13 @@ class _Sampler:
 
 
 def value_and_slope(loss: BatchLoss, theta: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the loss of each row of *theta* (B, d), (B,), and its gradient, (B, d)."""
+    """Return the loss of each row of *theta* (B, d), (B,), and its gradient, (B, d).
+
+    A loss that has a value_and_slope(theta) of its own is asked for both: no graph is needed.
+    """
+    known = getattr(loss, "value_and_slope", None)
+    if known is not None:
+        return known(theta)
     theta = theta.detach().requires_grad_()
     with torch.enable_grad():
         value = loss(theta)

@@ -25,6 +25,8 @@ from .resting_points import LOCALISATIONS, RestingPoint
 # Of a direction that curves along itself, as a rotation does, draws see this width at first: so many (2 nβ)^(-1/4).
 _CAP = 0.7
 _WARMUP = 100
+# What estimate() takes in its coarse setting: enough for many rows, where the localisation need not be searched for.
+COARSE = {"chains": 8, "draws": 48, "warmup": 40, "localisations": 2}
 # Of λ so much may be unknown for a number to be given.
 _UNDECIDED = 0.25
 _WITHIN_REACH = "the loss is less than the point's within reach"
@@ -69,6 +71,8 @@ def estimate(
     n_beta: float = 1e10,
     chains: int = 8,
     draws: int = 200,
+    warmup: int = _WARMUP,
+    localisations: int = len(LOCALISATIONS),
 ) -> LlcEstimate:
     """Return λ of a loss at a critical point w, λ = lim nβ E[L - L(w)] over exp(-nβ(L - L(w)) - γ/2 |δ|²), or why not.
 
@@ -82,9 +86,15 @@ def estimate(
     foretells, at a resolution lowered until the bottom is half a unit of nβ L below. Refused, with the reason as the
     verdict, are slopes, saddles, points with draws below them, and chains that do not mix.
 
+    *localisations* is how many of the ten are drawn at, from the strongest; **COARSE is the setting for many rows: it
+    takes a twentieth of the time, and has not looked at what only weak localisations show. A loss that has a
+    value_and_slope(theta) of its own, as OneHotLoss has, needs no graph.
+
     Shapes: point (d,) with d <= 600. Raises SettingError for other points and numbers that make no sense.
     """
-    return estimate_each(loss, np.asarray(point)[None], seed=seed, n_beta=n_beta, chains=chains, draws=draws)[0]
+    points = np.asarray(point)[None]
+    effort = {"chains": chains, "draws": draws, "warmup": warmup, "localisations": localisations}
+    return estimate_each(loss, points, seed=seed, n_beta=n_beta, **effort)[0]
 
 
 def estimate_each(
@@ -95,12 +105,16 @@ def estimate_each(
     n_beta: float = 1e10,
     chains: int = 8,
     draws: int = 200,
+    warmup: int = _WARMUP,
+    localisations: int = len(LOCALISATIONS),
 ) -> list[LlcEstimate]:
     """Return what estimate() does of each of the *points* (P, d) of one loss, drawn as one batch.
 
     Raises SettingError as estimate() does.
     """
     theta = _checked(points, chains, draws)
+    if not 2 <= localisations <= len(LOCALISATIONS):
+        raise SettingError(f"localisations={localisations}: give 2 to {len(LOCALISATIONS)} of them")
     if not n_beta > 0:
         raise SettingError(f"n_beta={n_beta} is no resolution; give a number above 0, such as 1e10")
     places = [RestingPoint.of(loss, each, n_beta) for each in theta]
@@ -108,8 +122,9 @@ def estimate_each(
     ladders: dict[int, list[Rung]] = {}
     if usable:
         generator = torch.Generator().manual_seed(seed)
-        drawn = draw(_wells(loss, usable), chains=chains, warmup=_WARMUP, draws=draws, generator=generator)
-        ladders = {id(place): _rungs(drawn, place, k * len(LOCALISATIONS)) for k, place in enumerate(usable)}
+        wells = _wells(loss, usable, localisations)
+        drawn = draw(wells, chains=chains, warmup=warmup, draws=draws, generator=generator)
+        ladders = {id(place): _rungs(drawn, place, k, localisations) for k, place in enumerate(usable)}
     return [_judged(place, ladders.get(id(place), [])) for place in places]
 
 
@@ -126,12 +141,13 @@ def _checked(points: Any, chains: int, draws: int) -> Tensor:
     return theta
 
 
-def _wells(loss: BatchLoss, places: Sequence[RestingPoint]) -> Wells:
+def _wells(loss: BatchLoss, places: Sequence[RestingPoint], count: int) -> Wells:
     """Return a well at each localisation of each place, the places one after the other."""
-    count = len(LOCALISATIONS)
     beta = torch.tensor([place.n_beta for place in places], dtype=torch.float64).repeat_interleave(count)
     stiff = torch.cat([(place.n_beta * place.curvatures.abs()).expand(count, -1) for place in places])
-    localisation = torch.tensor([gamma for place in places for gamma in place.localisations], dtype=torch.float64)
+    localisation = torch.tensor(
+        [gamma for place in places for gamma in place.localisations[:count]], dtype=torch.float64
+    )
     scale = (stiff + localisation[:, None]).rsqrt()
     return Wells(
         loss=loss,
@@ -143,8 +159,9 @@ def _wells(loss: BatchLoss, places: Sequence[RestingPoint]) -> Wells:
     )
 
 
-def _rungs(drawn: Draws, place: RestingPoint, first: int) -> list[Rung]:
-    return [rung_of(drawn, first + k, gamma, place.above) for k, gamma in enumerate(place.localisations)]
+def _rungs(drawn: Draws, place: RestingPoint, at: int, count: int) -> list[Rung]:
+    gammas = place.localisations[:count]
+    return [rung_of(drawn, at * count + k, gamma, place.above) for k, gamma in enumerate(gammas)]
 
 
 def _judged(place: RestingPoint, ladder: list[Rung]) -> LlcEstimate:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from .mixing import controlled_means, split_rhat, virial_of
 
 # Of the draws so many may be below the point, whose loss rounding and the search for it leave uncertain by this much.
 MOST_BELOW, _UNCERTAIN = 0.05, 0.05
-# What chains that mix show: split R-hat, acceptance, and the virial beside 1, to which three errors are added.
+# What chains that mix show in so many draws: split R-hat, acceptance, and the virial beside 1, to which three errors
+# are added. In fewer draws the same excess of R-hat² over 1 is expected of chance, the more the fewer.
+_DRAWS = 200
 _RHAT, _ACCEPTED, _VIRIAL = 1.05, 0.5, 0.03
 # The error that the virial of one direction has at most where the draws are many enough, threefold.
 _VIRIAL_NOISE = 0.3
@@ -36,6 +38,7 @@ class Rung:
     rhat: float
     slowest: float
     size: int
+    draws: int
     acceptance: float
 
     @property
@@ -48,18 +51,33 @@ class Rung:
         """What speaks against it, in words."""
         if self.below > MOST_BELOW:
             return f"{100 * self.below:.0f} % of the draws are below the point: not a minimum"
-        if not self.rhat < _RHAT:
+        if not self.rhat < _allowed(_RHAT, self.draws):
             return f"the chains do not mix: R-hat {self.rhat:.2f}"
         if self.acceptance < _ACCEPTED:
             return f"the chains do not mix: one accepts {100 * self.acceptance:.0f} % of its moves"
-        if abs(self.virial - 1) > _VIRIAL + min(3 * self.virial_error, _VIRIAL_NOISE / np.sqrt(self.size)):
+        noise = _VIRIAL_NOISE * np.sqrt(_scarcity(self.draws) / self.size)
+        if abs(self.virial - 1) > _VIRIAL + min(3 * self.virial_error, noise):
             return f"the chains do not mix: virial {self.virial:.2f}, not 1"
         return None
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether its slowest direction has mixed too."""
+        return self.slowest < _allowed(_RHAT, self.draws)
 
     @property
     def has_seen_less(self) -> bool:
         """Whether the loss is less than the point's somewhere within reach."""
         return self.lowest < -_UNCERTAIN
+
+
+def _scarcity(draws: int) -> float:
+    return max(1.0, _DRAWS / draws)
+
+
+def _allowed(rhat: float, draws: int) -> float:
+    """Return the R-hat at so many draws that is as likely by chance as this one at 200."""
+    return float(np.sqrt(1 + (rhat**2 - 1) * _scarcity(draws)))
 
 
 def rung_of(drawn: Draws, group: int, localisation: float, above: float) -> Rung:
@@ -70,7 +88,7 @@ def rung_of(drawn: Draws, group: int, localisation: float, above: float) -> Rung
     return Rung(
         localisation=localisation,
         # What has not mixed has no mean of 0 yet, and would put its error for that of the loss.
-        means=controlled_means(excess, virials[..., rhats < _STEADY] - 1),
+        means=controlled_means(excess, virials[..., rhats < _allowed(_STEADY, len(excess))] - 1),
         below=float((excess < -_UNCERTAIN).mean()),
         lowest=float(drawn.lowest[group]) + above,
         virial=virial,
@@ -78,6 +96,7 @@ def rung_of(drawn: Draws, group: int, localisation: float, above: float) -> Rung
         rhat=float(split_rhat(excess)),
         slowest=float(rhats.max()),
         size=virials.shape[-1],
+        draws=len(excess),
         acceptance=float(drawn.acceptance[group].min()),
     )
 
@@ -138,7 +157,14 @@ def is_settled(pairs: Sequence[Pair], at: int) -> bool:
 
 
 def usable_pairs(ladder: list[Rung]) -> list[Pair]:
-    """Return the pairs of localisations that mix, up to the first at which draws see less than the point."""
-    seen_less = next((k for k, rung in enumerate(ladder) if rung.has_seen_less), len(ladder))
-    usable = [rung for rung in ladder[:seen_less] if rung.trouble is None and rung.slowest < _RHAT]
-    return [Pair(strong, weak) for strong, weak in pairwise(usable)]
+    """Return the pairs of neighbours that mix, from the first that does up to one that does not or sees less.
+
+    What is beyond one that does not mix is no better explored: chains that stay in one arm of (ab)² look as if they
+    mixed there.
+    """
+    first = next((k for k, rung in enumerate(ladder) if _is_usable(rung)), len(ladder))
+    return [Pair(strong, weak) for strong, weak in pairwise(takewhile(_is_usable, ladder[first:]))]
+
+
+def _is_usable(rung: Rung) -> bool:
+    return rung.trouble is None and rung.is_steady and not rung.has_seen_less

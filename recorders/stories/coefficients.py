@@ -13,7 +13,7 @@ from ...dynamics.landscape.critical_points import refine
 from ...dynamics.landscape.derivatives import Loss
 from ...dynamics.landscape.hamiltonian import BatchLoss
 from ...dynamics.landscape.known_points import nearest_kgon
-from ...dynamics.landscape.llc import LlcEstimate, estimate_each
+from ...dynamics.landscape.llc import COARSE, LlcEstimate, estimate_each
 from ...dynamics.landscape.minibatches import BatchedLoss, estimate_on_batches
 from ...dynamics.landscape.surfaces import PopulationSurface
 from ..reading.recording import Recording
@@ -79,6 +79,7 @@ def llc(
     at: str = "critical",
     instance: int | None = None,
     loss: BatchedLoss | None = None,
+    coarse: bool = False,
     seed: int = 0,
 ) -> list[LlcRow]:
     """Return the local learning coefficient at rows nearest to *steps*, by default the middle of each plateau.
@@ -86,7 +87,8 @@ def llc(
     Of a toy model of the catalogue, at="critical" measures at the critical point near each row, at="row" at the row
     itself. The loss is that of the population, exact where one feature is on at a time, or else over one fixed set of
     samples. Any other network is measured at rows, by default the last, on the minibatches of the *loss* that is given
-    (estimate_on_batches()), which is coarse. Where there is no such number, before a jump or at a saddle, llc is None
+    (estimate_on_batches()), which is rough. *coarse* is for many rows of a toy model, with fewer draws at fewer
+    localisations. Where there is no such number, before a jump or at a saddle, llc is None
     and the verdict says why.
 
     Raises SettingError for another place or another model, and what landscape() raises.
@@ -101,7 +103,8 @@ def llc(
     of_models = population_loss_of(rows.toy)
     points = [_point(rows, row, at, of_models) for row in chosen]
     usable = [k for k, point in enumerate(points) if point.refusal is None]
-    found = estimate_each(of_models, np.stack([points[k].theta for k in usable]), seed=seed) if usable else []
+    effort = COARSE if coarse else {}
+    found = estimate_each(of_models, np.stack([points[k].theta for k in usable]), seed=seed, **effort) if usable else []
     estimates = dict(zip(usable, found, strict=True))
     return [_told(rows, row, at, points[k], estimates.get(k), of_models) for k, row in enumerate(chosen)]
 

@@ -6,6 +6,8 @@ import torch
 
 from dyn.dynamics.errors import SettingError
 from dyn.dynamics.landscape import estimate, estimate_each, one_hot_loss
+from dyn.dynamics.landscape.batch_losses import OneHotLoss
+from dyn.dynamics.landscape.llc import COARSE
 from dyn.dynamics.theory.kgons import best_kgon, kgon_llc, kgon_parameters
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -47,6 +49,14 @@ def test_kgons_have_the_coefficient_of_theory():
         assert each.llc == pytest.approx(theory, abs=0.1)
 
 
+def test_the_coarse_setting_is_near_and_refuses_as_well():
+    found = estimate_each(OneHotLoss(2, 6), [kgon(5, 6, 0), kgon(5, 6, 1), kgon(6, 6, 0)], seed=12, **COARSE)
+    # Seen over 20 seeds: rms 0.13 at the worst of the six k-gons.
+    assert [each.llc for each in found] == pytest.approx([7, 8.5, 8.5], abs=0.4)
+    saddle = estimate(lambda t: t[:, 0] ** 2 - t[:, 1] ** 4, np.zeros(2), **COARSE)
+    assert saddle.llc is None
+
+
 @pytest.mark.parametrize(("loss", "d", "words"), [
     (lambda t: t[:, 0] ** 2 - t[:, 1] ** 2, 2, "saddle of index 1"),
     (lambda t: t[:, 0] ** 2 - t[:, 1] ** 2 / 1000, 2, "saddle of index 1"),
@@ -70,8 +80,9 @@ def test_a_row_near_the_minimum_is_measured_from_its_bottom():
 
 
 def test_a_multiplicity_is_not_called_settled():
-    found = estimate(lambda t: t.prod(1) ** 2, np.zeros(2), seed=3)
-    assert found.llc is None or found.verdict.startswith("not settled")
+    # Chains that stay in one arm pass for mixed at weak localisations: half the seeds were called ok.
+    found = estimate_each(lambda t: t.prod(1) ** 2, np.zeros((6, 2)), seed=9300)
+    assert all(each.verdict != "ok" for each in found)
 
 
 def test_chains_of_two_valleys_are_not_believed():
@@ -89,6 +100,7 @@ def test_the_same_seed_draws_the_same():
 @pytest.mark.parametrize(("point", "options", "words"), [
     ([[0.0]], {}, "shape"), ([np.nan], {}, "finite"), (np.zeros(601), {}, "601"),
     ([0.0], {"chains": 3}, "chains=3"), ([0.0], {"draws": 3}, "draws=3"), ([0.0], {"n_beta": 0}, "n_beta=0"),
+    ([0.0], {"localisations": 1}, "localisations=1"),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_named(point, options, words):
     with pytest.raises(SettingError, match=words):
