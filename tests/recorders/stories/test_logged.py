@@ -46,7 +46,7 @@ def test_what_leaps_is_told_and_the_rest_is_said_not_to(recording):
     assert len(lines) == 2
     assert any("test_acc rises 0.1 → 0.9" in line for line in lines)
     assert any("scores[1, 0] rises 0.0" in line for line in lines)
-    assert still == "  no jump in exponential, noise, power"
+    assert still == "  no jump in exponential, power, noise"
 
 
 def test_info_and_its_document_have_it(recording):
