@@ -5,7 +5,7 @@ import numpy as np
 from .patterns import Pattern
 
 # So many pairs of a group and a feature are looked at; of more, those of the groups that begin best.
-_MOST_PAIRS = 2**16
+_MOST_PAIRS = 2**15
 
 
 def followed(pattern: Pattern, cosines: np.ndarray, most: float) -> np.ndarray:
