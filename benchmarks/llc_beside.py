@@ -16,6 +16,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,9 @@ class Batches(DataLoader):
 
 def devinterp_llc(W: Any, b: Any, rate: float, seed: int) -> float:
     """Return λ as devinterp has it; it runs in the other Python."""
-    from devinterp.optim.sgld import SGLD
-    from devinterp.slt.sampler import estimate_learning_coeff_with_summary
+    # It is in an environment of its own, since it would bring another torch.
+    sampler = import_module("devinterp.slt.sampler")
+    sampling = import_module("devinterp.optim.sgld").SGLD
 
     warnings.simplefilter("ignore")
     torch.manual_seed(seed)
@@ -68,11 +70,11 @@ def devinterp_llc(W: Any, b: Any, rate: float, seed: int) -> float:
     with torch.no_grad():
         base = (model(x) - x).square().sum(1).div(n).mean()
     n_beta = float(_SAMPLES / np.log(_SAMPLES))
-    found = estimate_learning_coeff_with_summary(
+    found = sampler.estimate_learning_coeff_with_summary(
         model,
         Batches(x),
         evaluate=lambda m, batch: (m(batch) - batch).square().sum(1).div(n).mean(),
-        sampling_method=SGLD,
+        sampling_method=sampling,
         optimizer_kwargs={"lr": rate, "nbeta": n_beta, "localization": _LOCALISATION},
         num_chains=_CHAINS,
         num_draws=_DRAWS,

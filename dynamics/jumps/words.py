@@ -53,7 +53,8 @@ def describe_signal_jump(jump: Jump, columns: Sequence[str]) -> str:
 
     Such as "steps 1560-1720: test_acc rises 0.12 → 0.98".
     """
-    order = np.argsort(-np.abs(jump.after - jump.before), kind="stable")
+    farthest = np.abs(jump.after - jump.before)
+    order = sorted(range(len(columns)), key=lambda k: -float(farthest[k]))
     moves = [_describe_move(columns[k], jump.before[k], jump.after[k]) for k in order]
     if len(moves) > _MOST_LISTED:
         moves = [*moves[:_MOST_LISTED], f"and {len(moves) - _MOST_LISTED} more"]

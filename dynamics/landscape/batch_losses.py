@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,7 +63,8 @@ def population_loss_of(toy: Experiment) -> BatchLoss:
     m, n = toy.n_hidden, toy.n_features
     if is_one_hot(toy):
         # sets is 1, so that there is one row of weights.
-        return OneHotLoss(m, n, toy.loss_weights(), _silence(toy))
+        weights = np.broadcast_to(np.ravel(toy.loss_weights()), n).tolist()
+        return OneHotLoss(m, n, weights, _silence(toy))
     population = PopulationLoss(toy.with_settings(evaluation_size=min(toy.evaluation_size, _SAMPLES)))
     return lambda theta: population.at((theta[:, : m * n].unflatten(1, (m, n)), theta[:, m * n :]))
 
