@@ -166,7 +166,12 @@ PICTURES = (
     Picture(
         "grokking.png",
         "dyn plot grokking.h5",
-        "A network that learns to add modulo 47: first it remembers the sums it has seen, then it can add.",
+        "A network that learns to add modulo 59: first it remembers the sums it has seen, then it can add.",
+    ),
+    Picture(
+        "induction-heads.png",
+        "dyn plot induction-heads.h5",
+        "Two layers of attention learn to repeat what they have seen, one layer does not: the heads that do it.",
     ),
 )
 
