@@ -139,12 +139,15 @@ def record(
         options["every"] = parse_every(every)
     if is_module or is_script(target):
         from ..recorders.scripts.script import record_script
-        from ..recorders.writing.budget import check_budget
 
         # Of a script they are no setting: it is only said how long it runs.
         steps = _steps(shortcuts.pop("steps", None)) if budget is not None else None
         shorthand = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
-        check_budget(budget, steps, options.get("every", 1))
+        if budget is not None:
+            # It loads what a script that is recorded without a budget does not see loaded.
+            from ..recorders.writing.budget import check_budget
+
+            check_budget(budget, steps, options.get("every", 1))
         options |= {"summaries": summaries or None, "budget": budget, "steps": steps}
 
         if origin is not None:
