@@ -1,5 +1,6 @@
 """Buffers: which are recorded with the rows, and that one kept once is never out of date unnoticed."""
 
+import os
 import warnings
 
 import numpy as np
@@ -145,6 +146,7 @@ def test_few_buffers_take_the_quick_way(path, monkeypatch):
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     train(model, path, 100)
     if not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
+        assert "CI" not in os.environ, "the pinned torch lets C look at its tensors"
         pytest.skip("torch lets nobody look at its tensors from C")
     # The first, which knows no learning rate yet, and the final one.
     assert len(rows) <= 2

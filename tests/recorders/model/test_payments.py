@@ -1,5 +1,6 @@
 """What each step brought, to first order: under plain SGD, whose motion is -lr g, it is -|Δθ|² / lr, however g came."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,7 @@ def test_another_word_is_refused(path, regression):
 
 def test_the_usual_step_does_without_python(path, regression, monkeypatch):
     if HotPath is PythonHotPath:
+        assert "CI" not in os.environ, "the extension recorders/step/_hotpath.c was not built"
         pytest.skip("the extension in C was not built")
     calls = []
     with dyn.attach(regression.model, regression.optimizer, path, gradients="allocation") as recorder:
