@@ -11,17 +11,17 @@ so in few of the blocks.
 """
 
 import argparse
-import os
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
+from other_tools import tensorboard_histograms, wandb_watch
 from workloads import WORKLOADS, Keep, Workload
 
 import dyn
@@ -110,37 +110,13 @@ def tensorboard_scalars(_workload: Workload, folder: Path, stack: ExitStack) -> 
     return lambda loss: writer.add_scalar("loss", loss, next(count))
 
 
-def tensorboard_histograms(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
-    from torch.utils.tensorboard import SummaryWriter
-
-    writer = stack.enter_context(SummaryWriter(folder))
-    count = iter(range(10**9))
-
-    def keep(loss: torch.Tensor) -> None:
-        k = next(count)
-        writer.add_scalar("loss", loss, k)
-        for name, p in workload.model.named_parameters():
-            writer.add_histogram(name, p, k)
-
-    return keep
-
-
-def wandb_watch(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
-    os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", WANDB_DIR=str(folder))
-    wandb = import_module("wandb")
-    run = wandb.init(project="overhead", dir=folder)
-    stack.callback(run.finish)
-    run.watch(workload.model, log="parameters", log_freq=1)
-    return lambda loss: run.log({"loss": loss.item()})
-
-
 WAYS: dict[str, Way] = {
     "bare again (the noise)": nothing,
     "dyn.attach, D in the file": recorder,
     "list of clones, in memory": list_of_clones,
     "TensorBoard, loss only": tensorboard_scalars,
-    "TensorBoard, histograms": tensorboard_histograms,
-    "wandb.watch, offline": wandb_watch,
+    "TensorBoard, histograms": partial(tensorboard_histograms, gradients=False),
+    "wandb.watch, offline": partial(wandb_watch, log="parameters"),
     "h5py append and D per step": naive_hdf5,
     "torch.save per step": torch_save,
 }

@@ -11,16 +11,16 @@ whole and by summaries in one run; its sketch against what it is a sketch of.
 """
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from other_tools import tensorboard_histograms, wandb_watch
 from torch import nn
 from workloads import Keep, Workload
 
@@ -64,37 +64,12 @@ def whole(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
     return lambda loss: recorder.log(loss=loss)
 
 
-def tensorboard(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
-    from torch.utils.tensorboard import SummaryWriter
-
-    writer = stack.enter_context(SummaryWriter(folder / "tensorboard"))
-    count = iter(range(10**9))
-
-    def keep(loss: torch.Tensor) -> None:
-        k = next(count)
-        writer.add_scalar("loss", loss, k)
-        for name, p in workload.model.named_parameters():
-            writer.add_histogram(name, p, k)
-            writer.add_histogram(f"{name}.grad", p.grad, k)
-
-    return keep
-
-
-def wandb_watch(workload: Workload, folder: Path, stack: ExitStack) -> Keep:
-    os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", WANDB_DIR=str(folder))
-    wandb = import_module("wandb")
-    run = wandb.init(project="summaries", dir=folder)
-    stack.callback(run.finish)
-    run.watch(workload.model, log="all", log_freq=1)
-    return lambda loss: run.log({"loss": loss.item()})
-
-
 WAYS: dict[str, Way] = {
     "bare again (the noise)": nothing,
     "dyn, summaries": summaries,
     "dyn, whole parameters": whole,
-    "TensorBoard, histograms": tensorboard,
-    "wandb.watch, log=all": wandb_watch,
+    "TensorBoard, histograms": partial(tensorboard_histograms, gradients=True),
+    "wandb.watch, log=all": partial(wandb_watch, log="all"),
 }
 
 
