@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .motion import Moves, looked_at, moves, moves_of
     from .search import Found, search
     from .verdict import Verdict
+    from .wandering import log_chance_of_change
 
 __all__ = [
     "FAMILY_WISE",
@@ -21,6 +22,7 @@ __all__ = [
     "is_beyond",
     "judge",
     "log_chance_of_all",
+    "log_chance_of_change",
     "log_chances",
     "log_cosine_above",
     "looked_at",
@@ -40,5 +42,6 @@ __getattr__, __dir__ = face(
         ".motion": ["Moves", "looked_at", "moves", "moves_of"],
         ".search": ["Found", "search"],
         ".verdict": ["Verdict"],
+        ".wandering": ["log_chance_of_change"],
     },
 )

@@ -1,11 +1,13 @@
 """Jumps of anything that was logged: a scalar such as the test accuracy, a probe by its columns, without a matrix."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ...dynamics.chance import FAMILY_WISE, log_chance_of_change
 from ...dynamics.errors import RecordingError, SettingError, unknown_name
 from ...dynamics.jumps import Jump, detect_jumps
 from ...dynamics.jumps.words import describe_loss, describe_signal_jump
@@ -24,13 +26,14 @@ _TAIL = 0.005
 class SignalStory(ShownAsText):
     """The jumps of one signal, as jumps.Jump has them: their features are the columns of the signal.
 
-    shape is that of a row, () of a scalar. loss is the name of the loss that was looked at meanwhile, None where there
-    is no other than the signal itself.
+    shape is that of a row, () of a scalar; rows is how many have a number in them. loss is the name of the loss that
+    was looked at meanwhile, None where there is no other than the signal itself.
     """
 
     path: str
     signal: str
     shape: tuple[int, ...]
+    rows: int
     loss: str | None
     jumps: list[Jump]
 
@@ -66,11 +69,12 @@ def kept_in_short(recording: Recording) -> dict[str, Series]:
     }
 
 
-def tell_signal(recording: Recording, name: str) -> SignalStory:
+def tell_signal(recording: Recording, name: str, *, share: float = 1.0) -> SignalStory:
     """Return the jumps of a scalar, probe or summary: a column jumps where it goes through a twentieth of its range.
 
-    Rows in which nothing was logged are left out. Raises SettingError for a name that is not there and a probe that
-    holds no real numbers, RecordingError where there are no rows.
+    Told are those that are beyond chance, of which *share* is this signal's: what only wanders goes far too
+    (log_chance_of_change()). Rows in which nothing was logged are left out. Raises SettingError for a name that is not
+    there and a probe that holds no real numbers, RecordingError where there are no rows.
     """
     known = {**kept_in_short(recording), **recording.scalars, **recording.probes}
     if name not in known:
@@ -84,8 +88,27 @@ def tell_signal(recording: Recording, name: str) -> SignalStory:
     rows = np.isfinite(values).any(axis=1)
     loss = next((each for each in LOSSES if each in recording.scalars and each != name), None)
     losses = None if loss is None else recording.scalars[loss][:][rows]
-    jumps = _jumps(values[rows], losses, recording.step[:][rows])
-    return SignalStory(str(recording.path), name, shape, loss, jumps)
+    values, step = values[rows], recording.step[:][rows]
+    found = (_beyond_chance(jump, values, step, share) for jump in _jumps(values, losses, step))
+    jumps = [jump for jump in found if jump.features]
+    return SignalStory(str(recording.path), name, shape, len(values), loss, jumps)
+
+
+def _beyond_chance(jump: Jump, values: np.ndarray, step: np.ndarray, share: float) -> Jump:
+    """Return a jump with those of its columns alone that go farther than they would by wandering."""
+    level = math.log(FAMILY_WISE * share / values.shape[1])
+    kept = [k for k, feature in enumerate(jump.features) if _log_chance(jump, k, values[:, feature], step) < level]
+    before, after, sigmas = (part[kept] for part in (jump.before, jump.after, jump.sigmas))
+    return replace(jump, features=tuple(jump.features[k] for k in kept), before=before, after=after, sigmas=sigmas)
+
+
+def _log_chance(jump: Jump, k: int, column: np.ndarray, step: np.ndarray) -> float:
+    known = np.isfinite(column)
+    first, last = np.searchsorted(step[known], (jump.start, jump.end)).tolist()
+    last = min(max(last, first + 1), int(known.sum()) - 1)
+    if first >= last:
+        return 0.0
+    return log_chance_of_change(column[known], first, last, float(jump.after[k] - jump.before[k]))
 
 
 def _jumps(values: np.ndarray, loss: np.ndarray | None, step: np.ndarray) -> list[Jump]:

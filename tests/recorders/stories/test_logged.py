@@ -17,6 +17,7 @@ def recording(path):
     """Two leaps, one of them in a probe; and an exponential, a power law, noise and a rate, which do not leap."""
     rng = np.random.default_rng(0)
     scores = np.zeros((2, 2))
+    walk = np.cumsum(np.random.default_rng(3).normal(size=ROWS))
     names = torch.tensor([1j])
     with dyn.attach(
         nn.Linear(2, 1),
@@ -33,6 +34,7 @@ def recording(path):
                 exponential=np.exp(-k / 200),
                 power=(k + 10) ** -0.5,
                 noise=rng.normal(),
+                walk=walk[k],
                 lr=1e-3 if k < 300 else 1e-4,
                 lr_1=1e-3 if k < 300 else 1e-4,
             )
@@ -42,18 +44,18 @@ def recording(path):
 
 def test_what_leaps_is_told_and_the_rest_is_said_not_to(recording):
     head, *lines, still = str(tell_logged(recording)).splitlines()
-    assert head == "2 of 5 logged signals jump"
+    assert head == "2 of 6 logged signals jump"
     assert len(lines) == 2
     assert any("test_acc rises 0.1 → 0.9" in line for line in lines)
     assert any("scores[1, 0] rises 0.0" in line for line in lines)
-    assert still == "  no jump in exponential, power, noise"
+    assert still == "  no jump in exponential, power, noise, walk"
 
 
 def test_info_and_its_document_have_it(recording):
     info = tell_info(recording)
     assert str(tell_logged(recording)) in str(info)
     found = {each["signal"]: len(each["jumps"]) for each in info.as_dict()["logged"]}
-    assert found == {"exponential": 0, "noise": 0, "power": 0, "scores": 1, "test_acc": 1}
+    assert found == {"exponential": 0, "noise": 0, "power": 0, "scores": 1, "test_acc": 1, "walk": 0}
 
 
 def test_nothing_is_said_where_nothing_jumps(tmp_path):
