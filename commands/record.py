@@ -184,8 +184,7 @@ def record(
         if path.exists() and path.samefile(branch.recording.path):
             raise SettingError(f"--from {origin} goes on from {path}, and cannot replace it; choose another -o")
     if budget is not None:
-        every_is = every_within(entry, path, budget, **options, labels=names, branch=branch)
-        options["every"] = every_is
+        options["every"] = every_within(entry, path, budget, **options, labels=names, branch=branch)
     cost = price(entry, path, **options, labels=names, branch=branch)
     echo(f"{path}: {cost}", err=True)
     if dry_run:
